@@ -1,0 +1,200 @@
+"""(Recipe, task, data) -> Parts: the one place where names become objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet import augment, losses, optim, regularise
+from whet.activations import ACTIVATIONS
+from whet.data.image_transform import ImageTransform
+from whet.data.loader import Loader
+from whet.data.prepared import Prepared, Transform, input_shape
+from whet.data.transforms import TableTransform
+from whet.errors import RecipeError
+from whet.families import FAMILIES, InputSpec
+from whet.init import INITS
+from whet.norm import NORMS
+from whet.recipe import Choice, Recipe
+from whet.rng import seed_for
+from whet.tasks import Task
+from whet.train.loop import own_random_numbers
+from whet.train.parts import Inputs, Parts
+from whet.train.plan import Plan
+
+CALIBRATION_ROWS = 2000
+"""Training rows that a network may look at before it trains (whitening filters)."""
+
+
+def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> Parts:
+    """Everything that the loop needs to train this recipe. Raises RecipeError or UnknownName for a bad choice."""
+    prepare = make_prepare(recipe, task, data)
+    with own_random_numbers():
+        model = make_model(recipe, make_spec(recipe, task, data.transform), seed)
+        calibrate(model, data, prepare)
+    model.train()
+    if plan.channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    regular = {c.name: make_regulariser(c) for c in recipe.regularise}
+    penalties = [regular[name] for name in ("l1", "l2") if name in regular]
+    return Parts(
+        model=model,
+        loss=make_loss(recipe.loss, task),
+        optimizer=make_optimizer(recipe.optimizer, model, plan),
+        schedule=make_schedule(recipe.schedule),
+        train=Loader(
+            data.inputs, data.target, data.rows["train"], recipe.batch_size, seed=seed, shuffle=True, drop_last=True
+        ),
+        plan=plan,
+        prepare=prepare,
+        average=regular["ema"](model) if "ema" in regular else None,
+        after_step=[p.after_step(optimizer_lr(recipe)) for p in penalties if is_proximal(p)],
+        penalty=sum_of([p for p in penalties if not is_proximal(p)]),
+        clip_norm=regular["clip"].max_norm if "clip" in regular else 0.0,
+        stop=regular.get("early_stop"),
+    )
+
+
+def make_regulariser(choice: Choice) -> Any:
+    entry = regularise.REGULARISERS[choice.name]
+    if entry.name == "stochastic_depth":
+        raise RecipeError("stochastic_depth is a parameter of a network.", "Set family.stochastic_depth instead.")
+    return entry.make(**entry.fill(choice.params))
+
+
+def is_proximal(penalty: Any) -> bool:
+    return bool(getattr(penalty, "proximal", False))
+
+
+def sum_of(penalties: Sequence[Callable[[nn.Module], Tensor]]) -> Callable[[nn.Module], Tensor] | None:
+    """One penalty from several; None from none."""
+    if not penalties:
+        return None
+    return lambda model: torch.stack([p(model) for p in penalties]).sum()
+
+
+def optimizer_lr(recipe: Recipe) -> float:
+    """The learning rate before schedules and factors."""
+    entry = optim.OPTIMIZERS[recipe.optimizer.name]
+    return float(entry.fill(recipe.optimizer.params)["lr"])
+
+
+def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
+    """What the data demands of the network, and what the recipe puts inside it."""
+    activation, norm = ACTIVATIONS[recipe.activation.name], NORMS[recipe.norm.name]
+    act_params, norm_params = activation.fill(recipe.activation.params), norm.fill(recipe.norm.params)
+    table = transform if isinstance(transform, TableTransform) else None
+    dims = 1 if table else 2
+    return InputSpec(
+        shape=input_shape(transform),
+        outputs=task.outputs,
+        goal=task.goal,
+        activation=lambda: activation.make(**act_params),
+        norm=lambda channels: norm.make(channels, dims, **norm_params),
+        cardinalities=transform.cardinalities if table else (),
+        bins=transform.bins if table else None,
+    )
+
+
+def make_model(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
+    """The recipe's network with its initial weights: the same for the same seed."""
+    family = FAMILIES[recipe.family.name]
+    torch.manual_seed(seed_for(seed, "init"))
+    model = family.make(spec, **family.fill(recipe.family.params))
+    if recipe.init.name != "default":
+        entry = INITS[recipe.init.name]
+        entry.make(**entry.fill(recipe.init.params))(model, torch.Generator().manual_seed(seed_for(seed, "init", 1)))
+    return model
+
+
+def calibrate(model: nn.Module, data: Prepared, prepare: Callable[..., tuple[Inputs, Tensor]]) -> None:
+    """Let a network that wants it (whitening filters) see some training rows before it trains."""
+    if hasattr(model, "calibrate"):
+        rows = data.rows["train"][:: max(1, data.n_train // CALIBRATION_ROWS)][:CALIBRATION_ROWS]
+        inputs, _ = prepare(tuple(x.index_select(0, rows) for x in data.inputs), torch.empty(0), None)
+        model.calibrate(*inputs)
+
+
+def make_loss(choice: Choice, task: Task) -> Callable[[Tensor, Tensor], Tensor]:
+    if choice.name == "auto":
+        choice = Choice("cross_entropy" if task.goal == "classify" else "mse", choice.params)
+    entry = losses.LOSSES[choice.name]
+    return entry.make(**entry.fill(choice.params))
+
+
+def make_schedule(choice: Choice) -> Callable[[float], float]:
+    entry = optim.SCHEDULES[choice.name]
+    return entry.make(**entry.fill(choice.params))
+
+
+def make_optimizer(choice: Choice, model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    return optim.build(choice, model, fused=plan.fused)
+
+
+def make_prepare(recipe: Recipe, task: Task, data: Prepared) -> Prepare:
+    """How a raw batch becomes what the model takes, with the recipe's augmentation and mixing."""
+    shape = data.shape
+    mixers = tuple(make_regulariser(c) for c in recipe.regularise if c.name in MIXERS)
+    if mixers and task.goal != "classify":
+        raise RecipeError(
+            f"{mixers[0].kind} mixes classes, and the task is a regression.", "Take it out of the recipe."
+        )
+    if recipe.augment and data.domain != "image":
+        raise RecipeError(f"{recipe.augment[0].name} changes images, and the data is a table.", "Take it out.")
+    warp = augment.plan(recipe.augment, shape[-2:]) if recipe.augment else None
+    return Prepare(pixel_scale(data.transform), warp, mixers, task.outputs)
+
+
+MIXERS = ("mixup", "cutmix")
+
+
+def pixel_scale(transform: Any) -> tuple[Tensor, Tensor] | None:
+    """(mean, std) per channel in 0..1 of the training images, shaped (1, C, 1, 1); None for tables."""
+    if not isinstance(transform, ImageTransform):
+        return None
+    mean, std = (torch.tensor(v, dtype=torch.float32).view(1, -1, 1, 1) for v in (transform.mean, transform.std))
+    return mean, std
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """(raw inputs, target, generator) -> (inputs, target). Without a generator nothing is drawn: evaluation."""
+
+    pixels: tuple[Tensor, Tensor] | None = None
+    warp: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    mixers: tuple[regularise.Mix, ...] = ()
+    classes: int = 0
+
+    def __call__(self, inputs: Inputs, target: Tensor, generator: torch.Generator | None) -> tuple[Inputs, Tensor]:
+        if self.pixels is not None:
+            inputs = (self.image(inputs[0], generator),)
+        if generator is not None:
+            for mixer in self.mixers:
+                inputs, target = mixer(inputs, self.shares(target), generator)
+        return inputs, target
+
+    def shares(self, target: Tensor) -> Tensor:
+        """Class indices as probabilities, which can be mixed."""
+        return target if target.is_floating_point() else nn.functional.one_hot(target, self.classes).float()
+
+    def image(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """uint8 (B, H, W, C) -> normalised float (B, C, H, W), in the channels-last layout that it has already."""
+        assert self.pixels is not None
+        mean, std = self.pixels
+        x = x.permute(0, 3, 1, 2).float().mul_(1 / 255)
+        if generator is not None and self.warp is not None:
+            x = self.warp(x, generator)
+        return x.sub_(mean).div_(std)
+
+
+def mirror_views(recipe: Recipe) -> tuple[Callable[[Inputs], Inputs], ...]:
+    """The mirror image, where the recipe trains on mirrored images too: what it says of both is averaged."""
+    return (_mirrored,) if any(c.name == "flip" for c in recipe.augment) else ()
+
+
+def _mirrored(inputs: Inputs) -> Inputs:
+    return (inputs[0].flip(-1), *inputs[1:])

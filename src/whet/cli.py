@@ -1,0 +1,181 @@
+"""The command line: a command calls the public function of the same name, with the same words and defaults."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from whet.errors import UserError, WhetError
+
+app = typer.Typer(
+    name="whet",
+    help="whet sharpens neural networks: it finds what trains best on your data in the time given, and proves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[
+    str,
+    typer.Argument(help="A folder of class folders, a CSV/TSV/JSONL/Parquet file, .npz, IDX files, or a bundled name."),
+]
+Target = Annotated[str | None, typer.Option(help="The column to predict.")]
+TaskName = Annotated[str | None, typer.Option("--task", help="classification or regression; inferred if not given.")]
+Holdout = Annotated[str | None, typer.Option(help="Another source, used as the test part.")]
+Split = Annotated[str | None, typer.Option(help="A CSV of path,label,split, or a column with train/val/test.")]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
+
+
+@app.command()
+def fit(
+    data: Data,
+    target: Target = None,
+    task: TaskName = None,
+    budget: Annotated[str, typer.Option(help="Wall-clock for everything: 60s, 5m, 1h30m.")] = "60s",
+    seed: Annotated[int, typer.Option(help="One seed for every random number.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The run folder; the same command goes on in it.")] = None,
+    workers: Annotated[int, typer.Option(help="Trials that run side by side.", min=1)] = 1,
+    holdout: Holdout = None,
+    split: Split = None,
+    model: Annotated[str | None, typer.Option(help="Your own network: FILE.py:factory.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Train exactly this recipe.toml.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Train exactly this many steps.", min=1)] = None,
+) -> None:
+    """Train the best network that the budget allows, and report why it is the best."""
+    from whet.improve import fit as run
+
+    run(
+        data,
+        target=target,
+        task=task,
+        budget=budget,
+        seed=seed,
+        out=out,
+        workers=workers,
+        holdout=holdout,
+        split=split,
+        model=model,
+        recipe=recipe,
+        steps=steps,
+        show=True,
+        started=process_start(),
+    )
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Where the predictions go.")] = Path("predictions.csv"),
+) -> None:
+    """Write what the run's network says of other data."""
+    from whet.predict import predict as call
+
+    call(run, data, out=out, show=True)
+
+
+@app.command()
+def profile(
+    data: Data, target: Target = None, task: TaskName = None, holdout: Holdout = None, split: Split = None
+) -> None:
+    """Print what the data looks like, and what that suggests."""
+    from whet.profile import profile as call
+    from whet.report.text import show_profile
+
+    show_profile(call(data, target=target, task=task, holdout=holdout, split=split))
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    format: Annotated[str, typer.Option(help="onnx")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The file; model.onnx in the run folder if not given.")] = None,
+) -> None:
+    """Write the run's network for other programs, checked against torch."""
+    from whet.export import export as call
+
+    call(run, format=format, out=out, show=True)
+
+
+@app.command()
+def report(runs: Annotated[list[Path], typer.Argument(help="Run folders.")]) -> None:
+    """Write report.html again from what the run folders hold, and print the summary."""
+    from whet.improve import report as call
+
+    for run in runs:
+        call(run, show=True)
+
+
+@app.command("list")
+def list_(kind: Annotated[str, typer.Argument(help="activations, families, optimizers, …")] = "") -> None:
+    """List the methods that a recipe can name."""
+    from whet.report.text import show_catalogue
+    from whet.shelf import shelf
+
+    show_catalogue(kind, shelf(kind))
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"whet {installed('whet')}")
+        raise typer.Exit
+
+
+def process_start() -> float:
+    """When this process began, on the clock of time.monotonic: the budget counts from there, imports included."""
+    try:
+        ticks = float(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+        return min(
+            ticks / os.sysconf("SC_CLK_TCK") + time.monotonic() - time.clock_gettime(time.CLOCK_BOOTTIME),
+            time.monotonic(),
+        )
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.monotonic()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a command and end with its exit code: 0 done, 2 wrong input, 130 interrupted, 1 our fault."""
+    sys.exit(run(argv))
+
+
+def run(argv: list[str] | None = None) -> int:
+    try:
+        result: Any = app(argv, standalone_mode=False)
+    except UserError as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("Interrupted. The same command goes on where this stopped.", 130)
+    except WhetError as error:
+        return _say(str(error), 1)
+    except MemoryError:
+        return _say("There is not enough memory. Use a smaller batch, or close other programs.", 1)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of the command line itself
+            return _say(error.format_message(), 2)
+        if type(error).__name__ in ("Abort", "Exit"):
+            return int(getattr(error, "exit_code", 130))
+        raise
+    return result if isinstance(result, int) else 0
+
+
+def _say(line: str, code: int) -> int:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"whet: {line}", markup=False)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The end of a run: the test part is opened once, and everything that was learned is written down."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Any
+
+import numpy as np
+
+from whet import files
+from whet.data.core import Data, Profile
+from whet.data.prepared import Prepared
+from whet.diagnose.rules import diagnose
+from whet.network import Network
+from whet.profile import profile_of
+from whet.recipe import Recipe
+from whet.record import Finding, Record, read
+from whet.report import PictureMistake, RowMistake, RunView, Tried, write
+from whet.run_folder import Order, RunFolder
+from whet.search.first import Candidate
+from whet.tasks import Task
+from whet.train.horizon import Clock
+from whet.train.plan import Plan, machine_name
+
+PACKAGES = ("whet", "torch", "numpy", "polars", "scikit-learn")
+WORST = 24
+"""Mistakes that the report shows."""
+MOST_POINTS = 20_000
+"""Test rows whose values are kept for the residuals' picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the steps of a run leave for its end."""
+
+    folder: RunFolder
+    order: Order
+    data: Data
+    parts: Mapping[str, np.ndarray]
+    prepared: Prepared
+    task: Task
+    plan: Plan
+    findings: tuple[Finding, ...]
+    baselines: Mapping[str, np.ndarray]
+    candidates: tuple[Candidate, ...]
+    winner: str
+    why: str
+    fates: Mapping[str, str]
+    took: Mapping[str, float]
+    """Seconds per step."""
+    clock: Clock
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The record of each trial that began."""
+        found = {c.name: read(self.folder.trial(c.name) / "record.jsonl") for c in self.candidates}
+        return {name: record for name, record in found.items() if record.steps}
+
+
+def conclude(outcome: Outcome) -> None:
+    """Measure the delivered network and the baselines on the test rows, and write result.json and report.html."""
+    network, rows = Network.load(outcome.folder.path), outcome.parts["test"]
+    truth = outcome.data.y[rows]
+    predicted = test_predictions(network, outcome, rows)
+    result = result_of(outcome, network.recipe, truth, predicted)
+    view = view_of(outcome, network.recipe, truth, predicted, result)
+    write(view)
+    result["seconds"] = round(outcome.clock.spent, 2)
+    files.write_json(outcome.folder.result, result)
+
+
+def test_predictions(network: Network, outcome: Outcome, rows: np.ndarray) -> np.ndarray:
+    """What the network says of the test rows, from the files that were delivered."""
+    if outcome.data.domain == "image":
+        import torch
+
+        return network.from_tensors(outcome.prepared.inputs, torch.from_numpy(rows))
+    return network.predict(outcome.data.x[rows])
+
+
+def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+    """All of result.json."""
+    task, order, data = outcome.task, outcome.order, outcome.data
+    records = outcome.records
+    won = records.get(outcome.winner)
+    findings = [*outcome.findings, *(diagnose(won) if won else ())]
+    training = sum(r.steps[-1].seconds for r in records.values())
+    return {
+        "task": task.name,
+        "data": data.name,
+        "target": task.target,
+        "metric": task.metric,
+        "direction": task.direction,
+        "value": task.score(truth, predicted),
+        "ci95": list(task.interval(truth, predicted, seed=order.seed)),
+        "n": len(truth),
+        "metrics": task.scores(truth, predicted),
+        "baselines": {name: task.score(truth, said) for name, said in outcome.baselines.items()},
+        "baseline_metrics": {name: task.scores(truth, said) for name, said in outcome.baselines.items()},
+        "rows": {name: len(rows) for name, rows in outcome.parts.items()},
+        "validation": won.last(f"val/{task.metric}") if won else None,
+        "recipe": recipe.to_dict(),
+        "recipe_hash": recipe.hash,
+        "winner": outcome.winner,
+        "why": outcome.why,
+        "trials": len(records),
+        "steps": won.steps[-1].step if won else 0,
+        "epochs": round(won.steps[-1].epoch, 2) if won else 0.0,
+        "findings": [{**asdict(f), "evidence": dict(f.evidence)} for f in findings],
+        "problems": [asdict(p) for p in data.problems],
+        "budget_s": order.budget,
+        "seconds": outcome.clock.spent,
+        "training_share": round(training / max(outcome.clock.spent, order.budget), 4),
+        "timings": {k: round(v, 3) for k, v in outcome.took.items()},
+        "seed": order.seed,
+        "plan": asdict(outcome.plan),
+        "versions": versions(),
+        "machine": machine_name(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = installed(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def view_of(
+    outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np.ndarray, result: Mapping[str, Any]
+) -> RunView:
+    """What the report shows."""
+    task, records = outcome.task, outcome.records
+    classify = task.goal == "classify"
+    recipes = {c.name: c.recipe for c in outcome.candidates} | {outcome.winner: recipe}
+    found: Profile = profile_of(outcome.data, outcome.parts)
+    few = truth[:MOST_POINTS], predicted[:MOST_POINTS]
+    return RunView(
+        name=outcome.data.name,
+        folder=outcome.folder.path,
+        result=result,
+        records=tuple(records.values()),
+        recipes=recipes,
+        winner=outcome.winner,
+        why=outcome.why,
+        tried=tuple(tried(outcome, name, record) for name, record in records.items()),
+        edits=Recipe().diff(recipe),
+        findings=tuple(Finding(**f) for f in result["findings"]),
+        profile=found.sections,
+        problems=outcome.data.problems,
+        classes=task.classes,
+        confusion=confusion(truth, predicted, task.outputs) if classify else None,
+        values=None if classify else (few[0], few[1]),
+        pictures=pictures(outcome, truth, predicted) if task.domain == "image" else (),
+        rows=rows_wrong(outcome, truth, predicted) if task.domain == "table" else (),
+        timings=timings(outcome, records),
+        versions=result["versions"],
+        machine={"processor": result["machine"], "plan": str(outcome.plan)},
+    )
+
+
+def tried(outcome: Outcome, name: str, record: Record) -> Tried:
+    because = next(c.because for c in outcome.candidates if c.name == name)
+    won = name == outcome.winner
+    return Tried(
+        trial=name,
+        label=because,
+        seconds=record.steps[-1].seconds,
+        score=record.last(f"val/{outcome.task.metric}"),
+        fate="won" if won else "paused",
+        why=outcome.why if won else outcome.fates.get(name, ""),
+    )
+
+
+def timings(outcome: Outcome, records: Mapping[str, Record]) -> dict[str, float]:
+    """What the seconds went into, in the order in which they were spent."""
+    took = outcome.took
+    spent = {
+        "start and reading": outcome.took["all"] - sum(v for k, v in took.items() if k != "all"),
+        "preparing": took.get("look", 0.0) + took.get("get_ready", 0.0),
+        "baselines": took.get("lay_baselines", 0.0),
+        "plan": took.get("choose_recipes", 0.0),
+        "training": sum(r.steps[-1].seconds for r in records.values()),
+    }
+    return {**spent, "test and report": max(0.0, outcome.clock.spent - sum(spent.values()))}
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """int64 (true class, predicted class)."""
+    pairs = truth * classes + predicted.argmax(1)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def worst(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """The rows that are wrong, the surest or the farthest off first; up to `WORST`."""
+    if predicted.ndim == 1:
+        return np.argsort(-np.abs(predicted - truth))[:WORST]
+    wrong = np.flatnonzero(predicted.argmax(1) != truth)
+    return wrong[np.argsort(-predicted[wrong].max(1))][:WORST]
+
+
+def pictures(outcome: Outcome, truth: np.ndarray, predicted: np.ndarray) -> tuple[PictureMistake, ...]:
+    rows = outcome.parts["test"]
+    return tuple(
+        PictureMistake(
+            pixels=np.asarray(outcome.data.x[rows[i]]),  # type: ignore[call-overload]
+            id=name_of(outcome.data, rows[i]),
+            **said(outcome.task, truth[i], predicted[i]),
+        )
+        for i in worst(truth, predicted)
+    )
+
+
+def rows_wrong(outcome: Outcome, truth: np.ndarray, predicted: np.ndarray) -> tuple[RowMistake, ...]:
+    rows = outcome.parts["test"]
+    found = []
+    for i in worst(truth, predicted):
+        values = said(outcome.task, truth[i], predicted[i])
+        if outcome.task.goal == "regress":
+            values |= {"true": float(truth[i]), "predicted": float(predicted[i]), "confidence": None}
+        row = outcome.data.x.row(int(rows[i]), named=True)  # type: ignore[union-attr]
+        found.append(RowMistake(row=row, id=name_of(outcome.data, rows[i]), **values))
+    return tuple(found)
+
+
+def said(task: Task, truth: Any, predicted: Any) -> dict[str, Any]:
+    """A prediction in words."""
+    if task.goal == "regress":
+        return {"true": f"{truth:.4g}", "predicted": f"{predicted:.4g}", "confidence": abs(float(predicted - truth))}
+    best = int(predicted.argmax())
+    return {"true": task.classes[int(truth)], "predicted": task.classes[best], "confidence": float(predicted[best])}
+
+
+def name_of(data: Data, row: Any) -> str:
+    return data.ids[int(row)] if data.ids is not None else str(int(row))

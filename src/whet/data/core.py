@@ -1,0 +1,107 @@
+"""The nouns of data: `Data` as it was read, with nothing fitted; `Inputs` for prediction; a `Profile` to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whet.record import Finding
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PARTS = ("train", "val", "test")
+"""The names of the parts of a split, in the order in which they are shown."""
+
+MOST_CORRUPT = 0.05
+"""Up to this share of corrupt images or rows is skipped and listed; above it the data is refused."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An image or a row that could not be read and was skipped."""
+
+    where: str
+    """A file, or a file and a line."""
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a source holds, raw: nothing is scaled, filled in or split here."""
+
+    name: str
+    """Short; for folder names and headings."""
+    domain: str
+    """"image" or "table"."""
+    x: np.ndarray | pl.DataFrame
+    """Image: uint8 (n, height, width, channels), channels 1 or 3, possibly a read-only memory map.
+    Table: a row per example, without the target."""
+    y: np.ndarray
+    """(n,) int64 class indices, or float64 values."""
+    goal: str
+    """"classify" or "regress"."""
+    classes: tuple[str, ...]
+    """The classes' names in the order of their indices; () for regression."""
+    target: str
+    """The target's name; "label" for images."""
+    official: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The source's own parts, a subset of `PARTS` -> int64 row indices; {} if it has none."""
+    ids: Sequence[str] | None = None
+    """What each row is called in a report (a file's name); None: its number."""
+    problems: tuple[Problem, ...] = ()
+    """What was skipped."""
+    said: tuple[str, ...] = ()
+    """What was inferred, a sentence each, to be printed."""
+    findings: tuple[Finding, ...] = ()
+    fingerprint: str = ""
+    """Hexadecimal sha256 of the content: the same data gives the same fingerprint wherever it lies."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """What the source looked like before it was decoded (sizes, modes, …), for the profile; JSON-able."""
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a trained model is asked about. `x` is as in `Data`; `y` is None where the source has no labels."""
+
+    x: np.ndarray | pl.DataFrame
+    ids: Sequence[str] | None = None
+    y: np.ndarray | None = None
+    problems: tuple[Problem, ...] = ()
+    said: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a profile."""
+
+    name: str
+    value: str
+    suggestion: str = ""
+    """What the value suggests; empty: nothing."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines that belong together under a title."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the data looks like and what that suggests; rendering is the reader's."""
+
+    name: str
+    sections: tuple[Section, ...]
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,105 @@
+"""Images on their way to the network: what is fitted is the mean and spread of each channel, on training rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_ROWS = 10_000
+"""Rows that the statistics are taken from, spread over all training rows."""
+CHUNK_BYTES = 1 << 22
+LEAST_STD = 1 / 255
+"""A constant channel is left alone rather than blown up."""
+
+X = TypeVar("X")
+
+
+@dataclass(frozen=True)
+class ImageTransform:
+    """uint8 images of one shape; `mean` and `std` per channel, of values scaled to [0, 1]."""
+
+    height: int
+    width: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, x: np.ndarray, rows: np.ndarray | None = None, size: tuple[int, int] | None = None) -> ImageTransform:
+        """The statistics of uint8 (n, height, width, channels), or of some rows of it. `size`: make them that small."""
+        rows = np.arange(len(x)) if rows is None else np.sort(rows)
+        rows = rows[:: -(-len(rows) // MOST_ROWS) or 1]
+        mean, std = channel_statistics(x, rows)
+        height, width = size or (int(n) for n in x.shape[1:3])
+        channels = int(x.shape[3])
+        return cls(height, width, channels, tuple(mean.tolist()), tuple(np.maximum(std, LEAST_STD).tolist()))
+
+    def apply(self, x: np.ndarray) -> tuple[Tensor]:
+        """One uint8 tensor (n, height, width, channels). Of images that have that size already no copy is made."""
+        assert x.shape[3] == self.channels, f"{x.shape} does not fit {self}"
+        return (as_tensor(resized(x, (self.height, self.width))),)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> ImageTransform:
+        return cls(**{**state, "mean": tuple(state["mean"]), "std": tuple(state["std"])})
+
+
+def channel_statistics(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, std) per channel of some rows, of values scaled to [0, 1]."""
+    total, squares = np.zeros((2, x.shape[3]))
+    step = max(1, CHUNK_BYTES // max(1, x[:1].nbytes))
+    for start in range(0, len(rows), step):
+        block = x[rows[start : start + step]]
+        for channel in range(x.shape[3]):
+            values = block[..., channel].astype(np.float32).ravel() - np.float32(127.5)
+            total[channel] += values.sum(dtype=np.float64)
+            squares[channel] += float(values @ values)
+    n = max(1, len(rows) * int(np.prod(x.shape[1:3])))
+    mean = total / n
+    return (mean + 127.5) / 255.0, np.sqrt(np.maximum(0.0, squares / n - mean**2)) / 255.0
+
+
+def as_tensor(x: np.ndarray) -> Tensor:
+    """The array as a tensor on the same memory. A memory map goes with it as `tensor.mapping`, for the loader."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # we only read it
+        tensor = torch.from_numpy(x)
+    if isinstance(x, np.memmap):
+        tensor.mapping = x._mmap  # type: ignore[attr-defined]
+    return tensor
+
+
+def resized(x: X, size: tuple[int, int]) -> X:
+    """uint8 (n, height, width, channels) at another (height, width), antialiased, in chunks; array or tensor."""
+    import torch
+    from torch.nn import functional as F
+
+    source = as_tensor(x) if isinstance(x, np.ndarray) else x
+    assert isinstance(source, torch.Tensor)
+    if tuple(source.shape[1:3]) == tuple(size):
+        return x
+    step = max(1, CHUNK_BYTES // max(1, source[:1].numel()))
+    out = torch.empty((len(source), *size, source.shape[3]), dtype=torch.uint8)
+    for start in range(0, len(source), step):
+        block = source[start : start + step].permute(0, 3, 1, 2)  # (n, channels, height, width), channels last
+        small = F.interpolate(block, size=tuple(size), mode="bilinear", antialias=True, align_corners=False)
+        out[start : start + step] = small.permute(0, 2, 3, 1)
+    return out.numpy() if isinstance(x, np.ndarray) else out  # type: ignore[return-value]

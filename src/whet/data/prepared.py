@@ -1,0 +1,78 @@
+"""Raw data and its split, made into what batches are cut from. Everything that is fitted is fitted on training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from whet.data.core import Data
+from whet.data.image_transform import ImageTransform
+from whet.data.transforms import TableTransform, TargetScale
+
+Transform = ImageTransform | TableTransform
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Tensors of the rows that training may see, and the fitted transforms."""
+
+    domain: str
+    inputs: tuple[Tensor, ...]
+    """image: one uint8 (n, height, width, channels); table: float32 (n, F) and int64 (n, K)."""
+    target: Tensor
+    """(n,) int64 class index, or the float32 value standardised with `scale`."""
+    raw_target: np.ndarray
+    """(n,) the same in the target's own units."""
+    rows: Mapping[str, Tensor]
+    """"train" and "val" -> indices into the above. The test part is opened once, at the end."""
+    transform: Transform
+    scale: TargetScale | None = None
+
+    @property
+    def n_train(self) -> int:
+        return len(self.rows["train"])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example, as a network takes it: (C, H, W) or (F,)."""
+        return input_shape(self.transform)
+
+
+def input_shape(transform: Transform) -> tuple[int, ...]:
+    """What one example looks like to a network: (C, H, W) of an image, (F,) numbers of a table."""
+    if isinstance(transform, ImageTransform):
+        return transform.channels, transform.height, transform.width
+    return (len(transform.numerics),)
+
+
+def transform_from(state: Mapping[str, Any]) -> Transform:
+    """The transform that its `to_dict` wrote."""
+    return ImageTransform.from_dict(state) if "channels" in state else TableTransform.from_dict(state)
+
+
+def prepare(data: Data, parts: Mapping[str, np.ndarray], size: tuple[int, int] | None = None) -> Prepared:
+    """Fit the transforms on the training rows, and apply them to the training and validation rows.
+
+    `size`: (height, width) to which images are made smaller; None: as they are.
+    """
+    train, val = parts["train"], parts["val"]
+    scale = TargetScale.fit(data.y[train]) if data.goal == "regress" else None
+    if data.domain == "image":
+        transform = ImageTransform.fit(data.x, train, size)  # type: ignore[arg-type]
+        rows = {"train": torch.from_numpy(train), "val": torch.from_numpy(val)}
+        # Images stay where they are, mapped from the disk: the parts only name their rows.
+        return Prepared("image", transform.apply(data.x), _target(data.y, scale), data.y, rows, transform, scale)  # type: ignore[arg-type]
+    fitted = TableTransform.fit(data.x[train], data.y[train], data.goal)
+    seen = np.concatenate([train, val])
+    rows = {"train": torch.arange(len(train)), "val": torch.arange(len(train), len(seen))}
+    y = data.y[seen]
+    return Prepared("table", fitted.apply(data.x[seen]), _target(y, scale), y, rows, fitted, scale)
+
+
+def _target(y: np.ndarray, scale: TargetScale | None) -> Tensor:
+    return torch.from_numpy(y.astype(np.int64)) if scale is None else scale.apply(y)

@@ -1,0 +1,145 @@
+"""A network of the user's own: any function that returns an nn.Module, checked once on a batch of zeros."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.errors import RecipeError, UnknownName, UserError
+from whet.families.common import Flat
+from whet.families.spec import InputSpec
+
+Factory = Callable[..., nn.Module]
+
+
+class OnFlat(nn.Module):
+    """A network that takes one tensor, on a table: numbers and one-hot categories are put side by side for it."""
+
+    def __init__(self, spec: InputSpec, network: nn.Module) -> None:
+        super().__init__()
+        self.flat = Flat(spec)
+        self.network = network
+
+    def forward(self, x: Tensor, category: Tensor | None = None) -> Tensor:
+        out: Tensor = self.network(self.flat(x, category))
+        return out
+
+
+def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
+    """The network that `factory` returns: a callable, or "file.py:name".
+
+    The factory may ask for `spec` (an InputSpec), `outputs` or `shape` by naming a parameter so. Raises RecipeError
+    where it fails, or where the network doesn't turn a batch of this data into (batch, outputs).
+    """
+    if not factory:
+        raise RecipeError("family 'user' has no factory.", 'Write factory = "file.py:function".')
+    called = factory if isinstance(factory, str) else getattr(factory, "__name__", type(factory).__name__)
+    network = _call(load(factory) if isinstance(factory, str) else factory, called, spec)
+    if not spec.is_image and _takes(network) == 1:
+        network = OnFlat(spec, network)
+    check(network, called, spec)
+    return network
+
+
+_KNOWN: dict[str, Factory] = {}
+
+
+def remember(factory: Factory) -> str:
+    """A name by which recipes can call a function of this process: they hold text, no live objects."""
+    name = f"python:{getattr(factory, '__module__', '')}.{getattr(factory, '__qualname__', type(factory).__name__)}"
+    _KNOWN[name] = factory
+    return name
+
+
+def load(where: str) -> Factory:
+    """The object that "file.py:name" stands for, or the one that was remembered under this name. The file is run, as `python file.py` would run it."""
+    if where in _KNOWN:
+        return _KNOWN[where]
+    file, _, name = where.rpartition(":")
+    path = Path(file)
+    if not file or not name:
+        raise RecipeError(f"{where!r} is no network.", "Write FILE.py:FUNCTION, such as model.py:make.")
+    if not path.is_file():
+        raise RecipeError(f"There is no file {file!r} (for the network {where!r}).")
+    module = _run(path)
+    if not hasattr(module, name):
+        known = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
+        raise UnknownName(f"function in {file}", name, known)
+    found: Factory = getattr(module, name)
+    return found
+
+
+def _run(path: Path) -> ModuleType:
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None:
+        raise RecipeError(f"{path} is no Python file.", "The file of a network must end in .py.")
+    module = importlib.util.module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:
+        raise RecipeError(f"{path} can't be run: {_short(error)}") from error
+    return module
+
+
+def _call(factory: Factory, called: str, spec: InputSpec) -> nn.Module:
+    if isinstance(factory, nn.Module):
+        raise RecipeError(
+            f"{called} is a network, not a function that makes one; every trial needs a fresh one.",
+            "Write: lambda: copy.deepcopy(network).",
+        )
+    offered: dict[str, Any] = {"spec": spec, "outputs": spec.outputs, "shape": spec.shape}
+    asked = inspect.signature(factory).parameters if not inspect.isbuiltin(factory) else {}
+    try:
+        network = factory(**{k: v for k, v in offered.items() if k in asked})
+    except UserError:
+        raise
+    except Exception as error:
+        raise RecipeError(f"The network {called} can't be made: {_short(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise RecipeError(f"{called} returned {type(network).__name__}, not an nn.Module.")
+    return network
+
+
+def _takes(network: nn.Module) -> int:
+    """How many tensors the network's forward takes; 2 stands for two or more."""
+    parameters = inspect.signature(network.forward).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return 2
+    return min(2, sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters))
+
+
+def check(network: nn.Module, called: str, spec: InputSpec) -> None:
+    """Raises RecipeError, in one line, if a batch of two does not come out as (2, outputs). Draws no random numbers."""
+    inputs: tuple[Tensor, ...] = (torch.zeros(2, *spec.shape),)
+    if not spec.is_image:
+        inputs = (*inputs, torch.zeros(2, len(spec.cardinalities), dtype=torch.int64))
+    shapes = " and ".join(str(tuple(i.shape)) for i in inputs)
+    modes = [(m, m.training) for m in network.modules()]
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            out = network.eval()(*inputs)
+    except Exception as error:
+        raise RecipeError(f"The network {called} fails on a batch of shape {shapes}: {_short(error)}") from error
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    seen = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+    if seen != (2, spec.outputs):
+        what = f"{spec.outputs} classes" if spec.goal == "classify" else f"{spec.outputs} value(s)"
+        raise RecipeError(
+            f"The network {called} turns a batch of shape {shapes} into {seen}, but {what} need {(2, spec.outputs)}.",
+            f"Give its last layer {spec.outputs} output(s).",
+        )
+
+
+def _short(error: BaseException) -> str:
+    """The first line of what an error says, with its kind."""
+    said = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}."

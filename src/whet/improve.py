@@ -1,0 +1,407 @@
+"""The conductor: data and a time in, a trained network, its recipe and a report that says why out.
+
+Read `STEPS` at the end first: it is what happens, in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whet import files
+from whet.build import build
+from whet.conclude import Outcome, conclude
+from whet.data import duplicates, input_spec, load, split
+from whet.data.core import Data
+from whet.data.prepared import Prepared, prepare
+from whet.data.symmetry import mirror_symmetry
+from whet.delivery import Delivery
+from whet.errors import BudgetError, RecipeError
+from whet.journal import Journal
+from whet.recipe import Recipe
+from whet.record import Finding
+from whet.report.text import show_result
+from whet.run_folder import Order, RunFolder, choose, opened
+from whet.runners.serial import Serial
+from whet.runners.trial import Trial, open_trial
+from whet.screen import Bar, Screen, clock_time
+from whet.search.first import Candidate, Facts, image_size, portfolio
+from whet.search.race import race
+from whet.tasks import Features, Task, baselines, make_task
+from whet.train.horizon import Clock, Horizon, parse_seconds
+from whet.train.loop import Training, train_step
+from whet.train.plan import Plan, cores, first_plan, measure, running, time_of_step
+
+BASELINE_SHARE = 0.04
+RACE_SHARE = 0.12
+"""Shares of the budget that the baselines and the race may cost."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of `fit`; the same as result.json in its folder."""
+
+    folder: Path
+    task: str
+    metric: str
+    direction: str
+    """"max" or "min": which way the metric is better."""
+    value: float
+    """The metric on the test part, which was opened once."""
+    ci95: tuple[float, float]
+    n: int
+    """Test rows."""
+    baselines: Mapping[str, float]
+    recipe: Recipe
+    findings: tuple[Finding, ...]
+    seconds: float
+    details: Mapping[str, Any] = field(repr=False)
+    """All of result.json."""
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> Result:
+        """The result of a finished run. Raises OutputError where there is none."""
+        found = folder.result_dict()
+        same = {k: found[k] for k in ("task", "metric", "direction", "value", "n", "baselines", "seconds")}
+        return cls(
+            folder=folder.path,
+            ci95=(found["ci95"][0], found["ci95"][1]),
+            recipe=Recipe.from_dict(found["recipe"]),
+            findings=tuple(Finding(**f) for f in found["findings"]),
+            details=found,
+            **same,
+        )
+
+    def predict(self, data: Any) -> Any:
+        """What the trained network says of other data; see `whet.predict`."""
+        from whet.predict import predict
+
+        return predict(self.folder, data)
+
+
+@dataclass
+class Run:
+    """What the steps of one run share."""
+
+    order: Order
+    folder: RunFolder
+    journal: Journal
+    clock: Clock
+    screen: Screen
+    data: Data
+    workers: int
+    fixed: Recipe | None
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    baselines: dict[str, np.ndarray] = field(default_factory=dict)
+    """name -> what it says of the test rows."""
+    task: Task = field(init=False)
+    prepared: Prepared = field(init=False)
+    plan: Plan = field(init=False)
+    candidates: list[Candidate] = field(default_factory=list)
+    runner: Serial = field(init=False)
+    delivery: Delivery = field(init=False)
+    winner: str = ""
+    why: str = ""
+    fates: dict[str, str] = field(default_factory=dict)
+    took: dict[str, float] = field(default_factory=dict)
+    """Seconds that each step took in this process."""
+
+    def say(self, event: str, **fields: Any) -> None:
+        """Write an event into the journal."""
+        self.journal.say(event, self.clock.spent, **fields)
+
+
+def fit(
+    data: Any,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    budget: str | float = "60s",
+    seed: int = 0,
+    out: str | Path | None = None,
+    workers: int = 1,
+    holdout: Any = None,
+    split: str | None = None,
+    model: Any = None,
+    recipe: Recipe | str | Path | None = None,
+    steps: int | None = None,
+    show: bool = False,
+    started: float | None = None,
+) -> Result:
+    """Train the best network that the budget allows on this data.
+
+    `data`: a folder of class folders, a table's file, an .npz, IDX files, a bundled name, a DataFrame, (X, y) arrays or
+    a torch Dataset. `budget`: wall-clock seconds, or text such as "60s" or "1h30m". `model`: your own network, a
+    function that returns a fresh `nn.Module`, or "FILE.py:function". `recipe` and `steps`: train exactly this.
+    `started`: a time of `time.monotonic()` from which the budget counts.
+
+    The same call with the same `out` goes on with a run that was killed. Raises UserError for wrong input.
+    """
+    started = time.monotonic() if started is None else started
+    seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
+    found = load(data, target=target, task=task, holdout=holdout, split=split)
+    order = Order(
+        data=str(data) if isinstance(data, str | Path) else found.name,
+        fingerprint=found.fingerprint,
+        target=target,
+        task=task,
+        budget=seconds,
+        seed=seed,
+        model=factory_name(model),
+        recipe=fixed.to_json() if fixed else None,
+        steps=steps or 0,
+        holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
+        split=split,
+    )
+    folder = choose(order, found.name, Path(out) if out is not None else None)
+    with opened(folder, order) as journal:
+        if folder.result.exists():
+            screen.say(f"{folder.path} holds this run already, finished: here is its result.")
+        else:
+            clock = Clock(seconds, journal.spent, started)
+            conduct(Run(order, folder, journal, clock, screen, found, workers, fixed))
+    result = Result.read(folder)
+    if show:
+        show_result(result.details, folder.path)
+    return result
+
+
+def conduct(run: Run) -> None:
+    """The steps of a run, in order. After a crash the finished ones are read from the journal."""
+    try:
+        for step in STEPS:
+            began = time.monotonic()
+            step(run)
+            run.took[step.__name__] = time.monotonic() - began
+    finally:
+        run.screen.end()
+
+
+def read_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
+    """A recipe from a recipe, a TOML file, or nothing. Raises RecipeError when the file can't be read."""
+    if recipe is None or isinstance(recipe, Recipe):
+        return recipe
+    try:
+        return Recipe.from_toml(Path(recipe).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"The recipe {str(recipe)!r} can't be read: {error}.", "Give a recipe.toml.") from error
+
+
+def factory_name(model: Any) -> str | None:
+    """A user's network as text: "FILE.py:function", or a registered callable's name."""
+    if model is None or isinstance(model, str):
+        return model
+    from whet.families.user import remember
+
+    return remember(model)
+
+
+# -- the steps -----------------------------------------------------------------------------------------------------
+
+
+def look(run: Run) -> None:
+    """Say what the data is, and split it."""
+    data, screen = run.data, run.screen
+    if run.journal.spent:
+        screen.say(f"Going on with {run.folder.path}: {clock_time(run.journal.spent)} of the budget were spent before.")
+        run.say("resumed")
+    for sentence in data.said:
+        screen.say(sentence)
+    run.parts = split(data, seed=run.order.seed)
+    run.task = make_task(data.domain, data.goal, data.classes, data.target)
+    copies = duplicates(data, run.parts)
+    run.findings = [*data.findings, *([copies] if copies else [])]
+    sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in run.parts.items())
+    screen.say(f"{data.name}: {run.task.name}; {sizes}; judged by {run.task.metric}.", "bold")
+    for finding in run.findings:
+        screen.say(f"! {finding}", "yellow")
+    if data.problems:
+        first = data.problems[0]
+        screen.say(
+            f"! Skipped {len(data.problems)} that can't be read, the first: {first.where}, {first.why}.", "yellow"
+        )
+
+
+def get_ready(run: Run) -> None:
+    """Fit the transforms on the training rows."""
+    size = image_size(run.data.x.shape[1:3], run.clock.left) if run.data.domain == "image" else None
+    run.prepared = prepare(run.data, run.parts, size)
+    run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), input_spec(run.data))
+
+
+def lay_baselines(run: Run) -> None:
+    """Fit simple methods on the training rows; what they say of the test rows waits unread until the end."""
+    kept = run.folder.path / "baselines.npz"
+    if run.journal.last("baselines") and kept.exists():
+        with np.load(kept, allow_pickle=False) as known:
+            run.baselines = {name: known[name] for name in known.files}
+        return
+    train, test = features(run, "train"), features(run, "test")
+    seconds = BASELINE_SHARE * run.order.budget
+    y, task = run.data.y[run.parts["train"]], run.task
+    for found in baselines(
+        train, y, test, goal=task.goal, outputs=task.outputs, seconds=seconds, threads=cores(), seed=run.order.seed
+    ):
+        if found.predicted is None:
+            run.screen.say(f"Baseline {found.name} {found.note}", "dim")
+        else:
+            run.baselines[found.name] = found.predicted
+    with files.atomic(kept) as file:
+        np.savez(file, **run.baselines)  # type: ignore[arg-type]
+    run.say("baselines", names=list(run.baselines))
+
+
+def features(run: Run, part: str) -> Features:
+    """What a baseline sees of a part."""
+    rows = run.parts[part]
+    if run.data.domain == "image":
+        return Features.images(run.data.x[rows])  # type: ignore[index]
+    numeric, category = run.prepared.transform.apply(run.data.x[rows])  # type: ignore[arg-type, index, misc]
+    return Features(numeric.numpy(), category.numpy(), run.prepared.transform.cardinalities)  # type: ignore[union-attr]
+
+
+def choose_recipes(run: Run) -> None:
+    """The plan, and the recipes to try: derived from the data, the machine and the time that is left."""
+    known = run.journal.last("plan")
+    if known:
+        run.plan = Plan(**known["plan"])
+        run.candidates = [Candidate.from_dict(c) for c in known["candidates"]]
+    elif run.fixed is not None:
+        run.candidates = [Candidate("given", run.fixed, "as given")]
+        run.plan = measure_plan(run.fixed, run)
+    else:
+        facts = facts_of(run)
+        probe = portfolio(facts)[0].recipe
+        run.plan = measure_plan(probe, run)
+        run.candidates = portfolio(facts.at_speed(probe, run.plan.milliseconds))
+    if not known:
+        run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
+    run.delivery.plan = run.plan
+    run.screen.say(f"Plan: {run.plan} ({run.plan.milliseconds:.3g} ms a step).")
+
+
+def facts_of(run: Run) -> Facts:
+    data, parts = run.data, run.parts
+    mirror = (0.0, 0.0)
+    if data.domain == "image" and data.goal == "classify":
+        mirror = mirror_symmetry(data.x, data.y, parts["train"], parts["val"])  # type: ignore[arg-type]
+    return Facts(
+        domain=data.domain,
+        goal=data.goal,
+        n_train=len(parts["train"]),
+        shape=run.prepared.shape,
+        outputs=run.task.outputs,
+        seconds=max(0.0, run.clock.left),
+        mirror=mirror,
+        factory=run.order.model or "",
+    )
+
+
+def measure_plan(recipe: Recipe, run: Run) -> Plan:
+    """How this recipe runs fastest here, found in a second or two."""
+    first = first_plan(cores())
+
+    def time_step(plan: Plan) -> float:
+        with running(plan):
+            parts = build(recipe, run.task, run.prepared, run.order.seed, plan)
+            training = Training(parts, Horizon(steps=1_000_000), run.order.seed)
+            return time_of_step(lambda: train_step(training))
+
+    key = f"{recipe.hash}|{run.prepared.shape}|{run.task.outputs}|{run.prepared.n_train}"
+    return measure(time_step, first, key, limit=min(2.0, 0.02 * run.order.budget))
+
+
+def hold_race(run: Run) -> None:
+    """A short race between the candidates; the winner goes on from where it stands."""
+    refuse_short_budget(run)
+    by_name = {c.name: c.recipe for c in run.candidates}
+
+    def open_one(name: str) -> Trial:
+        listeners = [run.delivery.listener(by_name[name]), Bar(run.screen, run.clock, name, lambda: time_to_train(run))]
+        folder = run.folder.trial(name)
+        return open_trial(name, by_name[name], run.task, run.prepared, run.order.seed, run.plan, folder, listeners)
+
+    run.runner = Serial(open_one, lambda spent: the_horizon(run, spent))
+    run.screen.begin(run.clock, "training")
+    known = run.journal.last("race")
+    if known:
+        run.winner, run.why, run.fates = known["winner"], known["why"], known["fates"]
+        return
+    run.winner, run.why = run.candidates[0].name, run.candidates[0].because
+    if len(by_name) > 1:
+        seconds = RACE_SHARE * time_to_train(run)
+        verdict = race(list(by_name), run.runner.advance, seconds, run.task.direction == "max")
+        run.winner, run.why, run.fates = verdict.winner, verdict.why, verdict.fates
+        run.runner.drop(keep=run.winner)
+        for name, fate in run.fates.items():
+            run.screen.say(f"  {name}: {fate}", "dim")
+    run.screen.say(f"Training out {run.winner}: {run.why}.")
+    run.say("race", winner=run.winner, why=run.why, fates=run.fates)
+
+
+def refuse_short_budget(run: Run) -> None:
+    """Raises BudgetError, with the least budget that would do, when not even a step fits."""
+    step = run.plan.milliseconds / 1e3
+    need = run.clock.spent + 3 * step + run.delivery.seconds_to_finish(len(run.parts["test"])) + 0.5
+    if run.order.budget < need and not run.order.steps:
+        raise BudgetError(
+            f"The budget of {run.order.budget:g} s is too short: getting ready took {run.clock.spent:.1f} s and a step "
+            f"takes {step:.2g} s.",
+            f"Give at least --budget {int(need) + 1}s.",
+        )
+
+
+def the_horizon(run: Run, spent: float) -> Horizon:
+    """Where a trial that has spent this much would end if it got all the time that is left."""
+    if run.order.steps:
+        return Horizon(steps=run.order.steps)
+    return Horizon(seconds=spent + time_to_train(run))
+
+
+def time_to_train(run: Run) -> float:
+    """Seconds until training must end so that the test and the report fit into the budget; at least a moment."""
+    return max(0.05, run.clock.left - run.delivery.seconds_to_finish(len(run.parts["test"])))
+
+
+def train_out(run: Run) -> None:
+    """Give the winner all the time that is left; its schedule ends when the budget does."""
+    trial = run.runner.trial(run.winner)
+    if not run.journal.last("trained"):
+        trial.advance(the_horizon(run, trial.training.seconds))
+        run.say("trained", trial=run.winner, step=trial.training.step, seconds=trial.training.seconds)
+    run.delivery.finish(trial)
+    run.screen.end()
+
+
+def test_once(run: Run) -> None:
+    """Open the test part: the delivered network and the baselines are measured on it, once. Then the report."""
+    took = {**run.took, "all": run.clock.spent}
+    outcome = Outcome(
+        folder=run.folder,
+        order=run.order,
+        data=run.data,
+        parts=run.parts,
+        prepared=run.prepared,
+        task=run.task,
+        plan=run.plan,
+        findings=tuple(run.findings),
+        baselines=run.baselines,
+        candidates=tuple(run.candidates),
+        winner=run.winner,
+        why=run.why,
+        fates=run.fates,
+        took=took,
+        clock=run.clock,
+    )
+    conclude(outcome)
+    run.say("done")
+
+
+Step = Callable[[Run], None]
+STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, hold_race, train_out, test_once)

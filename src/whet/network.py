@@ -1,0 +1,104 @@
+"""A trained network with its transforms: all that predicting needs, in files that can't run code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from whet import files
+from whet.build import Prepare, make_model, make_spec, mirror_views, pixel_scale
+from whet.data.image_transform import ImageTransform
+from whet.data.prepared import transform_from
+from whet.data.transforms import TableTransform, TargetScale
+from whet.errors import CorruptCheckpoint, OutputError
+from whet.recipe import Recipe
+from whet.runners.trial import to_predictions
+from whet.tasks import Task
+from whet.train import checkpoint
+from whet.train.evaluate import outputs
+from whet.train.loop import own_random_numbers
+from whet.train.plan import Plan, has_fast_bfloat16
+
+FORMAT = 1
+WEIGHTS, SPEC = "model.safetensors", "task.json"
+
+
+@dataclass
+class Network:
+    """What a finished training leaves: weights, and how raw rows become inputs and outputs become predictions."""
+
+    model: nn.Module
+    recipe: Recipe
+    task: Task
+    transform: ImageTransform | TableTransform
+    scale: TargetScale | None
+    plan: Plan
+    inputs: Mapping[str, Any]
+    """What raw data must look like: what `load_inputs` checks."""
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Probabilities (n, C), or values (n,) in the target's units, for raw rows as `load` gives them."""
+        return self.from_tensors(self.transform.apply(x))
+
+    def from_tensors(self, inputs: tuple[Tensor, ...], rows: Tensor | None = None) -> np.ndarray:
+        """The same for these rows of already transformed inputs."""
+        prepare = Prepare(pixel_scale(self.transform))
+        predicted = outputs(self.model, prepare, inputs, rows, self.plan, views=mirror_views(self.recipe))
+        return to_predictions(predicted, self.scale)
+
+    def describe(self) -> dict[str, Any]:
+        """All but the weights, as plain data: what task.json holds."""
+        return {
+            "format": FORMAT,
+            "task": self.task.to_dict(),
+            "recipe": self.recipe.to_dict(),
+            "inputs": dict(self.inputs),
+            "transform": self.transform.to_dict(),
+            "scale": self.scale.to_dict() if self.scale else None,
+            "bfloat16": self.plan.bfloat16,
+        }
+
+    def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write task.json and model.safetensors; `weights` in place of the model's own."""
+        files.write_json(folder / SPEC, self.describe())
+        checkpoint.write(folder / WEIGHTS, self.model.state_dict() if weights is None else weights, {"format": FORMAT})
+
+    @classmethod
+    def load(cls, folder: Path, factory: Callable[[], nn.Module] | None = None) -> Network:
+        """The network in a run's folder. `factory` makes the user's own network where no file names it.
+
+        Raises OutputError where there is none, or where its files are damaged.
+        """
+        try:
+            said = json.loads((folder / SPEC).read_text())
+            weights, _ = checkpoint.read(folder / WEIGHTS)
+        except FileNotFoundError as error:
+            missing = Path(str(error.filename)).name
+            raise OutputError(
+                f"{folder} holds no trained network ({missing} is missing).", "Give a run's folder."
+            ) from None
+        except (OSError, ValueError, CorruptCheckpoint) as error:
+            raise OutputError(f"The network in {folder} can't be read: {error}.", "Train it again.") from error
+        if said.get("format") != FORMAT:
+            raise OutputError(f"{folder} was written by another version of whet (format {said.get('format')}).")
+        recipe, task = Recipe.from_dict(said["recipe"]), Task.from_dict(said["task"])
+        transform = transform_from(said["transform"])
+        with own_random_numbers():
+            spec = make_spec(recipe, task, transform)
+            model = factory() if factory else make_model(recipe, spec, seed=0)
+        model.load_state_dict(weights)
+        return cls(
+            model=model.eval(),
+            recipe=recipe,
+            task=task,
+            transform=transform,
+            scale=TargetScale.from_dict(said["scale"]) if said["scale"] else None,
+            plan=Plan(bfloat16=said["bfloat16"] and has_fast_bfloat16()),
+            inputs=said["inputs"],
+        )

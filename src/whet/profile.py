@@ -1,0 +1,34 @@
+"""What the data looks like, and what that suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from whet.data import load, split
+from whet.data.core import Data, Profile
+
+
+def profile(
+    data: Any, *, target: str | None = None, task: str | None = None, holdout: Any = None, split: str | None = None
+) -> Profile:
+    """The profile of a source: size, classes, missing values, ranges, duplicates, corrupt files, and suggestions."""
+    found = load(data, target=target, task=task, holdout=holdout, split=split)
+    return profile_of(found, _split(found))
+
+
+def profile_of(data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
+    """The profile of data that is loaded and split."""
+    if data.domain == "image":
+        from whet.data.profile_images import profile as images
+
+        return images(data, parts)
+    from whet.data.profile_tables import profile as tables
+
+    return tables(data, parts)
+
+
+def _split(data: Data) -> dict[str, np.ndarray]:
+    return split(data, seed=0)

@@ -1,0 +1,167 @@
+"""The folder of a run: what was asked, its journal, its files; found again after a crash, refused when it is another's."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from whet import files
+from whet.errors import OutputError
+from whet.journal import Journal
+
+HOME = Path("whet-runs")
+"""Where runs go when no folder is named."""
+FORMAT = 1
+"""Raised when an older run folder can't be read any more."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for: two orders that are equal go on with the same run."""
+
+    data: str
+    fingerprint: str
+    target: str | None
+    task: str | None
+    budget: float
+    """Seconds."""
+    seed: int
+    model: str | None
+    recipe: str | None
+    """A recipe as JSON that is trained as it stands; None: the best is searched."""
+    steps: int
+    holdout: str | None
+    split: str | None
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in a run's folder."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.toml"
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def task(self) -> Path:
+        return self.path / "task.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def details(self) -> Path:
+        return self.path / "details.json"
+
+    def trial(self, name: str) -> Path:
+        return self.path / "trials" / name
+
+    def result_dict(self) -> dict[str, Any]:
+        """The finished run's result. Raises OutputError where there is none."""
+        try:
+            found: dict[str, Any] = json.loads(self.result.read_text())
+        except FileNotFoundError:
+            raise OutputError(
+                f"{self.path} holds no finished run.", "Give the folder of a run that has ended."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self.result} can't be read: {error}.") from error
+        return found
+
+
+def choose(order: Order, name: str, out: Path | None) -> RunFolder:
+    """The folder for this order: the one named, else `whet-runs/NAME-HASH`, numbered on when that one is finished."""
+    if out is not None:
+        return RunFolder(Path(out))
+    number = 1
+    while True:
+        suffix = "" if number == 1 else f"-{number}"
+        folder = RunFolder(HOME / f"{name}-{order.hash[:6]}{suffix}")
+        if not folder.result.exists():
+            return folder
+        number += 1
+
+
+@contextlib.contextmanager
+def opened(folder: RunFolder, order: Order) -> Iterator[Journal]:
+    """The folder's journal, locked against a second process. Raises OutputError when the folder is not for this order."""
+    with files.saying_where(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder.path, os.W_OK):
+            raise PermissionError(13, "not writable")
+    with _locked(folder.path / ".lock"):
+        journal = Journal(folder.journal)
+        begun = journal.last("start")
+        if begun is None:
+            _refuse_strangers(folder)
+            journal.say("start", 0.0, format=FORMAT, order=asdict(order), hash=order.hash)
+        else:
+            _refuse_other(folder, begun, order)
+        yield journal
+
+
+def _refuse_strangers(folder: RunFolder) -> None:
+    found = sorted(p.name for p in folder.path.iterdir() if p.name != ".lock" and not p.name.startswith(".journal"))
+    if found:
+        raise OutputError(
+            f"{folder.path} is not empty (it holds {', '.join(found[:3])}) and holds no run of whet.",
+            "Choose a new folder with --out.",
+        )
+
+
+def _refuse_other(folder: RunFolder, begun: dict[str, Any], order: Order) -> None:
+    if begun.get("format") != FORMAT:
+        raise OutputError(
+            f"{folder.path} was written by another version of whet (format {begun.get('format')}, this one reads {FORMAT}).",
+            "Choose a new folder with --out.",
+        )
+    if begun.get("hash") != order.hash:
+        old, new = begun.get("order", {}), asdict(order)
+        changed = [f"{k} {old.get(k)!r} there, {new[k]!r} now" for k in new if old.get(k) != new[k]]
+        raise OutputError(
+            f"{folder.path} holds a run that was started differently: {'; '.join(changed[:3])}.",
+            "Start the same command to go on with it, or choose a new folder with --out.",
+        )
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """An exclusive lock that ends with the process, however it ends; nothing where the system has no flock."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with files.saying_where(path), open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"{path.parent} is in use by another whet process.", "Wait for it, or choose a new folder with --out."
+            ) from None
+        yield

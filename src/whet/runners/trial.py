@@ -1,0 +1,178 @@
+"""A trial: one recipe, one seed, one folder. It can be advanced, and goes on from its checkpoint after a crash."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from whet import files, record
+from whet.build import build
+from whet.data.prepared import Prepared
+from whet.data.transforms import TargetScale
+from whet.errors import Diverged
+from whet.recipe import Recipe, show
+from whet.record import Record
+from whet.search.race import Score
+from whet.tasks import Task
+from whet.tasks.metrics import log_loss
+from whet.train import checkpoint
+from whet.train.evaluate import outputs
+from whet.train.horizon import Horizon
+from whet.train.loop import Training, advance
+from whet.train.parts import Parts
+from whet.train.plan import Plan, running
+
+LOWER = 0.3
+"""A trial that diverged starts again with this share of its learning rate."""
+RETRIES = 2
+
+
+@dataclass
+class Trial:
+    """A live trial. `open_trial` makes it."""
+
+    name: str
+    recipe: Recipe
+    training: Training
+    plan: Plan
+    folder: Path
+    validator: Validator
+    rebuild: Callable[[Recipe], Training]
+    fate: str = ""
+    """Why it failed; empty while it is sound."""
+
+    def advance(self, horizon: Horizon, seconds: float = math.inf) -> Score:
+        """Train for about `seconds` more towards the horizon. A trial that diverges is retried more carefully."""
+        stop = self.training.seconds + seconds
+        for _ in range(RETRIES + 1):
+            self.training.horizon = horizon
+            try:
+                with running(self.plan):
+                    advance(self.training, stop - self.training.seconds)
+                return self.score
+            except Diverged as error:
+                self.fate = str(error)
+                self._retry()
+        return self.score
+
+    @property
+    def score(self) -> Score:
+        """The newest validation's score, with the loss of each row; NaN after divergence."""
+        if self.fate or not self.training.metrics:
+            return Score(math.nan)
+        value = self.training.metrics[f"val/{self.training.metric}"]
+        return Score(value, self.validator.rows)
+
+    def _retry(self) -> None:
+        """Start again from fresh weights with a lower learning rate: those at hand may be spoilt already."""
+        lr = self.recipe["optimizer.lr"]
+        if lr is None:
+            return
+        spent = self.training.seconds
+        self.recipe = self.recipe.put("optimizer.lr", lr * LOWER)
+        files.append_line(
+            self.folder / "retries.jsonl",
+            {"why": self.fate, "edit": f"optimizer.lr: {show(lr)} -> {show(lr * LOWER)}", "seconds": spent},
+        )
+        for path in checkpoint.checkpoints(self.folder):
+            path.unlink(missing_ok=True)
+        write_recipe(self.folder, self.recipe)
+        self.training, self.fate = self.rebuild(self.recipe), ""
+        self.training.seconds = spent
+
+    @property
+    def record(self) -> Record:
+        return record.read(self.folder / "record.jsonl")
+
+
+@dataclass
+class Validator:
+    """Measures a model on the validation rows; keeps the rows' losses for paired comparison."""
+
+    task: Task
+    data: Prepared
+    parts: Parts
+    rows: np.ndarray = field(default_factory=lambda: np.empty(0))
+    """(n,) wrong or not, or the squared error in units of the target's variance, of the newest measurement."""
+
+    def __call__(self, model: nn.Module) -> Mapping[str, float]:
+        rows = self.data.rows["val"]
+        said = outputs(model, self.parts.prepare, self.data.inputs, rows, self.parts.plan)
+        truth = self.data.raw_target[rows.numpy()]
+        predicted = to_predictions(said, self.data.scale)
+        self.rows = row_losses(truth, predicted, self.data.scale)
+        loss = log_loss(truth, predicted) if self.data.scale is None else float(self.rows.mean())
+        return {**self.task.scores(truth, predicted), "loss": loss}
+
+
+def to_predictions(said: Tensor, scale: TargetScale | None) -> np.ndarray:
+    """Probabilities (n, C), or values (n,) in the target's own units, from a network's outputs."""
+    if scale is None:
+        return said.softmax(-1).numpy()
+    return scale.invert(said.reshape(len(said), -1)[:, 0])
+
+
+def row_losses(truth: np.ndarray, predicted: np.ndarray, scale: TargetScale | None) -> np.ndarray:
+    """(n,) float64: 1 for a wrong class, or the squared error in units of the target's variance."""
+    if scale is None:
+        return np.asarray(predicted.argmax(1) != truth, np.float64)
+    return ((predicted - truth) / scale.std) ** 2
+
+
+class Recorder:
+    """Listens to a training and appends each validation to the trial's record."""
+
+    def __init__(self, path: Path, head: Record) -> None:
+        self.path = path
+        if not path.exists():
+            files.append_line(path, record.head_line(head))
+
+    def on_validate(self, training: Training) -> None:
+        files.append_line(self.path, record.step_line(training.as_step()), sync=False)
+
+
+def open_trial(
+    name: str,
+    recipe: Recipe,
+    task: Task,
+    data: Prepared,
+    seed: int,
+    plan: Plan,
+    folder: Path,
+    listeners: Sequence[object] = (),
+) -> Trial:
+    """A new trial, or the one in `folder` at its newest sound checkpoint."""
+    kept = folder / "recipe.toml"
+    if kept.exists():  # a retry may have changed it
+        recipe = Recipe.from_toml(kept.read_text())
+    else:
+        write_recipe(folder, recipe)
+    validators: list[Validator] = []
+
+    def rebuild(recipe: Recipe) -> Training:
+        head = Record(name, recipe.hash, task.name, seed)
+        with running(plan):
+            parts = build(recipe, task, data, seed, plan)
+        validators.append(Validator(task, data, parts))
+        return Training(
+            parts,
+            Horizon(),
+            seed,
+            validate=validators[-1],
+            metric=task.metric,
+            higher_is_better=task.direction == "max",
+            listeners=[Recorder(folder / "record.jsonl", head), checkpoint.Checkpoints(folder), *listeners],
+        )
+
+    training = rebuild(recipe)
+    checkpoint.resume(training, folder)
+    return Trial(name, recipe, training, plan, folder, validators[-1], rebuild)
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    files.write_text(folder / "recipe.toml", recipe.to_toml())

@@ -1,0 +1,1 @@
+"""Layer 3, training: parts go in, a record comes out."""

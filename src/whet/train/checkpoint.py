@@ -1,0 +1,204 @@
+"""Everything a training needs to go on with the same bits, in safetensors files that can't run code.
+
+A file is named by its step and the checksum of its content, written beside its name and renamed when complete.
+Random numbers need no space: they are drawn by (seed, step), and the loader's position is the step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+from torch.optim import Optimizer
+
+from whet import files
+from whet.errors import CorruptCheckpoint
+from whet.optim import load_state
+from whet.train.loop import Best, Training
+
+KEEP = 2
+"""The newest checkpoints that are kept."""
+EVERY = 9.0
+"""Seconds of training between checkpoints."""
+_NAME = re.compile(r"checkpoint-(\d+)-([0-9a-f]{16})\.safetensors")
+
+
+class Checkpoints:
+    """Listens to a training: saves it every `every` seconds, and its best weights when they get better."""
+
+    def __init__(self, folder: Path, every: float = EVERY) -> None:
+        self.folder, self.every = folder, every
+        self._saved_at, self._best_step = time.monotonic(), -1
+
+    def on_save(self, training: Training) -> None:
+        if time.monotonic() - self._saved_at >= self.every:
+            self.save(training)
+
+    def on_validate(self, training: Training) -> None:
+        best = training.best
+        if best is not None and best.step != self._best_step and training.best_weights is not None:
+            meta = {"best": {"score": best.score, "step": best.step, "metrics": dict(best.metrics)}}
+            write(self.folder / "best.safetensors", training.best_weights, meta)
+            self._best_step = best.step
+
+    def on_end(self, training: Training) -> None:
+        self.save(training)
+
+    def save(self, training: Training) -> None:
+        save(training, self.folder)
+        training.tick()
+        self._saved_at = time.monotonic()
+
+
+def save(training: Training, folder: Path) -> Path:
+    """Write the training's state into `folder`; keeps the newest two files."""
+    tensors, meta = state_of(training)
+    data = pack(tensors, meta)
+    path = folder / f"checkpoint-{training.step:09d}-{_digest(data)}.safetensors"
+    files.write_bytes(path, data)
+    for old in checkpoints(folder)[KEEP:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def resume(training: Training, folder: Path) -> bool:
+    """Set the training to the newest sound checkpoint in `folder`; False if there is none. Broken ones are passed over."""
+    for path in checkpoints(folder):
+        try:
+            tensors, meta = read(path)
+        except CorruptCheckpoint:
+            continue
+        restore(training, tensors, meta)
+        _restore_best(training, folder / "best.safetensors")
+        return True
+    return False
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoint files in `folder`, the newest first."""
+    found = [p for p in folder.glob("checkpoint-*.safetensors") if _NAME.fullmatch(p.name)]
+    return sorted(found, key=lambda p: (p.name.split("-")[1], p.stat().st_mtime), reverse=True)
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A file's tensors and metadata. Raises CorruptCheckpoint when its checksum differs from the one in its name."""
+    data = path.read_bytes()
+    named = _NAME.fullmatch(path.name)
+    if named and _digest(data) != named[2]:
+        raise CorruptCheckpoint(f"{path} is damaged: its checksum is {_digest(data)}.")
+    return unpack(data, path)
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Tensors and JSON metadata in one safetensors file, written whole or not at all."""
+    files.write_bytes(path, pack(tensors, meta))
+
+
+def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
+    """The bytes of a safetensors file. Tensors that share memory are stored apart; strides are not kept."""
+    apart = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
+    return save_tensors(apart, {"whet": json.dumps(meta)})
+
+
+def unpack(data: bytes, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        return load_tensors(data), json.loads(header["__metadata__"]["whet"])
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise CorruptCheckpoint(f"{path} is not a whole safetensors file of whet: {error}.") from error
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def state_of(training: Training) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and plain values that determine everything that follows."""
+    parts = training.parts
+    tensors = {f"model.{k}": v for k, v in parts.model.state_dict().items()}
+    if parts.average is not None:
+        tensors |= {f"average.{k}": v for k, v in parts.average.state_dict().items()}
+    saved = parts.optimizer.state_dict()
+    scalars: dict[str, dict[str, Any]] = {}
+    for index, state in saved["state"].items():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{key}"] = value
+            else:
+                scalars.setdefault(str(index), {})[key] = value
+    schedule = getattr(parts.schedule, "state_dict", dict)()
+    meta = {
+        "step": training.step,
+        "seconds": training.seconds,
+        "validated_at": training.validated_at,
+        "validated_progress": training.validated_progress,
+        "validation_seconds": training.validation_seconds,
+        "loss": training.loss if math.isfinite(training.loss) else None,
+        "metrics": files.finite(dict(training.metrics)),
+        "optimizer": {"scalars": scalars, "groups": [_plain_group(g) for g in saved["param_groups"]]},
+        "schedule": schedule,
+        "stop": parts.stop.state_dict() if parts.stop is not None else {},
+        "stopped": training.stopped,
+    }
+    return tensors, meta
+
+
+def _plain_group(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in group.items() if v is None or isinstance(v, bool | int | float | str | tuple | list)}
+
+
+def restore(training: Training, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Set a freshly built training to a saved state."""
+    parts = training.parts
+    parts.model.load_state_dict(_under("model.", tensors))
+    if parts.average is not None:
+        parts.average.load_state_dict(_under("average.", tensors))
+    _restore_optimizer(parts.optimizer, _under("optimizer.", tensors), meta["optimizer"])
+    if hasattr(parts.schedule, "load_state_dict"):
+        parts.schedule.load_state_dict(meta["schedule"])
+    if parts.stop is not None:
+        parts.stop.load_state_dict(meta["stop"])
+    training.step, training.seconds, training.stopped = meta["step"], meta["seconds"], meta["stopped"]
+    for name in ("validated_at", "validated_progress", "validation_seconds"):
+        setattr(training, name, meta[name])
+    training.loss = math.nan if meta["loss"] is None else meta["loss"]
+    training.metrics = meta["metrics"]
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], plain: Any) -> None:
+    state: dict[int, dict[str, Any]] = {int(k): dict(v) for k, v in plain["scalars"].items()}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    groups = [
+        _merged(new, old) for new, old in zip(optimizer.state_dict()["param_groups"], plain["groups"], strict=True)
+    ]
+    load_state(optimizer, {"state": state, "param_groups": groups})
+
+
+def _merged(new: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
+    values = {k: tuple(v) if isinstance(new.get(k), tuple) else v for k, v in saved.items() if k != "params"}
+    return {**new, **values}
+
+
+def _restore_best(training: Training, path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError, CorruptCheckpoint):
+        weights, meta = read(path)
+        best = meta["best"]
+        training.best = Best(best["score"], best["step"], best["metrics"])
+        training.best_weights = weights

@@ -1,0 +1,258 @@
+"""The loop. `Training` is the state, `advance` goes on with it; events.py has the picture."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.errors import Diverged
+from whet.optim import evaluation_mode, set_lr
+from whet.record import Step
+from whet.rng import seed_for
+from whet.train.events import Events
+from whet.train.horizon import Horizon
+from whet.train.parts import Inputs, Parts
+from whet.train.plan import autocast
+
+Weights = dict[str, Tensor]
+SHARE_OF_VALIDATION = 0.04
+"""Validation may cost at most this share of the training time."""
+VALIDATIONS = 24
+"""How many validations a whole training has, where they are cheap enough."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best validation so far."""
+
+    score: float
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass
+class Training:
+    """A training that can be advanced, paused, saved and resumed; `advance` and `checkpoint` change it."""
+
+    parts: Parts
+    horizon: Horizon
+    seed: int
+    validate: Callable[[nn.Module], Mapping[str, float]] | None = None
+    """Metrics on the validation part; must hold the key `metric`."""
+    metric: str = "loss"
+    higher_is_better: bool = False
+    listeners: Sequence[object] = ()
+
+    step: int = 0
+    seconds: float = 0.0
+    """Training time spent, validation and checkpoints included."""
+    loss: float = math.nan
+    """Of the newest step."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Of the newest validation."""
+    best: Best | None = None
+    best_weights: Weights | None = None
+    validated_at: float = 0.0
+    """Seconds at the newest validation."""
+    validated_progress: float = 0.0
+    """Progress at the newest validation."""
+    validation_seconds: float = 0.0
+    """What the newest validation cost."""
+    stopped: bool = False
+    """Early stopping said so."""
+
+    def __post_init__(self) -> None:
+        self.events = Events(self.listeners)
+        self._loss_sum, self._loss_count = 0.0, 0
+        self._ticked = time.perf_counter()
+
+    def tick(self) -> None:
+        """Count the time since the last tick as training time."""
+        now = time.perf_counter()
+        self.seconds, self._ticked = self.seconds + now - self._ticked, now
+
+    def wake(self) -> None:
+        """Start counting from now: the time since the last tick was not training."""
+        self._ticked = time.perf_counter()
+
+    @property
+    def progress(self) -> float:
+        return self.horizon.progress(self.step, self.seconds)
+
+    @property
+    def over(self) -> bool:
+        return self.stopped or self.horizon.over(self.step, self.seconds)
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training rows."""
+        return self.step / self.parts.train.batches_per_epoch
+
+    def mean_loss(self) -> float:
+        """The mean training loss since the last call; NaN when there was no step."""
+        mean = self._loss_sum / self._loss_count if self._loss_count else math.nan
+        self._loss_sum, self._loss_count = 0.0, 0
+        return mean
+
+    def note_loss(self, loss: float) -> None:
+        self.loss = loss
+        self._loss_sum, self._loss_count = self._loss_sum + loss, self._loss_count + 1
+
+    def as_step(self) -> Step:
+        """Where the training stands, as a line of its record."""
+        return Step(self.step, self.epoch, self.seconds, self.progress, dict(self.metrics))
+
+
+def advance(training: Training, seconds: float = math.inf) -> None:
+    """Train until the horizon, or for about `seconds` more; then validate. Raises Diverged on NaN or infinity."""
+    with own_random_numbers():
+        training.wake()
+        training.events("start", training)
+        stop = training.seconds + seconds
+        while not training.over and training.seconds < stop:
+            train_step(training)
+            training.tick()
+            if validation_is_due(training):
+                validate(training)
+            training.events("save", training)
+        if training.metrics.get("step") != training.step:
+            validate(training)
+        training.events("end", training)
+        training.tick()
+
+
+def train_step(training: Training) -> None:
+    """One batch, one step of the optimiser."""
+    parts, step = training.parts, training.step
+    generator = draw_from(training.seed, step)
+    inputs, target = parts.train.batch(*divmod(step, parts.train.batches_per_epoch))
+    inputs, target = parts.prepare(inputs, target, generator)
+    training.events("batch", training)
+    multiplier = parts.schedule(training.progress)
+    set_lr(parts.optimizer, multiplier)
+    parts.optimizer.zero_grad(set_to_none=True)
+    training.note_loss(forward_backward(training, inputs, target))
+    if parts.clip_norm:
+        nn.utils.clip_grad_norm_(parts.model.parameters(), parts.clip_norm)
+    parts.optimizer.step()
+    training.step += 1
+    for call in parts.after_step:
+        call(parts.model, multiplier)
+    if parts.average is not None:
+        parts.average.update(parts.model, training.step)
+    training.events("step", training)
+
+
+def forward_backward(training: Training, inputs: Inputs, target: Tensor) -> float:
+    """Gradients of the mean loss over the batch, in pieces of the plan's micro-batch; the loss as a number."""
+    parts, rows = training.parts, len(target)
+    piece = parts.plan.micro_batch or rows
+    total = 0.0
+    for at in range(0, rows, piece):
+        part, wanted = tuple(x[at : at + piece] for x in inputs), target[at : at + piece]
+        with autocast(parts.plan):
+            loss = parts.loss(parts.model(*part), wanted)
+        if at == 0 and parts.penalty is not None:
+            loss = loss + parts.penalty(parts.model) * (rows / len(wanted))
+        if piece < rows:
+            loss = loss * (len(wanted) / rows)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise Diverged(f"The loss became {value} at step {training.step}.")
+        total += value
+        training.events("loss", training)
+        loss.backward()
+    training.events("backward", training)
+    return total
+
+
+def draw_from(seed: int, step: int) -> torch.Generator:
+    """The step's own generator for augmentation; also seeds the one that dropout draws from."""
+    torch.default_generator.manual_seed(seed_for(seed, "dropout", step))
+    return torch.Generator().manual_seed(seed_for(seed, "augment", step))
+
+
+@contextlib.contextmanager
+def own_random_numbers() -> Iterator[None]:
+    """Puts torch's global random state back afterwards: training must not disturb the caller's numbers."""
+    state = torch.default_generator.get_state()
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(state)
+
+
+def validation_is_due(training: Training) -> bool:
+    """At fixed steps where time plays no part, so that a run is repeatable; else as often as it stays cheap."""
+    if training.validate is None:
+        return False
+    horizon = training.horizon
+    if math.isinf(horizon.seconds):
+        return horizon.steps > 0 and (training.step % max(1, horizon.steps // VALIDATIONS) == 0 or training.over)
+    progressed = training.progress - training.validated_progress >= 1 / VALIDATIONS
+    return progressed and training.seconds - training.validated_at >= training.validation_seconds / SHARE_OF_VALIDATION
+
+
+def validate(training: Training) -> None:
+    """Measure on the validation part, with averaged weights where there are any, and keep the best weights."""
+    if training.validate is None:
+        return
+    began = time.perf_counter()
+    parts = training.parts
+    with evaluation_weights(parts) as model:
+        measured = training.validate(model)
+        score = measured[training.metric]
+        if is_better(score, training):
+            training.best = Best(score, training.step, dict(measured))
+            training.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    tell(training, score)
+    training.metrics = {
+        "step": training.step,
+        "train/loss": training.mean_loss(),
+        "lr": parts.optimizer.param_groups[0]["lr"],
+        **{f"val/{k}": v for k, v in measured.items()},
+    }
+    training.validation_seconds = time.perf_counter() - began
+    training.tick()
+    training.validated_at, training.validated_progress = training.seconds, training.progress
+    training.events("validate", training)
+
+
+def tell(training: Training, score: float) -> None:
+    """Let the schedule and early stopping know, where they ask: the lower, the better."""
+    parts, value = training.parts, -score if training.higher_is_better else score
+    if hasattr(parts.schedule, "observe"):
+        parts.schedule.observe(value)
+    if parts.stop is not None:
+        training.stopped = parts.stop.observe(value, training.progress)
+
+
+def is_better(score: float, training: Training) -> bool:
+    """Of equal scores, which small validation parts give often, the later one counts."""
+    if not math.isfinite(score):
+        return False
+    if training.best is None:
+        return True
+    old = training.best.score
+    return score >= old if training.higher_is_better else score <= old
+
+
+@contextlib.contextmanager
+def evaluation_weights(parts: Parts) -> Iterator[nn.Module]:
+    """The model as it would be delivered: averaged weights, evaluation mode; put back to the bit afterwards."""
+    model, average = parts.model, parts.average
+    was_training = model.training
+    swap: Any = average.swapped(model) if average is not None else contextlib.nullcontext()
+    with torch.inference_mode(), evaluation_mode(parts.optimizer), swap:
+        model.eval()
+        try:
+            yield model
+        finally:
+            model.train(was_training)

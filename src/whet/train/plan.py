@@ -1,0 +1,188 @@
+"""How to run one training fastest on this machine: measured on the real model and batch, never assumed.
+
+A plan changes how fast the numbers come, and (with bfloat16) how they are rounded; never what is trained.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from whet import files
+
+WORTH = 0.97
+"""A change of the plan must bring the time of a step below this share of what it was: timings are noisy."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings of the machine for one training."""
+
+    threads: int = 1
+    channels_last: bool = False
+    bfloat16: bool = False
+    """Autocast of matrix products and convolutions; weights, optimiser and loss stay in float32."""
+    fused: bool = False
+    """The optimiser updates all weights in one kernel, where it has one."""
+    compile: bool = False
+    """torch.compile took 15-35 s on a 2-core machine for a textbook CNN: not even measured for short budgets."""
+    micro_batch: int = 0
+    """Rows per forward and backward pass; 0: the whole batch at once."""
+    allocator: bool = False
+    """glibc keeps large blocks instead of giving them back to the kernel after each use."""
+    milliseconds: float = 0.0
+    """What a step took when the plan was measured; 0: it was not."""
+
+    def __str__(self) -> str:
+        yes = [k.replace("_", " ") for k in ("channels_last", "bfloat16", "fused", "compile") if getattr(self, k)]
+        yes += [f"micro-batch {self.micro_batch}"] if self.micro_batch else []
+        yes += ["large blocks kept"] if self.allocator else []
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return ", ".join([threads, *yes])
+
+
+def first_plan(threads: int) -> Plan:
+    """The plan to start measuring from: what most often won on this kind of processor."""
+    return Plan(
+        threads=threads,
+        channels_last=True,
+        bfloat16=has_fast_bfloat16(),
+        fused=True,
+        allocator=keep_large_blocks(),
+    )
+
+
+def measure(time_step: Callable[[Plan], float], first: Plan, key: str, limit: float = 2.0, cache: bool = True) -> Plan:
+    """The fastest plan found from `first` by changing one setting at a time, for at most `limit` seconds.
+
+    `time_step(plan)` gives the seconds of one step. The answer is remembered under `key` for this machine.
+    """
+    known = _Cache() if cache else None
+    if known and (plan := known.get(key, first)):
+        return plan
+    began = time.perf_counter()
+    best, best_seconds = first, time_step(first)
+    for change in changes(first):
+        if time.perf_counter() - began > limit:
+            break
+        tried = replace(best, **change)
+        seconds = time_step(tried)
+        if seconds < best_seconds * WORTH:
+            best, best_seconds = tried, seconds
+    best = replace(best, milliseconds=round(best_seconds * 1e3, 2))
+    if known:
+        known.put(key, first, best)
+    return best
+
+
+def changes(plan: Plan) -> list[dict[str, Any]]:
+    """What is worth trying, the likeliest gain first."""
+    threads = [{"threads": 1}] if plan.threads > 1 else []
+    flags = [{name: not getattr(plan, name)} for name in ("bfloat16", "channels_last", "fused")]
+    return [flags[0], *threads, *flags[1:]]
+
+
+def time_of_step(step: Callable[[], object], seconds: float = 0.15, least: int = 3) -> float:
+    """The shortest of several calls, in seconds, after one call to warm up."""
+    step()
+    best, began, count = float("inf"), time.perf_counter(), 0
+    while count < least or (time.perf_counter() - began < seconds and count < 50):
+        at = time.perf_counter()
+        step()
+        best, count = min(best, time.perf_counter() - at), count + 1
+    return best
+
+
+@contextlib.contextmanager
+def running(plan: Plan) -> Iterator[None]:
+    """Runs the block under the plan's number of threads and puts the old number back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(plan.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def autocast(plan: Plan) -> contextlib.AbstractContextManager[Any]:
+    """The precision of a forward pass under this plan."""
+    return torch.autocast("cpu", dtype=torch.bfloat16) if plan.bfloat16 else contextlib.nullcontext()
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 faster than float32. Elsewhere than on Linux: unknown, so no."""
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text()
+        return "avx512_bf16" in text or "amx_bf16" in text or " bf16" in text
+    return False
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_large_blocks(size: int = 1 << 30) -> bool:
+    """Ask glibc to keep freed blocks up to `size` bytes instead of giving them back; False where there is no glibc.
+
+    Without it every large temporary tensor is mapped and zeroed anew: element-wise operations on 33 MB tensors ran
+    up to 7 times slower (measured on 2 cores).
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        return bool(libc.mallopt(_M_MMAP_THRESHOLD, size)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, size))
+    return False
+
+
+def machine_name() -> str:
+    """The processor and its cores, in words."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return f"{model}, {cores()} core{'s' if cores() > 1 else ''}"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Cache:
+    """Measured plans in one small JSON file of the user's cache folder; a broken or read-only one is ignored."""
+
+    def __init__(self) -> None:
+        self.path = files.cache_folder() / "plans.json"
+
+    def _key(self, key: str, first: Plan) -> str:
+        words = f"{machine_name()}|{torch.__version__}|{key}|{asdict(first)}"
+        return hashlib.sha256(words.encode()).hexdigest()[:20]
+
+    def _all(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def get(self, key: str, first: Plan) -> Plan | None:
+        try:
+            return Plan(**self._all()[self._key(key, first)])
+        except (KeyError, TypeError):
+            return None
+
+    def put(self, key: str, first: Plan, plan: Plan) -> None:
+        with contextlib.suppress(Exception):
+            files.write_json(self.path, self._all() | {self._key(key, first): asdict(plan)})
