@@ -95,8 +95,8 @@ def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
         goal=task.goal,
         activation=lambda: activation.make(**act_params),
         norm=lambda channels: norm.make(channels, dims, **norm_params),
-        cardinalities=transform.cardinalities if table else (),
-        bins=transform.bins if table else None,
+        cardinalities=table.cardinalities if table else (),
+        bins=table.bins if table else None,
     )
 
 
@@ -116,7 +116,8 @@ def calibrate(model: nn.Module, data: Prepared, prepare: Callable[..., tuple[Inp
     if hasattr(model, "calibrate"):
         rows = data.rows["train"][:: max(1, data.n_train // CALIBRATION_ROWS)][:CALIBRATION_ROWS]
         inputs, _ = prepare(tuple(x.index_select(0, rows) for x in data.inputs), torch.empty(0), None)
-        model.calibrate(*inputs)
+        look: Any = model.calibrate
+        look(*inputs)
 
 
 def make_loss(choice: Choice, task: Task) -> Callable[[Tensor, Tensor], Tensor]:
@@ -145,7 +146,7 @@ def make_prepare(recipe: Recipe, task: Task, data: Prepared) -> Prepare:
         )
     if recipe.augment and data.domain != "image":
         raise RecipeError(f"{recipe.augment[0].name} changes images, and the data is a table.", "Take it out.")
-    warp = augment.plan(recipe.augment, shape[-2:]) if recipe.augment else None
+    warp = augment.plan(recipe.augment, (shape[-2], shape[-1])) if recipe.augment else None
     return Prepare(pixel_scale(data.transform), warp, mixers, task.outputs)
 
 
@@ -165,7 +166,7 @@ class Prepare:
     """(raw inputs, target, generator) -> (inputs, target). Without a generator nothing is drawn: evaluation."""
 
     pixels: tuple[Tensor, Tensor] | None = None
-    warp: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    warp: augment.Augmentation | None = None
     mixers: tuple[regularise.Mix, ...] = ()
     classes: int = 0
 
@@ -185,9 +186,13 @@ class Prepare:
         """uint8 (B, H, W, C) -> normalised float (B, C, H, W), in the channels-last layout that it has already."""
         assert self.pixels is not None
         mean, std = self.pixels
-        x = x.permute(0, 3, 1, 2).float().mul_(1 / 255)
-        if generator is not None and self.warp is not None:
-            x = self.warp(x, generator)
+        x = x.permute(0, 3, 1, 2)
+        warp = self.warp if generator is not None else None
+        if warp is not None and generator is not None and warp.takes_uint8:  # a quarter of the bytes to move
+            x, warp = warp(x, generator), None
+        x = x.float().mul_(1 / 255)
+        if warp is not None and generator is not None:
+            x = warp(x, generator)
         return x.sub_(mean).div_(std)
 
 

@@ -75,7 +75,7 @@ def predict(
     out: Annotated[Path, typer.Option(help="Where the predictions go.")] = Path("predictions.csv"),
 ) -> None:
     """Write what the run's network says of other data."""
-    from whet.predict import predict as call
+    from whet.predicting import predict as call
 
     call(run, data, out=out, show=True)
 
@@ -85,7 +85,7 @@ def profile(
     data: Data, target: Target = None, task: TaskName = None, holdout: Holdout = None, split: Split = None
 ) -> None:
     """Print what the data looks like, and what that suggests."""
-    from whet.profile import profile as call
+    from whet.profiling import profile as call
     from whet.report.text import show_profile
 
     show_profile(call(data, target=target, task=task, holdout=holdout, split=split))
@@ -98,18 +98,19 @@ def export(
     out: Annotated[Path | None, typer.Option(help="The file; model.onnx in the run folder if not given.")] = None,
 ) -> None:
     """Write the run's network for other programs, checked against torch."""
-    from whet.export import export as call
+    from whet.exporting import export as call
 
     call(run, format=format, out=out, show=True)
 
 
 @app.command()
 def report(runs: Annotated[list[Path], typer.Argument(help="Run folders.")]) -> None:
-    """Write report.html again from what the run folders hold, and print the summary."""
-    from whet.improve import report as call
+    """Print the summary of finished runs, and where their reports are."""
+    from whet.report.text import show_result
+    from whet.run_folder import RunFolder
 
     for run in runs:
-        call(run, show=True)
+        show_result(RunFolder(run).result_dict(), run)
 
 
 @app.command("list")

@@ -16,7 +16,7 @@ from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
 from whet.diagnose.rules import diagnose
 from whet.network import Network
-from whet.profile import profile_of
+from whet.profiling import profile_of
 from whet.recipe import Recipe
 from whet.record import Finding, Record, read
 from whet.report import PictureMistake, RowMistake, RunView, Tried, write
@@ -211,7 +211,7 @@ def pictures(outcome: Outcome, truth: np.ndarray, predicted: np.ndarray) -> tupl
     rows = outcome.parts["test"]
     return tuple(
         PictureMistake(
-            pixels=np.asarray(outcome.data.x[rows[i]]),  # type: ignore[call-overload]
+            pixels=np.asarray(outcome.data.x[rows[i]]),
             id=name_of(outcome.data, rows[i]),
             **said(outcome.task, truth[i], predicted[i]),
         )

@@ -5,8 +5,10 @@ Read `STEPS` at the end first: it is what happens, in order.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,20 +20,24 @@ from whet.build import build
 from whet.conclude import Outcome, conclude
 from whet.data import duplicates, input_spec, load, split
 from whet.data.core import Data
+from whet.data.image_transform import ImageTransform
 from whet.data.prepared import Prepared, prepare
+from whet.data.splits import train_and_val
 from whet.data.symmetry import mirror_symmetry
 from whet.delivery import Delivery
 from whet.errors import BudgetError, RecipeError
 from whet.journal import Journal
+from whet.network import Network
 from whet.recipe import Recipe
 from whet.record import Finding
 from whet.report.text import show_result
 from whet.run_folder import Order, RunFolder, choose, opened
+from whet.runners.pool import Job, Pool
 from whet.runners.serial import Serial
 from whet.runners.trial import Trial, open_trial
 from whet.screen import Bar, Screen, clock_time
 from whet.search.first import Candidate, Facts, image_size, portfolio
-from whet.search.race import race
+from whet.search.race import Advance, Score, race
 from whet.tasks import Features, Task, baselines, make_task
 from whet.train.horizon import Clock, Horizon, parse_seconds
 from whet.train.loop import Training, train_step
@@ -79,7 +85,7 @@ class Result:
 
     def predict(self, data: Any) -> Any:
         """What the trained network says of other data; see `whet.predict`."""
-        from whet.predict import predict
+        from whet.predicting import predict
 
         return predict(self.folder, data)
 
@@ -165,11 +171,23 @@ def fit(
             screen.say(f"{folder.path} holds this run already, finished: here is its result.")
         else:
             clock = Clock(seconds, journal.spent, started)
-            conduct(Run(order, folder, journal, clock, screen, found, workers, fixed))
+            conduct(Run(order, folder, journal, clock, screen, found, fitting_workers(workers, order, screen), fixed))
     result = Result.read(folder)
     if show:
         show_result(result.details, folder.path)
     return result
+
+
+def train(data: Data, folder: Path, *, budget: str | float, steps: int | None = None, seed: int = 0) -> Network:
+    """The training steps alone, on all rows of the data: no baselines, no test part, no report."""
+    order = Order(data.name, "", None, None, parse_seconds(budget), seed, None, None, steps or 0, None, None)
+    with opened(RunFolder(folder), order) as journal:
+        run = Run(order, RunFolder(folder), journal, Clock(order.budget), Screen(False), data, 1, None)
+        run.parts = {**train_and_val(data, seed), "test": np.empty(0, np.int64)}
+        run.task = make_task(data.domain, data.goal, data.classes, data.target)
+        for step in (get_ready, choose_recipes, hold_race, train_out):
+            step(run)
+        return Network.load(folder)
 
 
 def conduct(run: Run) -> None:
@@ -181,6 +199,16 @@ def conduct(run: Run) -> None:
             run.took[step.__name__] = time.monotonic() - began
     finally:
         run.screen.end()
+
+
+def fitting_workers(workers: int, order: Order, screen: Screen) -> int:
+    """No more processes than cores, and one where the network is a function of this process."""
+    if workers > 1 and (order.model or "").startswith("python:"):
+        screen.say("The network is a function of this process: trials run one after the other (give FILE.py:function).")
+        return 1
+    if workers > cores():
+        screen.say(f"{workers} workers on {cores()} cores: {cores()} are used.")
+    return max(1, min(workers, cores()))
 
 
 def read_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
@@ -259,11 +287,11 @@ def lay_baselines(run: Run) -> None:
 
 def features(run: Run, part: str) -> Features:
     """What a baseline sees of a part."""
-    rows = run.parts[part]
-    if run.data.domain == "image":
-        return Features.images(run.data.x[rows])  # type: ignore[index]
-    numeric, category = run.prepared.transform.apply(run.data.x[rows])  # type: ignore[arg-type, index, misc]
-    return Features(numeric.numpy(), category.numpy(), run.prepared.transform.cardinalities)  # type: ignore[union-attr]
+    x: Any = run.data.x[run.parts[part]]
+    if isinstance(run.prepared.transform, ImageTransform):
+        return Features.images(x)
+    numeric, category = run.prepared.transform.apply(x)
+    return Features(numeric.numpy(), category.numpy(), run.prepared.transform.cardinalities)
 
 
 def choose_recipes(run: Run) -> None:
@@ -280,6 +308,8 @@ def choose_recipes(run: Run) -> None:
         probe = portfolio(facts)[0].recipe
         run.plan = measure_plan(probe, run)
         run.candidates = portfolio(facts.at_speed(probe, run.plan.milliseconds))
+        if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
+            run.candidates = portfolio(facts)[:1]
     if not known:
         run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
     run.delivery.plan = run.plan
@@ -320,29 +350,55 @@ def measure_plan(recipe: Recipe, run: Run) -> Plan:
 def hold_race(run: Run) -> None:
     """A short race between the candidates; the winner goes on from where it stands."""
     refuse_short_budget(run)
-    by_name = {c.name: c.recipe for c in run.candidates}
-
-    def open_one(name: str) -> Trial:
-        listeners = [run.delivery.listener(by_name[name]), Bar(run.screen, run.clock, name, lambda: time_to_train(run))]
-        folder = run.folder.trial(name)
-        return open_trial(name, by_name[name], run.task, run.prepared, run.order.seed, run.plan, folder, listeners)
-
-    run.runner = Serial(open_one, lambda spent: the_horizon(run, spent))
+    run.runner = Serial(lambda name: open_candidate(run, name))
     run.screen.begin(run.clock, "training")
     known = run.journal.last("race")
     if known:
         run.winner, run.why, run.fates = known["winner"], known["why"], known["fates"]
         return
     run.winner, run.why = run.candidates[0].name, run.candidates[0].because
-    if len(by_name) > 1:
+    if len(run.candidates) > 1:
+        names = [c.name for c in run.candidates]
         seconds = RACE_SHARE * time_to_train(run)
-        verdict = race(list(by_name), run.runner.advance, seconds, run.task.direction == "max")
+        with side_by_side(run) as advance:
+            verdict = race(names, advance, seconds, run.task.direction == "max")
         run.winner, run.why, run.fates = verdict.winner, verdict.why, verdict.fates
         run.runner.drop(keep=run.winner)
         for name, fate in run.fates.items():
             run.screen.say(f"  {name}: {fate}", "dim")
     run.screen.say(f"Training out {run.winner}: {run.why}.")
     run.say("race", winner=run.winner, why=run.why, fates=run.fates)
+
+
+def open_candidate(run: Run, name: str) -> Trial:
+    """The trial of a candidate in this process, watched by the delivery and the bar."""
+    recipe = next(c.recipe for c in run.candidates if c.name == name)
+    listeners = [run.delivery.listener(recipe), Bar(run.screen, run.clock, name, lambda: time_to_train(run))]
+    return open_trial(name, recipe, run.task, run.prepared, run.order.seed, run.plan, run.folder.trial(name), listeners)
+
+
+@contextlib.contextmanager
+def side_by_side(run: Run) -> Iterator[Advance]:
+    """How the race advances its candidates: one after the other, or in `workers` processes."""
+    if run.workers == 1:
+        yield run.runner.advance
+        return
+    shared = run.folder.path / "prepared"
+    run.prepared.save(shared)
+    recipes = {c.name: c.recipe for c in run.candidates}
+
+    def advance(names: Sequence[str], seconds: float) -> dict[str, Score]:
+        each = seconds * min(run.workers, len(names))  # side by side, all have the time of one after the other
+        jobs = [
+            Job(n, recipes[n], run.task, shared, run.folder.trial(n), run.order.seed, run.plan, each) for n in names
+        ]
+        return pool.advance(jobs)
+
+    try:
+        with Pool(run.workers, max(1, cores() // run.workers)) as pool:
+            yield advance
+    finally:
+        shutil.rmtree(shared, ignore_errors=True)
 
 
 def refuse_short_budget(run: Run) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from whet.optim import SCHEDULES, Lion, Muon, build, newton_schulz, parameter_groups, set_lr
+from whet.optim import OPTIMIZERS, SCHEDULES, Lion, Muon, build, newton_schulz, parameter_groups, set_lr
 from whet.optim.muon import A, B, C, _by_gram, _plain
 from whet.recipe import Choice
 
@@ -155,13 +155,33 @@ def test_muon_leaves_first_last_norms_biases_and_embeddings_to_the_rest() -> Non
     assert {g["base_lr"] for g in optimizer.param_groups if not g["matrix"]} == {0.003}
 
 
+def build_muon(params: list[torch.nn.Parameter], **chosen: object) -> torch.optim.Optimizer:
+    entry = OPTIMIZERS["muon"]
+    return entry.make(params, **entry.fill(chosen))
+
+
+def test_muon_on_the_sphere_keeps_each_members_norm_and_forgets_its_scale() -> None:
+    torch.manual_seed(0)
+    small = torch.nn.Parameter(torch.randn(3, 6, 4))
+    large = torch.nn.Parameter(small.detach() * 7)
+    for p in (small, large):
+        group = [{"params": [p], "matrix": True, "stacked": True}]
+        optimizer = build_muon(group, lr=0.1, sphere=True, weight_decay=0.0)
+        p.grad = torch.ones_like(p).cumsum(1)
+        optimizer.step()
+    torch.testing.assert_close(small, large)
+    still = build_muon([{"params": [large], "matrix": True, "stacked": True}], lr=0.0, sphere=True, weight_decay=0.0)
+    still.step()
+    torch.testing.assert_close(large.flatten(1).norm(dim=1), torch.full((3,), 6**0.5))
+
+
 @pytest.mark.parametrize("rest", ["adamw", "sgd"])
 def test_muons_rest_is_the_optimizer_it_is_named_after(rest: str) -> None:
     p, q = nn.Parameter(given(0, 7)), nn.Parameter(given(0, 7))
     choice = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[rest]
     extra = {} if rest == "adamw" else {"momentum": 0.9, "nesterov": True}
     control = choice([q], lr=0.01, weight_decay=0.3, **extra)
-    muon = Muon.make([p], lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.3, rest=rest, rest_lr=0.01)
+    muon = build_muon([p], weight_decay=0.3, rest=rest, rest_lr=0.01)
     assert torch.equal(run(muon, p), run(control, q))
 
 

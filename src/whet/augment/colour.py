@@ -83,11 +83,9 @@ def recolour(x: Tensor, tint: Tint) -> Tensor:
 def map_colours(x: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     """matrix (B, 3, 3) @ colour + offset (B,) for every pixel of x (B, 3, H, W)."""
     matrix, offset = matrix.to(x.dtype), offset.view(-1, 1, 1).to(x.dtype)
-    if is_channels_last(x):
-        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H W, 3)
-        out = torch.baddbmm(offset, pixels, matrix.mT)
-        return out.view(len(x), *x.shape[2:], 3).permute(0, 3, 1, 2)
-    return torch.baddbmm(offset, matrix, x.flatten(2)).view(x.shape)
+    out = torch.baddbmm(offset, matrix, x.contiguous().flatten(2)).view(x.shape)
+    # Two changes of layout cost half of what a product with three columns would (measured, CPU).
+    return out.contiguous(memory_format=torch.channels_last) if is_channels_last(x) else out
 
 
 LUMA = (0.299, 0.587, 0.114)

@@ -102,7 +102,7 @@ def copy_pixels(x: Tensor, motion: Motion) -> Tensor:
     """Flips and whole-pixel shifts of x (B, C, H, W), any dtype; keeps the memory format.
 
     The index is a number per pixel, so this costs the same for any shifts. Measured on one Zen 4 core, 512x3x32x32:
-    1.6 ms (float32), 1.8 ms (uint8, channels last); a Python loop of slices over a padded copy 2.4 ms and more.
+    2.1 ms (float32), 2.2 ms (uint8, channels last); a loop of slices over a padded copy 6.4 and 2.4 ms.
     """
     batch, channels, height, width = x.shape
     row = source_index(motion.dy, motion.vertical_flip, height)  # (B, H)
@@ -157,7 +157,7 @@ def warp(x: Tensor, motion: Motion) -> Tensor:
 def sampling_grid(A: Tensor, t: Tensor, size: Size) -> Tensor:
     """(B, H, W, 2) source places in [-1, 1], as grid_sample takes them with align_corners.
 
-    A sum of a row's and a column's part, which costs a fifth of `F.affine_grid` (measured, CPU).
+    A sum of a row's and a column's part, which costs a ninth of `F.affine_grid`: 0.6 ms for 512x32x32 (one Zen 4 core).
     """
     height, width = size
     half = torch.tensor([max(width - 1, 1) / 2, max(height - 1, 1) / 2])

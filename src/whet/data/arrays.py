@@ -226,10 +226,9 @@ def with_channels(x: np.ndarray, channels: int) -> np.ndarray:
 def read_npz(path: Path) -> Mapping[str, np.ndarray]:
     """The arrays of an .npz file, read when asked for. Objects in it are refused: unpickling can run code."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise DataError(f"{path} holds one array without targets.", NPZ_LIKE)
-        return loaded
+        if not zipfile.is_zipfile(path):  # numpy would leave the file open
+            raise DataError(f"{path} is no .npz file, or an incomplete one.", NPZ_LIKE)
+        return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} can't be read as an .npz file: {_line(error)}.", NPZ_LIKE) from None
 

@@ -38,9 +38,9 @@ def clean_columns(x: pl.DataFrame, unnamed: bool) -> tuple[pl.DataFrame, tuple[F
     """
     findings = []
     for series in x:
-        why, name = ("", "") if unnamed and series.dtype != pl.String else id_like(series), "id_column"
+        why, name = "" if unnamed and series.dtype != pl.String else id_like(series), "id-column"
         if not why:
-            why, name = free_text(series), "free_text"
+            why, name = free_text(series), "free-text"
         if why:
             findings.append(
                 Finding(
@@ -53,7 +53,7 @@ def clean_columns(x: pl.DataFrame, unnamed: bool) -> tuple[pl.DataFrame, tuple[F
             )
     gone = [f.where for f in findings]
     if len(gone) == x.width:
-        texts = [f for f in findings if f.name == "free_text"]
+        texts = [f for f in findings if f.name == "free-text"]
         if texts:
             return x.drop(gone), tuple(findings), tuple(f.cause for f in findings)
         findings, gone = findings[:-1], gone[:-1]
@@ -114,7 +114,7 @@ def constant_columns(x: pl.DataFrame) -> list[Finding]:
         cause = f"holds nothing but {filled[0]!r}" if filled.len() else "has no value at all"
         found.append(
             Finding(
-                "constant_column",
+                "constant-column",
                 f"Column {series.name!r} {cause}; nothing can be learned from it.",
                 where=series.name,
                 evidence={"distinct": int(filled.len() > 0)},
@@ -267,7 +267,7 @@ def duplicate_rows(x: pl.DataFrame, y: np.ndarray, goal: str) -> list[Finding]:
         found.append(
             Finding(
                 "duplicates",
-                f"{exact:,} rows of {n:,} repeat another row, target included.",
+                f"Rows that repeat another one, target included: {exact:,} of {n:,}.",
                 evidence={"rows": exact, "share": exact / n},
                 severity="warning" if exact > 0.05 * n else "info",
                 advice="Rows that are in several parts of a split make its score too good.",
@@ -276,8 +276,8 @@ def duplicate_rows(x: pl.DataFrame, y: np.ndarray, goal: str) -> list[Finding]:
     if torn > 0.01 * n and goal == "classify":
         found.append(
             Finding(
-                "contradictions",
-                f"{torn:,} rows of {n:,} equal another row but have a different target.",
+                "contradicting-labels",
+                f"Rows that equal another one but for the target: {torn:,} of {n:,}.",
                 evidence={"rows": torn, "share": torn / n, "threshold": 0.01},
                 severity="info",
                 advice="No model can get all of them right.",
@@ -296,11 +296,31 @@ def rare_classes(y: np.ndarray, goal: str, classes: Sequence[str]) -> list[Findi
         return []
     return [
         Finding(
-            "imbalance",
+            "class-imbalance",
             f"Class {classes[rarest]!r} has {counts[rarest]:,} of {counts.sum():,} rows ({share:.1%}).",
             where=classes[rarest],
             evidence={"share": share, "threshold": 0.2 / len(classes)},
             severity="info",
             advice="Look at its own recall, not only at accuracy.",
+        )
+    ]
+
+
+def unseen_classes(y: np.ndarray, classes: Sequence[str], official: Mapping[str, np.ndarray]) -> list[Finding]:
+    """A finding if the source's own training part lacks classes that its other parts have."""
+    if "train" not in official or not classes:
+        return []
+    known = np.bincount(y[official["train"]], minlength=len(classes)) > 0
+    missed = [classes[i] for i in np.flatnonzero(~known).tolist()]
+    if not missed:
+        return []
+    rows = int((~known[y]).sum())
+    return [
+        Finding(
+            "unseen-class",
+            f"The training part has no row of class {', '.join(map(repr, missed[:5]))}{', …' * (len(missed) > 5)}.",
+            where=missed[0],
+            evidence={"classes": len(missed), "rows": rows},
+            advice=f"It can't be learned: all {rows:,} rows of it will be wrong.",
         )
     ]

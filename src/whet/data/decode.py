@@ -121,9 +121,10 @@ def header(encoded: Encoded) -> Header:
         width, height = image.size
         # Pillow turns TIFF by itself: its size is upright already.
         turned = image.format != "TIFF" and _tells_orientation(image) and image.getexif().get(0x0112, 1) >= 5
+        grey = is_grey(image)
     except Exception as error:
         raise Unreadable(reason(error)) from error
-    return Header((height, width) if turned else (width, height), image.mode, is_grey(image))
+    return Header((height, width) if turned else (width, height), image.mode, grey)
 
 
 def is_grey(image: Image.Image) -> bool:
@@ -142,19 +143,19 @@ def is_deep(mode: str) -> bool:
 def pixels(encoded: Encoded, canvas: Canvas) -> tuple[np.ndarray, Header]:
     """uint8 (height, width, channels) on the canvas, and the header as stored. Raises Unreadable."""
     image = opened(encoded)
-    head = Header(image.size, image.mode, is_grey(image))
-    target = (canvas.width, canvas.height)
+    size, mode, target = image.size, image.mode, (canvas.width, canvas.height)
     try:
         if image.size != target:
             side = max(target)
             image.draft(image.mode, (side, side))  # a JPEG is shrunk while it is decoded, which is far cheaper
         image.load()
+        grey = is_grey(image)
         if _tells_orientation(image):
             image = ImageOps.exif_transpose(image)
         image = flattened(image, canvas)
         if image.size != target:
             image = image.resize(target, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        return np.asarray(image).reshape(canvas.shape), head
+        return np.asarray(image).reshape(canvas.shape), Header(size, mode, grey)
     except Exception as error:
         raise Unreadable(reason(error)) from error
 

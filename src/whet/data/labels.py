@@ -39,6 +39,8 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def printable(text: str) -> str:
     """`text` fit for a line of output and for JSON: no control characters, no half-decoded bytes."""
+    if text.isprintable():  # nearly always, and much faster
+        return text
     clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "�" for c in clean)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from whet import files
 from whet.data.core import Data
-from whet.data.image_transform import ImageTransform
+from whet.data.image_transform import ImageTransform, as_tensor
 from whet.data.transforms import TableTransform, TargetScale
 
 Transform = ImageTransform | TableTransform
@@ -32,6 +35,36 @@ class Prepared:
     """"train" and "val" -> indices into the above. The test part is opened once, at the end."""
     transform: Transform
     scale: TargetScale | None = None
+
+    def save(self, folder: Path) -> None:
+        """Write everything for other processes; see `Prepared.load`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {f"input{i}": x.numpy() for i, x in enumerate(self.inputs)}
+        arrays |= {"target": self.target.numpy(), "raw_target": self.raw_target}
+        arrays |= {f"rows_{name}": rows.numpy() for name, rows in self.rows.items()}
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        scale = self.scale.to_dict() if self.scale else None
+        meta = {"domain": self.domain, "inputs": len(self.inputs), "transform": self.transform.to_dict(), "scale": scale}
+        files.write_json(folder / "prepared.json", meta)
+
+    @classmethod
+    def load(cls, folder: Path) -> Prepared:
+        """What `save` wrote, mapped from the disk: processes share its memory."""
+        meta = json.loads((folder / "prepared.json").read_text())
+
+        def array(name: str) -> Tensor:
+            return as_tensor(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+
+        return cls(
+            domain=meta["domain"],
+            inputs=tuple(array(f"input{i}") for i in range(meta["inputs"])),
+            target=array("target"),
+            raw_target=np.load(folder / "raw_target.npy", allow_pickle=False),
+            rows={name: array(f"rows_{name}") for name in ("train", "val")},
+            transform=transform_from(meta["transform"]),
+            scale=TargetScale.from_dict(meta["scale"]) if meta["scale"] else None,
+        )
 
     @property
     def n_train(self) -> int:

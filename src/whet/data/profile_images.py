@@ -53,9 +53,7 @@ def _pictures(data: Data) -> tuple[Row, ...]:
     sizes, modes = data.origin.get("sizes", {}), data.origin.get("modes", {})
     rows = [
         Row("pictures", f"{n:,}", _about_number(n)),
-        Row(
-            "trained on as", f"{width} x {height}, {_colour(channels)}", _about_size(height, width)
-        ),
+        Row("trained on as", f"{width} x {height}, {_colour(channels)}", _about_size(height, width)),
         Row("decoded", f"{data.x.nbytes / (1 << 20):,.0f} MiB"),
     ]
     if len(sizes) > 1:
@@ -159,9 +157,7 @@ def _copies(data: Data, parts: Mapping[str, np.ndarray], groups: np.ndarray) -> 
         if torn:
             cause = f"In the training part, {_counted(torn)} occur with more than one label."
             evidence = {"pictures": torn}
-            found.append(
-                Finding("contradicting-labels", cause, evidence=evidence, advice="Correct the labels.")
-            )
+            found.append(Finding("contradicting-labels", cause, evidence=evidence, advice="Correct the labels."))
     return Section("Copies", tuple(rows)), found
 
 
@@ -180,7 +176,11 @@ def _pixels(x: np.ndarray) -> tuple[Section, list[Finding]]:
         Row("spread of brightness", f"{brightness.std():.0f}", _about_light(float(brightness.std()))),
         Row("dark, bright", f"{dark:.0%}, {bright:.0%}"),
         Row("near-constant pictures", f"{flat:.1%}", "look at them: they show nothing" if flat else ""),
-        Row("noise", f"{noise:.1f} (of 255)", "noisy, or of fine texture" if noise > NOISY and min(x.shape[1:3]) >= 32 else ""),
+        Row(
+            "noise",
+            f"{noise:.1f} (of 255)",
+            "noisy, or of fine texture" if noise > NOISY and min(x.shape[1:3]) >= 32 else "",
+        ),
         Row("pixels exactly black or white", f"{((grey <= 0) | (grey >= 255)).mean():.0%}"),
     ]
     if x.shape[3] == 3:

@@ -77,7 +77,7 @@ def _table(data: Data) -> tuple[Row, ...]:
         Row("zeros", f"{zeros:.0%} of all numbers", "sparse: scale by range, not by spread" if zeros > 0.5 else ""),
         Row("corrupt rows", corrupt, "they are skipped; repair or remove them" if data.problems else ""),
     ]
-    left_out = [f.where for f in data.findings if f.name in ("id_column", "free_text")]
+    left_out = [f.where for f in data.findings if f.name in ("id-column", "free-text")]
     if left_out:
         rows.append(Row("left out", ", ".join(left_out), "they name rows, or are running text"))
     return tuple(rows)
@@ -209,11 +209,9 @@ def _categories(x: pl.DataFrame) -> tuple[Row, ...]:
 
 
 def _dates(x: pl.DataFrame) -> tuple[Row, ...]:
-    return tuple(
-        Row(s.name, f"{s.min()} to {s.max()}", "is the future to be predicted? then split by time (--split)")
-        for s in x
-        if s.dtype == pl.Datetime and s.null_count() < s.len()
-    )
+    dates = [s for s in x if s.dtype == pl.Datetime and s.null_count() < s.len()]
+    advice = "is the future to be predicted? then split by time (--split)"
+    return tuple(Row(s.name, " to ".join(str(v) for v in (s.min(), s.max())), advice) for s in dates)
 
 
 def _listed(rows: Sequence[Row], what: str) -> tuple[Row, ...]:
@@ -261,7 +259,7 @@ def _alike(x: pl.DataFrame) -> tuple[tuple[Row, ...], list[Finding]]:
     rows = [Row(f"{a} and {b}", f"rank correlation {r:.4f}", "one of them is enough") for a, b, r in pairs[:5]]
     found = [
         Finding(
-            "alike_columns",
+            "alike-columns",
             f"Columns {a!r} and {b!r} say nearly the same.",
             where=a,
             evidence={"rank_correlation": float(r), "threshold": ALIKE},

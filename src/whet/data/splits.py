@@ -22,6 +22,8 @@ LARGE = 5_000
 """From this many training rows on, `VAL_SHARE_LARGE` is enough …"""
 MOST_VAL = 5_000
 """… and never more than this many rows."""
+HANDFUL = 12
+"""With fewer rows than this there are none to spare for validation."""
 BINS = 10
 """Regression is stratified by this many quantiles of the target."""
 GLIMPSE = 2_048
@@ -51,11 +53,23 @@ def split(data: Data, *, seed: int, val_share: float | None = None) -> dict[str,
         share = val_share or (VAL_SHARE if len(pool) < LARGE else VAL_SHARE_LARGE)
         most = None if val_share else MOST_VAL
         pool, val = carve(pool, strata[pool], share, most, random, at_least_one=False)
+    if not len(val) and "test" not in official and len(test) > 1:  # hardly more examples than classes
+        val, test = np.array_split(random.permutation(test), 2)
     parts = {"train": pool, "val": np.asarray(val, np.int64), "test": np.asarray(test, np.int64)}
     if empty := [part for part, rows in parts.items() if not len(rows)]:
         counts = ", ".join(f"{len(rows)} {part}" for part, rows in parts.items())
         raise DataError(f"{len(data.y)} rows are too few: the {empty[0]} part is empty ({counts}).", "Add examples.")
     return {part: np.sort(rows) for part, rows in parts.items()}
+
+
+def train_and_val(data: Data, seed: int) -> dict[str, np.ndarray]:
+    """{"train", "val"} of all rows, for who keeps test rows elsewhere. Of a handful of rows both have all."""
+    rows, strata = np.arange(len(data)), data.y if data.goal == "classify" else quantiles(data.y)
+    if len(rows) < HANDFUL:
+        return {"train": rows, "val": rows}
+    share, most = (VAL_SHARE, None) if len(rows) < LARGE else (VAL_SHARE_LARGE, MOST_VAL)
+    train, val = carve(rows, strata, share, most, generator(seed, "split"), at_least_one=False)
+    return {"train": np.sort(train), "val": np.sort(val)}
 
 
 def carve(
@@ -83,7 +97,7 @@ def carve(
 
 def quotas(sizes: np.ndarray, wanted: int, at_least_one: bool) -> np.ndarray:
     """How many to take of each stratum: by largest remainder, leaving one or more of each, and, if asked for and
-    possible, taking one or more."""
+    possible, taking one or more, which may come to more than `wanted`."""
     exact = sizes * (wanted / max(1, sizes.sum()))
     low = np.minimum(1, sizes - 1) if at_least_one else np.zeros_like(sizes)
     counts = np.clip(np.floor(exact).astype(np.int64), low, sizes - 1)

@@ -226,27 +226,32 @@ def _csv(data: bytes, path: Path) -> RawTable:
 
 
 def sniff_separator(head: bytes, default: str) -> str:
-    """The separator with which most lines have the same, and more than one, number of fields."""
+    """The separator with which most lines, and the first, have the same number of fields, and more than one."""
     lines = head[: head.rfind(b"\n") + 1] or head
-    best, best_score = default, (0.0, 0.0)
+    best, best_score = default, (False, False, 0.0, 0)
     for separator in (default, *(s for s in SEPARATORS if s != default)):
-        rows, _ = _best_rows(lines, separator)
+        rows, _ = _best_rows(lines, separator, whole=False)
         widths = rows.widths[rows.ends > rows.starts][:500]
         if not widths.size:
             continue
         width, count = Counter(widths.tolist()).most_common(1)[0]
         share = count / widths.size
-        score = (round(share, 1) if width > 1 else 0.0, width)
+        score = (width > 1 and share >= 0.9, bool(widths[0] == width > 1), round(share, 1), width)
         if score > best_score:
             best, best_score = separator, score
     return best
 
 
-def _best_rows(data: bytes, separator: str) -> tuple[_Rows, bool]:
-    """The rows, and whether `"` quotes: stray quotes, as in 5" pipes, spoil more rows than they explain."""
+def _best_rows(data: bytes, separator: str, whole: bool = True) -> tuple[_Rows, bool]:
+    """The rows, and whether `"` quotes: stray quotes, as in 5" pipes, spoil more rows than they explain.
+
+    A text that is not the `whole` one may end within quotes: its last row is left out then.
+    """
     if b'"' not in data:
         return _scan(data, separator, quote=False), False
     quoted = _scan(data, separator, quote=True)
+    if quoted.torn and not whole:
+        quoted = _Rows(quoted.starts[:-1], quoted.ends[:-1], quoted.widths[:-1], torn=quoted.starts.size < 3)
     if not quoted.torn and _ragged(quoted) == 0:
         return quoted, True
     plain = _scan(data, separator, quote=False)
@@ -535,3 +540,8 @@ def _refuse_spoilt(path: Path, bad: int, total: int, problems: tuple[Problem, ..
             f"{path}: {bad:,} of {total:,} rows are corrupt (first: {first.where}: {first.why}).",
             f"Up to {MOST_CORRUPT:.0%} would be skipped. Check its separators and quotes.",
         )
+
+
+def counted(count: int, what: str) -> str:
+    """ "1 row", "2,000 rows"."""
+    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from whet.data.core import MOST_CORRUPT
-from whet.data.table_files import as_text
+from whet.data.table_files import as_text, counted
 
 MISSING = ("", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "<na>", "nat")
 """Texts that stand for a missing value, in lower case."""
@@ -113,11 +112,8 @@ def _read_text(text: pl.Series, decimal_comma: bool) -> tuple[pl.Series, Kind, l
     if _mostly(number, text) or _few_strays(number, text):
         odd = strays(text, number)
         if odd:
-            count = number.null_count() - text.null_count()
-            note = [
-                *note,
-                f"Column {text.name!r}: {count:,} values are no numbers ({_list(odd)}); they count as missing.",
-            ]
+            count = counted(number.null_count() - text.null_count(), "value")
+            note = [*note, f"Column {text.name!r}: {count} read as missing, being no numbers ({_list(odd)})."]
         return as_integers(number), Kind("number"), note, odd
     boolean = as_boolean(text)
     if boolean is not None:
@@ -127,7 +123,7 @@ def _read_text(text: pl.Series, decimal_comma: bool) -> tuple[pl.Series, Kind, l
         odd = strays(text, date)
         note = [f"Column {text.name!r} holds dates ({date_format})."]
         if odd:
-            note.append(f"Column {text.name!r}: {_list(odd)} are no dates; they count as missing.")
+            note.append(f"Column {text.name!r}: values read as missing, being no dates ({_list(odd)}).")
         return date, Kind("date", date_format), note, odd
     return text, Kind("text"), [], ()
 
@@ -157,6 +153,12 @@ def best_number(text: pl.Series, decimal_comma: bool = False) -> tuple[pl.Series
     plain = to_float(text)
     if plain.null_count() == text.null_count():
         return plain, []
+    if (
+        _mostly(plain, text)
+        and not decimal_comma
+        and (text.filter(plain.is_null()).str.contains(r"\d").sum() or 0) == 0
+    ):
+        return plain, []
     best, note = plain, []
     for read in (_decimal_comma,) * decimal_comma + (_decorated,):
         number, said = read(text)
@@ -180,6 +182,8 @@ def _decimal_comma(text: pl.Series) -> tuple[pl.Series, list[str]]:
 
 def _decorated(text: pl.Series) -> tuple[pl.Series, list[str]]:
     """Numbers with thousands separators, and with one and the same currency or unit around them."""
+    if text.drop_nulls().head(200).str.contains(r"\d").mean() < MOST:  # type: ignore[operator]
+        return to_float(text), []
     parts = text.str.extract_groups(DECORATED).struct.unnest()
     prefix, middle, suffix = (parts.to_series(i) for i in range(3))
     around = {p for s in (prefix, suffix) for p in s.drop_nulls().unique().to_list() if p}
@@ -316,11 +320,6 @@ READERS: Mapping[str, Callable[[pl.Series, Kind, bool], pl.Series]] = {
     "boolean": _read_boolean,
     "date": _read_date,
 }
-
-
-def near_number(text: str) -> bool:
-    """Whether a single value reads as a number."""
-    return bool(re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", text))
 
 
 def kind_from(spec: Mapping[str, Any]) -> Kind:

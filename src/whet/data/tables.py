@@ -19,6 +19,7 @@ from whet.data.core import MOST_CORRUPT, Data, Inputs, Problem
 from whet.data.table_files import (
     RawTable,
     as_text,
+    counted,
     ending,
     is_table_name,
     plain_series,
@@ -126,7 +127,8 @@ def load_table(
     x, findings, left_out = checks.clean_columns(neat.frame, _is_array(source))
     _refuse_empty(x, findings, joined.places.names[0])
     findings = (*findings, *checks.check_table(x, goal.y, goal.goal, goal.classes))
-    whole = neat.frame.drop(f.where for f in findings if f.name == "id_column")
+    findings = (*findings, *checks.unseen_classes(goal.y, goal.classes, official))
+    whole = neat.frame.drop(f.where for f in findings if f.name == "id-column")
     findings = (*findings, *checks.duplicate_rows(whole, goal.y, goal.goal))
     return Data(
         name=_name(source),
@@ -318,10 +320,11 @@ def _from_arrays(x: Any, y: Any, names: Sequence[str] | None = None) -> RawTable
 def _frame_of_array(x: np.ndarray, names: Sequence[str] | None) -> pl.DataFrame:
     if x.ndim != 2:
         raise DataError(f"X has shape {x.shape}.", "A table needs two dimensions: (rows, columns).")
-    if names is None or len(names) != x.shape[1]:
-        if names is not None:
-            raise DataError(f"The array has {x.shape[1]} columns; the model was trained on {len(names)}.", "")
-        names = [f"x{i}" for i in range(x.shape[1])]
+    numbered = [f"x{i}" for i in range(x.shape[1])]
+    if names is None or set(names) <= set(numbered):
+        names = numbered  # some of the training columns may have been left out
+    elif len(names) != x.shape[1]:
+        raise DataError(f"The array has {x.shape[1]} columns; the model was trained on {len(names)}.", "Give those.")
     return pl.DataFrame([_series_of_array(name, x[:, i]) for i, name in enumerate(names)])
 
 
@@ -531,7 +534,7 @@ def _odd_values(found: pl.Series, odd: pl.Series, kind: str, raw: RawTable) -> l
             f"{raw.name}: column {odd.name!r} should hold {what} and has {seen} ({count:,} of {odd.len():,} rows).",
             "Give the column as it was in training.",
         )
-    return [f"Column {odd.name!r}: {count:,} values are no {what} ({seen}); they count as missing."]
+    return [f"Column {odd.name!r}: {counted(count, 'value')} read as missing, being no {what} ({seen})."]
 
 
 # -- small parts of load_table ---------------------------------------------------------------------------------------
@@ -539,7 +542,7 @@ def _odd_values(found: pl.Series, odd: pl.Series, kind: str, raw: RawTable) -> l
 
 def _refuse_empty(x: pl.DataFrame, findings: Sequence[Finding], name: str) -> None:
     if not x.width:
-        texts = [f.where for f in findings if f.name == "free_text"]
+        texts = [f.where for f in findings if f.name == "free-text"]
         what = f" but free text ({_names(texts)})" if texts else ""
         raise DataError(
             f"{name.rsplit(' ', 1)[0]} has no column to learn from besides the target{what}.",
@@ -555,7 +558,7 @@ def _column_specs(x: pl.DataFrame, neat: Tidy) -> list[dict[str, str]]:
 
 def _count_problems(joined: _Joined, more: Sequence[Problem]) -> tuple[str, ...]:
     count = len(joined.problems) + len(more)
-    return (f"{count:,} corrupt rows are skipped.",) if count else ()
+    return (f"Skipped: {counted(count, 'corrupt row')}.",) if count else ()
 
 
 class _Digest:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import MOST_CORRUPT, Problem
-from whet.data.table_files import LISTED
+from whet.data.table_files import LISTED, counted
 from whet.data.table_kinds import (
     MISSING_LABEL,
     best_number,
@@ -192,7 +192,7 @@ def _dropped(keep: np.ndarray, problems: Sequence[Problem]) -> tuple[str, ...]:
     missing = int((~keep).sum()) - len(problems)
     if missing <= 0:
         return ()
-    return (f"{missing:,} rows of {keep.size:,} have no target; they are left out.",)
+    return (f"Left out: {counted(missing, 'row')} of {keep.size:,} without a target.",)
 
 
 def _classes_of_text(text: pl.Series, number: pl.Series | None, goal: str | None, where: Where) -> Target:

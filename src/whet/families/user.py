@@ -59,7 +59,10 @@ def remember(factory: Factory) -> str:
 
 
 def load(where: str) -> Factory:
-    """The object that "file.py:name" stands for, or the one that was remembered under this name. The file is run, as `python file.py` would run it."""
+    """The object that "file.py:name" stands for, or the one that was remembered under this name.
+
+    The file is run, as `python file.py` would run it.
+    """
     if where in _KNOWN:
         return _KNOWN[where]
     file, _, name = where.rpartition(":")

@@ -7,6 +7,9 @@
 
     W <- (1 - lr weight_decay) W - lr sqrt(max(1, rows / cols)) O
 
+With `sphere`, W is first brought to the Frobenius norm sqrt(rows): the rows are unit vectors on average, and the
+learning rate alone says how far they turn. Right where a norm follows, which undoes any scale.
+
 Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; the scale is that of its reference code, with which a
 learning rate carries over between widths (Bernstein 2025). It is no match of AdamW's step length: lr is near 0.02.
 """
@@ -44,11 +47,13 @@ class Muon(Optimizer):
         momentum: float = 0.95,
         nesterov: bool = True,
         weight_decay: float = 0.0,
+        sphere: bool = False,
         rest: type[Optimizer] = AdamW,
         rest_settings: dict[str, Any] | None = None,
     ) -> None:
         groups = _split(params)
-        mine = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay, "stacked": False}
+        mine = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
+        mine |= {"stacked": False, "sphere": sphere}
         settings = {"lr": lr, "weight_decay": weight_decay, **(rest_settings or {})}
         others = [g for g in groups if not g["matrix"]]
         self._rest = rest(others, **settings) if others else None
@@ -67,17 +72,19 @@ class Muon(Optimizer):
         momentum: float,
         nesterov: bool,
         weight_decay: float,
+        sphere: bool,
         rest: str,
         rest_lr: float,
+        rest_momentum: float,
         fused: bool | None = None,
     ) -> Optimizer:
-        """The catalogue's form; `rest` is "adamw" or "sgd" (with Nesterov momentum 0.9)."""
+        """The catalogue's form; `rest` is "adamw", or "sgd" with Nesterov momentum `rest_momentum`."""
         if rest not in ("adamw", "sgd"):
             raise RecipeError(f"muon can't leave the rest to {rest!r}.", "Use 'adamw' or 'sgd'.")
         settings: dict[str, Any] = {"lr": rest_lr, "fused": fused}
         if rest == "sgd":
-            settings |= {"momentum": 0.9, "nesterov": True}
-        return cls(params, lr, momentum, nesterov, weight_decay, AdamW if rest == "adamw" else SGD, settings)
+            settings |= {"momentum": rest_momentum, "nesterov": True}
+        return cls(params, lr, momentum, nesterov, weight_decay, sphere, AdamW if rest == "adamw" else SGD, settings)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -101,8 +108,18 @@ class Muon(Optimizer):
         torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])
         updates = list(torch._foreach_lerp(grads, momenta, group["momentum"])) if group["nesterov"] else momenta
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+        if group["sphere"]:
+            _to_sphere(params, group["stacked"])
         for same in _by_shape(params, updates):
             _move(*same, lr=group["lr"], stacked=group["stacked"])
+
+
+def _to_sphere(params: list[Tensor], stacked: bool) -> None:
+    """Bring each matrix to the Frobenius norm sqrt(rows). A matrix of zeros stays one."""
+    for p in params:
+        matrices = p if stacked else p.unsqueeze(0)  # (matrices, rows, …)
+        norms = matrices.flatten(1).norm(dim=1).clamp_min(1e-12)
+        matrices.mul_((matrices.shape[1] ** 0.5 / norms).view(-1, *[1] * (matrices.ndim - 1)))
 
 
 def _move(params: list[Tensor], updates: list[Tensor], *, lr: float, stacked: bool) -> None:
@@ -124,13 +141,13 @@ def newton_schulz(matrices: Tensor) -> Tensor:
         return newton_schulz(matrices.mT).mT
     rows, cols = matrices.shape[1:]
     low = rows >= 128 and _bfloat16_is_fast(matrices.device.type)
-    x = matrices.to(torch.bfloat16 if low else torch.float32)
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     # Where the small square is cheap beside the wide matrix, iterate on it alone, in float32: twice rows^2 cols
-    # multiply-adds instead of ten times. The border was measured on a Zen 4 core (bfloat16 twice as fast).
-    if cols >= rows * (6 if low else 2) and matrices.device.type == "cpu":
-        return _by_gram(x.float())
-    return _plain(x)
+    # multiply-adds instead of ten times. The border follows from the counts, with bfloat16 twice as fast; measured on
+    # one Zen 4 core, 256 x 2304 takes 13 ms so, 20 ms plainly in bfloat16, 36 ms in float32.
+    small = matrices.device.type == "cpu" and cols >= rows * (6 if low else 2)
+    x = matrices.to(torch.bfloat16 if low and not small else torch.float32)
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    return _by_gram(x) if small else _plain(x)
 
 
 def _plain(x: Tensor) -> Tensor:

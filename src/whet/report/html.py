@@ -201,8 +201,10 @@ def residuals(run: RunView) -> Html | None:
 
 def mistakes(run: RunView) -> Html | None:
     if run.pictures:
-        shown = h("div", [_picture(p) for p in run.pictures[:MOST_MISTAKES]], class_="mistakes")
-        return _section("Its worst mistakes", "Test images that it got wrong while it was most sure of itself.", shown)
+        sure = "Test images that it got wrong while it was most sure of itself."
+        said = sure if run.classes else "The test images that it missed by most."
+        shown = h("div", [_picture(p, bool(run.classes)) for p in run.pictures[:MOST_MISTAKES]], class_="mistakes")
+        return _section("Its worst mistakes", said, shown)
     if not run.rows:
         return None
     said = "Test rows that it got wrong while it was most sure of itself."
@@ -211,9 +213,9 @@ def mistakes(run: RunView) -> Html | None:
     )
 
 
-def _picture(mistake: PictureMistake) -> Html:
+def _picture(mistake: PictureMistake, classes: bool) -> Html:
     exact = "exact" if max(mistake.pixels.shape[:2]) <= AS_PNG else None
-    sure = wording.percent(mistake.confidence) if 0 <= mistake.confidence <= 1 else wording.number(mistake.confidence)
+    sure = wording.percent(mistake.confidence) if classes else f"off by {mistake.confidence:.4g}"
     return h(
         "figure",
         h("img", src=thumbnail(mistake.pixels), alt=f"{mistake.true}, taken for {mistake.predicted}", class_=exact),
@@ -247,7 +249,7 @@ def _rows(rows: Iterable[RowMistake]) -> Html:
     table = h("table", h("thead", h("tr", head, [h("th", _cut(c, 22)) for c in columns])), h("tbody", lines))
     return text(
         h("div", table, class_="scroll"),
-        h("p", f"{more} more columns are not shown.", class_="none") if more > 0 else None,
+        h("p", f"Columns not shown: {more}.", class_="none") if more > 0 else None,
     )
 
 
@@ -355,7 +357,7 @@ def _problems(run: RunView) -> Html | None:
     rest = len(run.problems) - len(shown)
     lines = [h("tr", h("td", p.where), h("td", p.why, class_="soft")) for p in shown]
     return text(
-        h("h3", f"{len(run.problems)} could not be read and were skipped"),
+        h("h3", f"Skipped because it could not be read: {len(run.problems)}"),
         h("table", h("tbody", lines)),
         h("p", f"and {rest} more", class_="none") if rest else None,
     )

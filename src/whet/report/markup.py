@@ -6,7 +6,10 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-VOID = ("br", "img", "meta", "hr", "line", "rect", "circle", "path", "polyline")
+VOID = ("br", "img", "meta", "hr")
+"""HTML elements that have no end tag."""
+SHAPES = ("line", "rect", "circle", "path", "polyline")
+"""SVG elements that are closed at once where they have no child."""
 
 
 class Html(str):
@@ -26,8 +29,10 @@ def h(name: str, /, *children: Child, **attributes: Any) -> Html:
     '<p class="note">1 &lt; 2</p>'
     """
     said = "".join(_attribute(k, v) for k, v in attributes.items() if v is not None and v is not False)
-    if name in VOID and not children:
-        return Html(f"<{name}{said}/>") if name not in ("br", "img", "meta", "hr") else Html(f"<{name}{said}>")
+    if name in VOID:
+        return Html(f"<{name}{said}>")
+    if name in SHAPES and not children:
+        return Html(f"<{name}{said}/>")
     return Html(f"<{name}{said}>{text(children)}</{name}>")
 
 

@@ -84,14 +84,14 @@ def seconds(value: Any) -> str:
 def interval(result: Mapping[str, Any]) -> tuple[float, float] | None:
     """The result's 95 % interval; None if it has none."""
     ends = result.get("ci95")
-    if not isinstance(ends, list | tuple) or len(ends) != 2 or not all(_finite(e) for e in ends):
+    if not isinstance(ends, list | tuple) or len(ends) != 2 or not all(is_number(e) for e in ends):
         return None
     return float(ends[0]), float(ends[1])
 
 
 def baselines(result: Mapping[str, Any]) -> dict[str, float]:
     """The baselines that have a value, the best first."""
-    known = {str(k): float(v) for k, v in (result.get("baselines") or {}).items() if _finite(v)}
+    known = {str(k): float(v) for k, v in (result.get("baselines") or {}).items() if is_number(v)}
     return dict(sorted(known.items(), key=lambda item: item[1], reverse=result.get("direction") != "min"))
 
 
@@ -119,5 +119,6 @@ def rows_of(result: Mapping[str, Any], domain: str = "") -> str:
     return f"{number(n)} test {kind}" if isinstance(n, int) else f"the test {kind}"
 
 
-def _finite(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

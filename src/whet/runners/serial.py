@@ -10,10 +10,10 @@ from whet.train.horizon import Horizon
 
 
 class Serial:
-    """Keeps its trials alive between advances. `horizon(spent)` says where a trial that spent so much would end."""
+    """Keeps its trials alive between advances."""
 
-    def __init__(self, open_one: Callable[[str], Trial], horizon: Callable[[float], Horizon]) -> None:
-        self._open, self._horizon = open_one, horizon
+    def __init__(self, open_one: Callable[[str], Trial]) -> None:
+        self._open = open_one
         self._trials: dict[str, Trial] = {}
 
     def trial(self, name: str) -> Trial:
@@ -23,12 +23,14 @@ class Serial:
         return self._trials[name]
 
     def advance(self, names: Sequence[str], seconds: float) -> dict[str, Score]:
-        """Give each of these trials so many seconds."""
-        scores = {}
-        for name in names:
-            trial = self.trial(name)
-            scores[name] = trial.advance(self._horizon(trial.training.seconds), seconds)
-        return scores
+        """Give each of these trials so many seconds.
+
+        Their schedules end with the slice: candidates are compared at rest, whatever their learning rates.
+        """
+        return {name: self._advance(self.trial(name), seconds) for name in names}
+
+    def _advance(self, trial: Trial, seconds: float) -> Score:
+        return trial.advance(Horizon(seconds=trial.training.seconds + seconds), seconds)
 
     def drop(self, keep: str) -> None:
         """Let go of every live trial but one: their checkpoints stay."""

@@ -131,7 +131,9 @@ def fast_conv(facts: Facts, widths: tuple[int, ...]) -> Recipe:
         family=Choice("fastconv", widths=widths),
         activation=Choice("gelu"),
         loss=Choice("cross_entropy", label_smoothing=0.2) if facts.goal == "classify" else Choice("mse"),
-        optimizer=Choice("muon", lr=0.12, momentum=0.6, rest="sgd", rest_lr=0.5, weight_decay=1e-3),
+        optimizer=Choice(
+            "muon", lr=0.12, momentum=0.6, sphere=True, rest="sgd", rest_lr=0.5, rest_momentum=0.85, weight_decay=1e-3
+        ),
         schedule=Choice("linear"),
         augment=image_augment(facts, small_data),
         batch_size=64 if facts.n_train < 3_000 else 256,

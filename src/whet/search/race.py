@@ -37,8 +37,8 @@ def race(
     """Spend about `seconds` in all to choose one of the candidates, the first of which is the default.
 
     In each round every candidate still in the race gets the same time, and the better half goes on (successive
-    halving, Jamieson and Talwalkar 2016). The default is replaced only by a candidate that is clearly better (see `clearly_better`):
-    a tie keeps the simpler choice.
+    halving, Jamieson and Talwalkar 2016). The default is replaced only by a candidate that is clearly better (see
+    `clearly_better`): a tie keeps the simpler choice.
     """
     default, running = candidates[0], list(candidates)
     fates: dict[str, str] = {}

@@ -282,7 +282,7 @@ class _Design:
 @contextlib.contextmanager
 def _quiet(threads: int) -> Iterator[None]:
     """At most `threads` threads, and no word about fits that were stopped early on purpose."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
 
     with threadpool_limits(limits=threads), warnings.catch_warnings():
         warnings.simplefilter("ignore")

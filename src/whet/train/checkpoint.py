@@ -137,7 +137,7 @@ def state_of(training: Training) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 tensors[f"optimizer.{index}.{key}"] = value
             else:
                 scalars.setdefault(str(index), {})[key] = value
-    schedule = getattr(parts.schedule, "state_dict", dict)()
+    schedule: dict[str, Any] = getattr(parts.schedule, "state_dict", dict)()
     meta = {
         "step": training.step,
         "seconds": training.seconds,

@@ -1,0 +1,88 @@
+"""What the terminal shows, and how numbers are written."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from report_views import images, regression
+from rich.console import Console
+
+from whet.data.core import Profile, Row, Section
+from whet.families import FAMILIES
+from whet.record import Finding
+from whet.report import wording
+from whet.report.text import show_catalogue, show_profile, show_result
+
+
+def printed(show, *args, width: int = 100) -> str:
+    file = io.StringIO()
+    show(*args, Console(file=file, width=width, highlight=False))
+    return file.getvalue().replace("\u202f", " ")
+
+
+def test_the_summary_says_score_interval_baselines_and_where_the_report_is():
+    said = printed(show_result, images(Path("runs/f")).result, Path("runs/f"))
+    for part in ("accuracy 92.6 %", "95 % interval", "linear", "84.3 %", "runs/f/report.html", "10 000 test images"):
+        assert part in said
+
+
+def test_the_summary_names_the_findings_without_reading_them_as_markup():
+    result = {
+        **regression(Path()).result,
+        "findings": [{"cause": "[red]x[/] leaks", "severity": "error", "where": "[b]"}],
+    }
+    assert "✗ [red]x[/] leaks [[b]]" in printed(show_result, result, Path())
+
+
+def test_the_summary_of_a_run_without_numbers_is_printed():
+    result = {"metric": "auc", "value": None, "ci95": [None, None], "baselines": {"mean": float("nan")}}
+    assert "AUC –" in printed(show_result, result, Path())
+
+
+def test_a_profile_is_printed_with_what_it_suggests():
+    profile = Profile("[x]", (Section("Size", (Row("rows", "12", "[few]"),)),), (Finding("tiny", "It is small."),))
+    said = printed(show_profile, profile)
+    assert "[x]" in said
+    assert "[few]" in said
+    assert "It is small." in said
+
+
+def test_a_catalogue_is_printed_with_its_parameters():
+    said = printed(show_catalogue, "families", FAMILIES, width=200)
+    assert "resnet" in said
+    assert "stochastic_depth=0.0" in said
+
+
+def test_without_a_kind_the_kinds_are_listed():
+    assert "whet list families" in printed(show_catalogue, "", None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "said"),
+    [
+        ("accuracy", 0.98611, "98.6 %"),
+        ("accuracy", 0.99961, "99.96 %"),
+        ("accuracy", 1.0, "100.0 %"),
+        ("rmse", 0.47123, "0.4712"),
+        ("rmse", 51234.5, "51 234"),
+        ("auc", float("nan"), "–"),
+        ("mae", 0.00001234, "1.23e-05"),
+    ],
+)
+def test_scores_are_written_with_the_digits_that_matter(metric, value, said):
+    assert wording.score(metric, value).replace("\u202f", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.42, "0.4 s"), (38.4, "38 s"), (312.0, "5 min 12 s"), (7320, "2 h 2 min")]
+)
+def test_durations_are_written_as_a_person_says_them(value, said):
+    assert wording.seconds(value).replace("\u202f", " ") == said
+
+
+def test_the_ticks_of_an_axis_have_the_same_decimals():
+    assert wording.ticks("", [0.0, 0.5, 1.0]) == ["0.0", "0.5", "1.0"]
+    assert wording.ticks("", [0.0, 20.0, 40.0]) == ["0", "20", "40"]
+    assert wording.ticks("accuracy", [0.8, 0.9]) == ["80\u202f%", "90\u202f%"]

@@ -1,0 +1,99 @@
+"""The house stands: imports go down only, siblings stay strangers, public names are the ones listed."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import whet
+
+SOURCE = Path(whet.__file__).parent
+LAYERS = (
+    ("errors", "rng", "entry", "recipe", "record", "files", "journal"),
+    ("theory", "activations", "init", "norm", "losses", "optim", "regularise", "augment", "surgery"),
+    ("data", "tasks", "families"),
+    ("train",),
+    ("build", "diagnose", "repair"),
+    ("search", "runners"),
+    ("network", "delivery", "run_folder", "screen", "profiling", "report", "conclude", "improve", "predicting", "exporting"),
+    ("cli", "__init__", "__main__", "shelf", "sklearn"),
+)
+MAY_USE_SIBLINGS = {
+    "errors rng entry recipe record files journal",  # layer 0 is one room of plain data
+    "network delivery run_folder screen profiling report conclude improve predicting exporting",  # as is the conductor's
+    "search runners",
+    "cli __init__ __main__ shelf sklearn",
+}
+"""Layers whose files may import each other; everywhere else a package only knows itself and what is below."""
+TORCHLESS = ("errors", "rng", "entry", "recipe", "record", "files", "journal", "search")
+
+
+def part_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def layer_of(part: str) -> int:
+    return next(i for i, parts in enumerate(LAYERS) if part in parts)
+
+
+def whet_imports(path: Path) -> set[str]:
+    """The modules of whet that a file imports anywhere but under TYPE_CHECKING."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names if a.name.split(".")[0] == "whet"}
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "whet":
+            found |= {f"whet.{a.name}" for a in node.names} if node.module == "whet" else {node.module}
+    return found
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_a_file_imports_only_from_lower_layers(path: Path) -> None:
+    part = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    own = layer_of(part)
+    friendly = " ".join(LAYERS[own]) in MAY_USE_SIBLINGS
+    for module in whet_imports(path):
+        other = part_of(module)
+        if other == part:
+            continue
+        allowed = layer_of(other) < own or (friendly and layer_of(other) == own)
+        assert allowed, f"{path.name} (layer {own}) imports {module} (layer {layer_of(other)})"
+
+
+def test_the_plain_layers_and_the_search_never_import_torch() -> None:
+    names = [f"whet.{name}" for name in TORCHLESS] + ["whet.search.first", "whet.search.race", "whet.cli"]
+    code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_every_public_name_is_there_and_has_a_docstring() -> None:
+    for name in whet.__all__:
+        assert getattr(whet, name).__doc__, f"whet.{name} says nothing"
+
+
+def test_the_list_of_public_names_is_this_one() -> None:
+    assert sorted(whet.__all__) == sorted(
+        """fit Result predict Predictions export profile Profile load Data Recipe Choice Edit Record Step Finding Entry
+        Catalogue WhetError UserError DataError RecipeError BudgetError OutputError WhetClassifier WhetRegressor""".split()
+    )
+
+
+def test_a_public_function_stays_a_function_once_its_module_is_imported() -> None:
+    for name in ("predict", "export", "profile", "fit", "load"):
+        importlib.import_module(whet._HOMES[name])
+        assert callable(getattr(whet, name)), f"whet.{name} is shadowed by a module"
