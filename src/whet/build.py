@@ -170,12 +170,16 @@ class Prepare:
     mixers: tuple[regularise.Mix, ...] = ()
     classes: int = 0
 
-    def __call__(self, inputs: Inputs, target: Tensor, generator: torch.Generator | None) -> tuple[Inputs, Tensor]:
+    def __call__(
+        self, inputs: Inputs, target: Tensor, generator: torch.Generator | None, progress: float = 0.0
+    ) -> tuple[Inputs, Tensor]:
         if self.pixels is not None:
             inputs = (self.image(inputs[0], generator),)
-        if generator is not None:
-            for mixer in self.mixers:
-                inputs, target = mixer(inputs, self.shares(target), generator)
+        active = [m for m in self.mixers if progress < m.until]
+        if generator is not None and active:
+            # Of several ways to mix, each batch gets one.
+            mixer = active[int(torch.randint(len(active), (), generator=generator))]
+            inputs, target = mixer(inputs, self.shares(target), generator)
         return inputs, target
 
     def shares(self, target: Tensor) -> Tensor:

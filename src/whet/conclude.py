@@ -168,15 +168,16 @@ def view_of(
 
 
 def tried(outcome: Outcome, name: str, record: Record) -> Tried:
-    because = next(c.because for c in outcome.candidates if c.name == name)
-    won = name == outcome.winner
+    """One trial as a row of what was tried."""
+    score = record.last(f"val/{outcome.task.metric}")
+    paused = "diverged" if score is None else "paused"
     return Tried(
         trial=name,
-        label=because,
+        label=next(c.because for c in outcome.candidates if c.name == name),
         seconds=record.steps[-1].seconds,
-        score=record.last(f"val/{outcome.task.metric}"),
-        fate="won" if won else "paused",
-        why=outcome.why if won else outcome.fates.get(name, ""),
+        score=score,
+        fate="won" if name == outcome.winner else paused,
+        why="" if name == outcome.winner else outcome.fates.get(name, ""),
     )
 
 
@@ -188,7 +189,8 @@ def timings(outcome: Outcome, records: Mapping[str, Record]) -> dict[str, float]
         "preparing": took.get("look", 0.0) + took.get("get_ready", 0.0),
         "baselines": took.get("lay_baselines", 0.0),
         "plan": took.get("choose_recipes", 0.0),
-        "training": sum(r.steps[-1].seconds for r in records.values()),
+        "race": sum(r.steps[-1].seconds for name, r in records.items() if name != outcome.winner),
+        "training": sum(r.steps[-1].seconds for name, r in records.items() if name == outcome.winner),
     }
     return {**spent, "test and report": max(0.0, outcome.clock.spent - sum(spent.values()))}
 

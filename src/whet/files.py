@@ -41,6 +41,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
+                os.chmod(name, 0o666 & ~_umask())  # mkstemp's own mode lets nobody else read it
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -50,6 +51,12 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
                 os.unlink(name)
             raise
         sync_folder(path.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -258,7 +258,7 @@ def look(run: Run) -> None:
 
 def get_ready(run: Run) -> None:
     """Fit the transforms on the training rows."""
-    size = image_size(run.data.x.shape[1:3], run.clock.left) if run.data.domain == "image" else None
+    size = image_size(run.data.x.shape[1:3]) if run.data.domain == "image" else None
     run.prepared = prepare(run.data, run.parts, size)
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), input_spec(run.data))
 

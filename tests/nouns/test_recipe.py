@@ -14,13 +14,15 @@ PLAIN = st.one_of(
     st.booleans(),
     st.integers(-(2**40), 2**40),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text("abc_-é\"\\\n", max_size=6),
+    st.text('abc_-é"\\\n', max_size=6),
     st.lists(st.integers(0, 9), max_size=3),
 )
 NAMES = st.text("abcdef_", min_size=1, max_size=6).filter(lambda n: n != "name")
 CHOICES = st.builds(Choice, NAMES, st.dictionaries(NAMES, PLAIN, max_size=3))
 LISTS = st.lists(CHOICES, max_size=3, unique_by=lambda c: c.name)
-RECIPES = st.builds(Recipe, family=CHOICES, optimizer=CHOICES, augment=LISTS, regularise=LISTS, batch_size=st.integers(1, 999))
+RECIPES = st.builds(
+    Recipe, family=CHOICES, optimizer=CHOICES, augment=LISTS, regularise=LISTS, batch_size=st.integers(1, 999)
+)
 
 
 @given(RECIPES)

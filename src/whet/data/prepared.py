@@ -45,7 +45,12 @@ class Prepared:
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
         scale = self.scale.to_dict() if self.scale else None
-        meta = {"domain": self.domain, "inputs": len(self.inputs), "transform": self.transform.to_dict(), "scale": scale}
+        meta = {
+            "domain": self.domain,
+            "inputs": len(self.inputs),
+            "transform": self.transform.to_dict(),
+            "scale": scale,
+        }
         files.write_json(folder / "prepared.json", meta)
 
     @classmethod

@@ -42,6 +42,8 @@ class Mix:
 
     kind: str
     alpha: float
+    until: float = 1.0
+    """The share of the training after which nothing is mixed any more: the end is learned on true images."""
 
     def __post_init__(self) -> None:
         if self.alpha < 0:

@@ -71,7 +71,7 @@ def curves(lines: Sequence[Line], x_label: str, y_label: str, better: str, metri
     clean = [one for one in clean if one.points]
     if not clean:
         return None
-    height, left, right, top, bottom = 290.0, 52.0, 124.0, 14.0, 40.0
+    height, left, right, top, bottom = 290.0, 52.0, 140.0, 14.0, 40.0
     xs = [x for one in clean for x, _ in one.points]
     x = Axis(0.0, max(max(xs), 1e-9), left, WIDTH - right)
     y = Axis(*_range([v for one in clean for _, v in one.points], better), height - bottom, top)

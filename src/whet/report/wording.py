@@ -108,7 +108,7 @@ def verdict(result: Mapping[str, Any]) -> str:
     if str(result.get("metric")) in SHARES:
         size = f"{abs(100 * gain):.1f} points"
     else:
-        size = f"{abs(gain / best):.0%}" if best else number(abs(gain))
+        size = f"{100 * abs(gain / best):.0f}\u202f%" if best else number(abs(gain))
     return f"{size} {'better' if gain > 0 else 'worse'} than the best baseline, {name}."
 
 

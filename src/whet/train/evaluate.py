@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from whet.train.parts import Inputs
+from whet.train.parts import Inputs, Prepare
 from whet.train.plan import Plan, autocast
-
-Prepare = Callable[[Inputs, Tensor, torch.Generator | None], tuple[Inputs, Tensor]]
 
 
 def outputs(

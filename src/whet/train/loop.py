@@ -133,7 +133,7 @@ def train_step(training: Training) -> None:
     parts, step = training.parts, training.step
     generator = draw_from(training.seed, step)
     inputs, target = parts.train.batch(*divmod(step, parts.train.batches_per_epoch))
-    inputs, target = parts.prepare(inputs, target, generator)
+    inputs, target = parts.prepare(inputs, target, generator, training.progress)
     training.events("batch", training)
     multiplier = parts.schedule(training.progress)
     set_lr(parts.optimizer, multiplier)

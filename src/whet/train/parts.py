@@ -33,6 +33,14 @@ class WeightAverage(Protocol):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None: ...
 
 
+class Prepare(Protocol):
+    """(raw inputs, target, generator or None, progress in [0, 1]) -> (inputs, target)."""
+
+    def __call__(
+        self, inputs: Inputs, target: Tensor, generator: torch.Generator | None, progress: float = 0.0
+    ) -> tuple[Inputs, Tensor]: ...
+
+
 class Stopper(Protocol):
     """Early stopping: sees each validation score, lower being better, with the progress in [0, 1]."""
 
@@ -53,7 +61,7 @@ class Parts:
     """progress in [0, 1] -> what every learning rate is multiplied with."""
     train: Batches
     plan: Plan
-    prepare: Callable[[Inputs, Tensor, torch.Generator | None], tuple[Inputs, Tensor]]
+    prepare: Prepare
     """Raw batch -> what the model takes. With a generator: also augmented and mixed, for training."""
     average: WeightAverage | None = None
     after_step: Sequence[Callable[[nn.Module, float], None]] = ()
