@@ -41,7 +41,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                os.chmod(name, 0o666 & ~_umask())  # mkstemp's own mode lets nobody else read it
+                Path(name).chmod(0o666 & ~_umask())  # mkstemp's own mode lets nobody else read it
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
