@@ -16,7 +16,6 @@ from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
 from whet.diagnose.rules import diagnose
 from whet.network import Network
-from whet.profiling import profile_of
 from whet.recipe import Recipe
 from whet.record import Finding, Record, read
 from whet.report import PictureMistake, RowMistake, RunView, Tried, write
@@ -45,6 +44,7 @@ class Outcome:
     task: Task
     plan: Plan
     findings: tuple[Finding, ...]
+    profile: Profile
     baselines: Mapping[str, np.ndarray]
     candidates: tuple[Candidate, ...]
     winner: str
@@ -141,7 +141,6 @@ def view_of(
     task, records = outcome.task, outcome.records
     classify = task.goal == "classify"
     recipes = {c.name: c.recipe for c in outcome.candidates} | {outcome.winner: recipe}
-    found: Profile = profile_of(outcome.data, outcome.parts)
     few = truth[:MOST_POINTS], predicted[:MOST_POINTS]
     return RunView(
         name=outcome.data.name,
@@ -154,7 +153,7 @@ def view_of(
         tried=tuple(tried(outcome, name, record) for name, record in records.items()),
         edits=Recipe().diff(recipe),
         findings=tuple(Finding(**f) for f in result["findings"]),
-        profile=found.sections,
+        profile=outcome.profile.sections,
         problems=outcome.data.problems,
         classes=task.classes,
         confusion=confusion(truth, predicted, task.outputs) if classify else None,

@@ -15,8 +15,8 @@ from whet.tasks import Task
 from whet.train.loop import Training
 from whet.train.plan import Plan
 
-REPORT_SECONDS = 1.2
-"""What writing the result and the report takes, measured on one core."""
+REPORT_SECONDS = 0.5
+"""What writing the result and the report takes, measured on one core, with a margin."""
 VIEWS = 2.2
 """The test part is seen twice where mirror images count too; with a margin."""
 

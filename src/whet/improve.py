@@ -19,7 +19,7 @@ from whet import files
 from whet.build import build
 from whet.conclude import Outcome, conclude
 from whet.data import duplicates, input_spec, load, split
-from whet.data.core import Data
+from whet.data.core import Data, Profile
 from whet.data.image_transform import ImageTransform
 from whet.data.prepared import Prepared, prepare
 from whet.data.splits import train_and_val
@@ -28,6 +28,7 @@ from whet.delivery import Delivery
 from whet.errors import BudgetError, RecipeError
 from whet.journal import Journal
 from whet.network import Network
+from whet.profiling import profile_of
 from whet.recipe import Recipe
 from whet.record import Finding
 from whet.report.text import show_result
@@ -104,6 +105,7 @@ class Run:
     fixed: Recipe | None
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    profile: Profile = field(init=False)
     baselines: dict[str, np.ndarray] = field(default_factory=dict)
     """name -> what it says of the test rows."""
     task: Task = field(init=False)
@@ -245,6 +247,7 @@ def look(run: Run) -> None:
     run.task = make_task(data.domain, data.goal, data.classes, data.target)
     copies = duplicates(data, run.parts)
     run.findings = [*data.findings, *([copies] if copies else [])]
+    run.profile = profile_of(data, run.parts)
     sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in run.parts.items())
     screen.say(f"{data.name}: {run.task.name}; {sizes}; judged by {run.task.metric}.", "bold")
     for finding in run.findings:
@@ -447,6 +450,7 @@ def test_once(run: Run) -> None:
         task=run.task,
         plan=run.plan,
         findings=tuple(run.findings),
+        profile=run.profile,
         baselines=run.baselines,
         candidates=tuple(run.candidates),
         winner=run.winner,

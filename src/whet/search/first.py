@@ -200,21 +200,19 @@ def flops(shape: tuple[int, ...], widths: tuple[int, ...], patch: int = 2) -> fl
 
 def table_recipes(facts: Facts) -> list[Candidate]:
     recipe = tabular(facts)
-    return [
-        Candidate("tabular", recipe, "packed perceptrons over embedded columns"),
-        Candidate("periodic", recipe.put("family.embedding", "periodic"), "numbers as cosines"),
-        Candidate("more-dropout", recipe.put("family.dropout", 0.3), "three times the dropout"),
-    ]
+    return [Candidate("tabular", recipe, "packed perceptrons over piecewise-linear columns")]
 
 
 def tabular(facts: Facts) -> Recipe:
+    """Rectified, two layers of 256, no weight decay to speak of: what won on validation rows of three tables."""
+    few = facts.n_train < 3_000
     return Recipe(
-        family=Choice("tabular", width=256, depth=2, dropout=0.1, members=16),
-        activation=Choice("silu"),
+        family=Choice("tabular", width=128 if few else 256, depth=2, dropout=0.0 if few else 0.1, members=8),
+        activation=Choice("relu"),
         norm=Choice("none"),
-        optimizer=Choice("adamw", lr=2e-3, weight_decay=0.03, beta2=0.95),
+        optimizer=Choice("adamw", lr=2e-3, weight_decay=3e-4),
         schedule=Choice("cosine"),
-        batch_size=256 if facts.n_train > 2_000 else 64,
+        batch_size=128,
     )
 
 
