@@ -41,12 +41,16 @@ from whet.search.first import Candidate, Facts, image_size, portfolio
 from whet.search.race import Advance, Score, race
 from whet.tasks import Features, Task, baselines, make_task
 from whet.train.horizon import Clock, Horizon, parse_seconds
-from whet.train.loop import Training, train_step
+from whet.train.loop import SHARE_OF_VALIDATION, Training, train_step
 from whet.train.plan import Plan, cores, first_plan, measure, running, time_of_step
 
 BASELINE_SHARE = 0.04
 RACE_SHARE = 0.12
 """Shares of the budget that the baselines and the race may cost."""
+VALIDATIONS = 24
+"""Slices of the winner's training, each with a validation at its end, where that is cheap enough."""
+LAST_MOMENT = 0.05
+"""Seconds of training that are not worth another slice."""
 
 
 @dataclass(frozen=True)
@@ -416,26 +420,34 @@ def refuse_short_budget(run: Run) -> None:
         )
 
 
-def the_horizon(run: Run, spent: float) -> Horizon:
-    """Where a trial that has spent this much would end if it got all the time that is left."""
-    if run.order.steps:
-        return Horizon(steps=run.order.steps)
-    return Horizon(seconds=spent + time_to_train(run))
-
-
 def time_to_train(run: Run) -> float:
     """Seconds until training must end so that the test and the report fit into the budget; at least a moment."""
-    return max(0.05, run.clock.left - run.delivery.seconds_to_finish(len(run.parts["test"])))
+    return max(LAST_MOMENT, run.clock.left - run.delivery.seconds_to_finish(len(run.parts["test"])))
 
 
 def train_out(run: Run) -> None:
     """Give the winner all the time that is left; its schedule ends when the budget does."""
     trial = run.runner.trial(run.winner)
     if not run.journal.last("trained"):
-        trial.advance(the_horizon(run, trial.training.seconds))
+        if run.order.steps:
+            trial.advance(Horizon(steps=run.order.steps))
+        else:
+            train_until_time(run, trial)
         run.say("trained", trial=run.winner, step=trial.training.step, seconds=trial.training.seconds)
     run.delivery.finish(trial)
     run.screen.end()
+
+
+def train_until_time(run: Run, trial: Trial) -> None:
+    """Advance in slices, and aim anew before each: how long the end will take is known better and better."""
+    training = trial.training
+    while time_to_train(run) > LAST_MOMENT and not trial.fate and not training.stopped:
+        spent, left = training.seconds, time_to_train(run)
+        slice_ = max(left / VALIDATIONS, training.validation_seconds / SHARE_OF_VALIDATION)
+        ends_here = left - slice_ < slice_ / 2  # no crumbs: the last slice takes the rest
+        trial.advance(Horizon(seconds=spent + left), left if ends_here else slice_)
+        training = trial.training
+        run.say("advanced", trial=trial.name, step=training.step)  # so that a restart knows what was spent
 
 
 def test_once(run: Run) -> None:

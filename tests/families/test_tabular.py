@@ -67,7 +67,7 @@ def test_a_single_logit_is_combined_as_the_logit_of_the_mean_probability() -> No
 
 def test_one_member_is_a_plain_perceptron() -> None:
     network = small(members=1, dropout=0.0, depth=2)
-    plain = nn.Sequential(nn.Linear(6 + 3 + 8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4))
+    plain = nn.Sequential(nn.Linear(3 + 6 + 3 + 8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4))
     linears = [layer for layer in plain if isinstance(layer, nn.Linear)]
     with torch.no_grad():
         for linear, packed in zip(linears, [*network.layers, network.head], strict=True):
@@ -92,7 +92,7 @@ def test_members_learn_apart() -> None:
 
 def test_the_piecewise_linear_encoding_agrees_with_its_definition() -> None:
     x = torch.cat([torch.linspace(-5, 5, 41).unsqueeze(1).expand(-1, 3), torch.tensor([[e] * 3 for e in BINS[0]])])
-    torch.testing.assert_close(PiecewiseLinear([torch.tensor(b) for b in BINS])(x), slow_encoding(x))
+    torch.testing.assert_close(PiecewiseLinear([torch.tensor(b) for b in BINS])(x), torch.cat([x, slow_encoding(x)], 1))
 
 
 def slow_encoding(x: Tensor) -> Tensor:

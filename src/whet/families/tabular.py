@@ -1,18 +1,18 @@
 """The network for tables: several small MLPs, trained as one.
 
-    numeric  (batch, F) --embed--+                    +--member 1: layers, head--+
-                                 +--> (batch, D) -----+--member 2                +--> (batch, M, C)   training
-    category (batch, K) --embed--+                    +--…                       +--> (batch, C)      evaluation
+    numeric  (batch, F) --encode--+                         +--member 1: layers, head--+
+                                  +--> (batch, D) * scale --+--member 2                +--> (batch, M, C)   training
+    category (batch, K) --encode--+                         +--…                       +--> (batch, C)      evaluation
 
-The members see the same embedded row and share nothing after it; their layers are packed in one tensor, so that M small
-networks cost M/1 of one and still run as a handful of large matrix products. Their mean is what an ensemble gives:
-most of its gain comes with the first ten members.
+The members see the same encoded row and share nothing after it; their layers are packed in one tensor, so that M small
+networks run as a handful of large matrix products. On california-housing the M separate networks were better than M that
+share their weights but for a scale per unit (TabM), at the same cost: RMSE 0.467 against 0.479 (validation rows).
 
 Shapes: B rows, F number columns, K category columns, T bins, D embedded width, M members, C outputs.
 
 Ideas: piecewise-linear and periodic embeddings (Gorishniy et al., 2022, "On Embeddings for Numerical Features"), the
-densely connected, biased form of the periodic one and one-hot for small cardinalities (Holzmueller et al., 2024,
-"Better by Default"), an ensemble as one network (Gorishniy et al., 2025, "TabM").
+densely connected, biased form of the periodic one, the scaling layer and one-hot for small cardinalities (Holzmüller et
+al., 2024, "Better by Default"), an ensemble as one network (Gorishniy et al., 2025, "TabM").
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 EMBEDDINGS = ("ple", "periodic", "none")
 ONE_HOT = 8
 """Columns with up to this many values are one-hot, others get a learned vector (RealMLP's rule)."""
+SCALE_LR = 4.0
+"""The scaling layer learns this much faster than the rest (6 in RealMLP)."""
 TWO_PI = 2 * math.pi
 
 
@@ -54,6 +56,8 @@ class Tabular(nn.Module):
         self.classify = spec.goal == "classify"
         self.numbers, self.categories = numbers, categories
         embedded = getattr(numbers, "width", spec.shape[0]) + categories.width
+        self.scale = nn.Parameter(torch.ones(embedded))
+        self.scale.lr_factor = SCALE_LR  # type: ignore[attr-defined]
         widths = [embedded, *[width] * depth]
         self.layers = nn.ModuleList(Packed(members, a, b) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(spec.norm(width) for _ in range(depth))
@@ -72,9 +76,9 @@ class Tabular(nn.Module):
         return out if self.training else combine(out, self.classify)
 
     def embed(self, numeric: Tensor, category: Tensor) -> Tensor:
-        """The row as one vector: (B, D)."""
+        """The row as one vector, each place of it times a learned factor: (B, D)."""
         numbers = numeric if self.numbers is None else self.numbers(numeric)
-        return torch.cat([numbers, self.categories(category).to(numbers.dtype)], dim=1)
+        return torch.cat([numbers, self.categories(category).to(numbers.dtype)], dim=1) * self.scale
 
 
 class Packed(nn.Module):
@@ -92,7 +96,7 @@ class Packed(nn.Module):
 
 
 class PiecewiseLinear(nn.Module):
-    """How far each number has come through each of its column's bins: (B, F) -> (B, T), T = bins of all columns.
+    """Each number, and how far it has come through each of its column's bins: (B, F) -> (B, F + T), T bins in all.
 
     A bin gives 0 below its left edge, 1 above its right edge and rises linearly between (equation 1 of the paper); the
     first of a column has no lower limit and its last no upper one. A dense layer on this is a piecewise linear function
@@ -107,7 +111,7 @@ class PiecewiseLinear(nn.Module):
 
     def __init__(self, bins: Sequence[Tensor]) -> None:
         super().__init__()
-        self.width = sum(len(edges) - 1 for edges in bins)
+        self.width = sum(len(edges) for edges in bins)
         self.register_buffer("column", torch.repeat_interleave(torch.tensor([len(edges) - 1 for edges in bins])))
         self.register_buffer("left", torch.cat([edges[:-1] for edges in bins]))
         self.register_buffer("per_width", torch.cat([1 / edges.diff() for edges in bins]))
@@ -118,7 +122,7 @@ class PiecewiseLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inside = (x.index_select(1, self.column) - self.left) * self.per_width
-        return torch.minimum(torch.maximum(inside, self.low), self.high)
+        return torch.cat([x, torch.minimum(torch.maximum(inside, self.low), self.high)], dim=1)
 
 
 class PeriodicEmbedding(nn.Module):
