@@ -37,8 +37,8 @@ from whet.runners.pool import Job, Pool
 from whet.runners.serial import Serial
 from whet.runners.trial import Trial, open_trial
 from whet.screen import Bar, Screen, clock_time
-from whet.search.first import Candidate, Facts, image_size, portfolio
-from whet.search.race import Advance, Score, race
+from whet.search.first import Candidate, Facts, image_size, neighbours, portfolio
+from whet.search.race import Advance, Score, clearly_better, race
 from whet.tasks import Features, Task, baselines, make_task
 from whet.train.horizon import Clock, Horizon, parse_seconds
 from whet.train.loop import SHARE_OF_VALIDATION, Training, train_step
@@ -167,7 +167,7 @@ def fit(
         seed=seed,
         model=factory_name(model),
         recipe=fixed.to_json() if fixed else None,
-        steps=steps or 0,
+        steps=steps or (fixed.steps if fixed else 0),
         holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
         split=split,
     )
@@ -191,7 +191,7 @@ def train(data: Data, folder: Path, *, budget: str | float, steps: int | None = 
         run = Run(order, RunFolder(folder), journal, Clock(order.budget), Screen(False), data, 1, None)
         run.parts = {**train_and_val(data, seed), "test": np.empty(0, np.int64)}
         run.task = make_task(data.domain, data.goal, data.classes, data.target)
-        for step in (get_ready, choose_recipes, hold_race, train_out):
+        for step in (get_ready, choose_recipes, hold_race, train_out, explore):
             step(run)
         return Network.load(folder)
 
@@ -429,25 +429,54 @@ def train_out(run: Run) -> None:
     """Give the winner all the time that is left; its schedule ends when the budget does."""
     trial = run.runner.trial(run.winner)
     if not run.journal.last("trained"):
-        if run.order.steps:
-            trial.advance(Horizon(steps=run.order.steps))
-        else:
-            train_until_time(run, trial)
+        train_whole(run, trial)
         run.say("trained", trial=run.winner, step=trial.training.step, seconds=trial.training.seconds)
     run.delivery.finish(trial)
-    run.screen.end()
 
 
-def train_until_time(run: Run, trial: Trial) -> None:
-    """Advance in slices, and aim anew before each: how long the end will take is known better and better."""
-    training = trial.training
-    while time_to_train(run) > LAST_MOMENT and not trial.fate and not training.stopped:
-        spent, left = training.seconds, time_to_train(run)
-        slice_ = max(left / VALIDATIONS, training.validation_seconds / SHARE_OF_VALIDATION)
-        ends_here = left - slice_ < slice_ / 2  # no crumbs: the last slice takes the rest
-        trial.advance(Horizon(seconds=spent + left), left if ends_here else slice_)
+def train_whole(run: Run, trial: Trial) -> None:
+    """Until the recipe's steps are done or the time is up, in slices.
+
+    Before each slice the end is aimed at anew: how long the test and the report will take is known better and better.
+    """
+    if run.order.steps:  # a repeatable run: the clock decides nothing
+        trial.advance(Horizon(steps=run.order.steps))
+        return
+    while time_to_train(run) > LAST_MOMENT and not trial.fate and not trial.training.over:
         training = trial.training
-        run.say("advanced", trial=trial.name, step=training.step)  # so that a restart knows what was spent
+        left = time_to_train(run)
+        part = max(left / VALIDATIONS, training.validation_seconds / SHARE_OF_VALIDATION)
+        last = left - part < part / 2  # no crumbs: the last slice takes the rest
+        trial.advance(Horizon(trial.recipe.steps, training.seconds + left), left if last else part)
+        run.say("advanced", trial=trial.name, step=trial.training.step)  # so that a restart knows what was spent
+
+
+def explore(run: Run) -> None:
+    """Where the winner was done before the time is up: whole trainings of its neighbours, as many as there is time for.
+
+    One replaces it only if it is clearly better on the validation rows.
+    """
+    if run.order.steps or run.fixed or not run.candidates[0].recipe.steps:
+        return
+    winner = run.runner.trial(run.winner)
+    known = {line["trial"]: line for line in run.journal.all("explored")}
+    for candidate in neighbours(winner.recipe, run.order.seed):
+        dearer = max(1.0, candidate.recipe.steps / max(1, winner.recipe.steps))
+        if time_to_train(run) < 1.1 * winner.training.seconds * dearer:
+            break
+        run.candidates.append(candidate)
+        trial = run.runner.trial(candidate.name)
+        train_whole(run, trial)
+        if clearly_better(trial.score, winner.score):
+            run.fates[run.winner] = f"{winner.score.value:.5g}, replaced by {candidate.name}"
+            run.winner, run.why, winner = candidate.name, f"{candidate.because}: {trial.score.value:.5g}", trial
+        else:
+            run.fates[candidate.name] = f"{trial.score.value:.5g}: not clearly better than {run.winner}"
+        if candidate.name not in known:
+            run.screen.say(f"  {candidate.because}: {trial.score.value:.5g}", "dim")
+            run.say("explored", trial=candidate.name, score=trial.score.value, winner=run.winner)
+    run.delivery.finish(winner)
+    run.screen.end()
 
 
 def test_once(run: Run) -> None:
@@ -476,4 +505,4 @@ def test_once(run: Run) -> None:
 
 
 Step = Callable[[Run], None]
-STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, hold_race, train_out, test_once)
+STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, hold_race, train_out, explore, test_once)

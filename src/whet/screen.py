@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -78,9 +79,11 @@ class Bar:
 
     def on_step(self, training: Any) -> None:
         """Seconds left: by the clock, or by the pace so far where the end is a number of steps."""
-        left = self.left()
-        if steps := training.horizon.steps:
-            left = min(left, (steps - training.step) * training.seconds / max(1, training.step))
+        horizon = training.horizon
+        if math.isinf(horizon.seconds):
+            left = (horizon.steps - training.step) * training.seconds / max(1, training.step)
+        else:
+            left = self.left()
         best = training.best
         note = f"pass {training.epoch:.1f}" + (f", validation {training.metric} {best.score:.4f}" if best else "")
         self.screen.move(self.name, note, left)

@@ -38,7 +38,7 @@ class Loader:
     ) -> None:
         self.tensors, self.target, self.rows = tensors, target, rows
         self.batch_size, self.seed, self.shuffle, self.drop_last = batch_size, seed, shuffle, drop_last
-        self._flat = [t.view(len(t), -1) if t.is_contiguous() else t for t in tensors]
+        self._flat = [t.flatten(1) if t.is_contiguous() and t.ndim > 1 else t for t in tensors]
         self._order: tuple[int, Tensor] | None = None
         self._dropper = Dropper.of(tensors)
 
@@ -60,7 +60,7 @@ class Loader:
         """((inputs, …), targets) number `index` of an epoch; without targets, the second is the row numbers."""
         chosen = self.order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         inputs = tuple(
-            flat.index_select(0, chosen).view(-1, *tensor.shape[1:])
+            flat.index_select(0, chosen).view(len(chosen), *tensor.shape[1:])
             for flat, tensor in zip(self._flat, self.tensors, strict=True)
         )
         if self._dropper:

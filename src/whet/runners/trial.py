@@ -23,7 +23,7 @@ from whet.tasks.metrics import log_loss
 from whet.train import checkpoint
 from whet.train.evaluate import outputs
 from whet.train.horizon import Horizon
-from whet.train.loop import Training, advance
+from whet.train.loop import Training, advance, evaluation_weights
 from whet.train.parts import Parts
 from whet.train.plan import Plan, running
 
@@ -65,6 +65,9 @@ class Trial:
         """The newest validation's score, with the loss of each row; NaN after divergence."""
         if self.fate or not self.training.metrics:
             return Score(math.nan)
+        if not len(self.validator.rows):  # just resumed: the rows' losses are not in the checkpoint
+            with running(self.plan), evaluation_weights(self.training.parts) as model:
+                self.validator(model)
         value = self.training.metrics[f"val/{self.training.metric}"]
         return Score(value, self.validator.rows)
 

@@ -6,11 +6,13 @@ Every rule says the numbers it was set by; they were measured on validation rows
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from whet.recipe import Choice, Recipe
+from whet.rng import generator
 
 RACE_FROM = 12.0
 """Passes over the data that the budget must allow before any of it is spent on a race."""
@@ -49,15 +51,15 @@ class Facts:
     factory: str = ""
     """The user's own network; empty: whet chooses."""
     rate: float = 0.0
-    """Multiply-adds of forward passes per second of training, measured; 0: not yet."""
+    """Measured speed, 0: not yet. Images: multiply-adds of forward passes per second of training. Tables: rows per second
+    with the probe's members."""
 
     def at_speed(self, probe: Recipe, milliseconds: float) -> Facts:
         """The facts with the speed at which a step of the probe ran."""
+        rows = min(probe.batch_size, self.n_train) / (milliseconds / 1e3)
         widths = probe.family.params.get("widths")
-        if not isinstance(widths, tuple) or not milliseconds:
-            return self
-        per_step = flops(self.shape, widths) * min(probe.batch_size, self.n_train)  # type: ignore[arg-type]
-        return dataclasses.replace(self, rate=per_step / (milliseconds / 1e3))
+        each = flops(self.shape, widths) if isinstance(widths, tuple) else 1.0  # type: ignore[arg-type]
+        return dataclasses.replace(self, rate=rows * each)
 
 
 def portfolio(facts: Facts) -> list[Candidate]:
@@ -198,22 +200,87 @@ def flops(shape: tuple[int, ...], widths: tuple[int, ...], patch: int = 2) -> fl
 # -- tables --------------------------------------------------------------------------------------------------------
 
 
+FEW_ROWS = 3_000
+LARGE_TABLE = 50_000
+PASSES = {"few": 200, "regress": 60, "classify": 6}
+"""Passes over a table after which more of them over-fit: few rows, values, classes."""
+MEMBERS = (4, 32)
+"""Networks in the packed ensemble: as many as the time allows between these."""
+BIN_BUDGET = 1536
+"""Bins of all columns together: wide tables get coarser ones."""
+
+
 def table_recipes(facts: Facts) -> list[Candidate]:
+    """One strong recipe. What else is tried when it is done before the time is up, `neighbours` says."""
     recipe = tabular(facts)
-    return [Candidate("tabular", recipe, "packed perceptrons over piecewise-linear columns")]
+    members = recipe.family.params["members"]
+    said = f"{members} packed perceptrons over piecewise-linear columns, {table_passes(facts)} passes"
+    return [Candidate("tabular", recipe, said)]
 
 
 def tabular(facts: Facts) -> Recipe:
-    """Rectified, two layers of 256, no weight decay to speak of: what won on validation rows of three tables."""
-    few = facts.n_train < 3_000
+    """Rectified, two layers, next to no weight decay: what won on validation rows of three tables."""
+    few = facts.n_train < FEW_ROWS
+    batch = 128 if few else 512 if facts.n_train > LARGE_TABLE else 256
+    columns = facts.shape[0]
     return Recipe(
-        family=Choice("tabular", width=128 if few else 256, depth=2, dropout=0.0 if few else 0.1, members=8),
+        family=Choice(
+            "tabular",
+            width=128 if few else 256,
+            depth=2,
+            dropout=0.0 if few else 0.1,
+            members=members_for(facts),
+            bins=max(4, min(48, BIN_BUDGET // max(1, columns))),
+            embedding="ple" if columns <= 300 else "none",
+        ),
         activation=Choice("relu"),
         norm=Choice("none"),
-        optimizer=Choice("adamw", lr=2e-3, weight_decay=3e-4),
-        schedule=Choice("cosine"),
-        batch_size=128,
+        optimizer=Choice("adamw", lr=2e-3, beta2=0.95, weight_decay=3e-4),
+        schedule=Choice("trapezoid", warmup=0.0, decay=0.5),
+        batch_size=min(batch, facts.n_train),
+        steps=table_passes(facts) * max(1, facts.n_train // batch),
     )
+
+
+def table_passes(facts: Facts) -> int:
+    return PASSES["few" if facts.n_train < FEW_ROWS else facts.goal]
+
+
+def members_for(facts: Facts) -> int:
+    """More members where there is time for all passes with them; 8 while the speed is not known."""
+    if not facts.rate:
+        return 8
+    rows_per_second = facts.rate  # with 8 members
+    affordable = 8 * rows_per_second * facts.seconds / (table_passes(facts) * facts.n_train)
+    least, most = MEMBERS
+    return int(max(least, min(most, affordable * MEMBER_MARGIN)))
+
+
+MEMBER_MARGIN = 0.8
+"""The share of the time that is planned with: machines slow down."""
+
+
+def neighbours(recipe: Recipe, seed: int) -> Iterator[Candidate]:
+    """Recipes near a good one, without end: first the single changes that helped somewhere, then pairs of them."""
+    edits = [
+        ("family.dropout", 0.25, "more dropout"),
+        ("optimizer.lr", 4e-3, "twice the learning rate"),
+        ("optimizer.lr", 1e-3, "half the learning rate"),
+        ("family.depth", 3, "a third layer"),
+        ("optimizer.weight_decay", 0.1, "more weight decay"),
+        ("steps", 2 * recipe.steps, "twice the passes"),
+        ("family.width", 512, "wider layers"),
+        ("steps", max(1, recipe.steps // 2), "half the passes"),
+    ]
+    for path, value, because in edits:
+        yield Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
+    random = generator(seed, "search")
+    for count in itertools.count(1):
+        chosen = [edits[int(i)] for i in random.choice(len(edits), 2, replace=False)]
+        pair = recipe
+        for path, value, _ in chosen:
+            pair = pair.put(path, value)
+        yield Candidate(f"pair-{count}", pair, " and ".join(because for *_, because in chosen))
 
 
 # -- the user's own ------------------------------------------------------------------------------------------------
