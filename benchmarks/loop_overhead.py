@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from whet.train.plan import Plan, autocast, cores, first_plan, measure, running,
 ROWS = 20_000
 TINY_LR = 1e-6
 """Nothing is to be learned here; with a real rate a batch seen a thousand times gives denormal gradients, which are slow."""
-SHOWN = ("case", "ratio", "ratio_low", "ratio_high", "loop_ms", "bare_ms", "parts_ms", "load")
+SHOWN = ("case", "ratio", "ratio_low", "ratio_high", "cpu_ratio", "loop_ms", "bare_ms", "parts_ms", "load")
 
 
 def main() -> None:
@@ -45,7 +46,7 @@ def main() -> None:
     for name in said.case or CASES:
         record = {**surroundings(), "case": name, "repetitions": said.repetitions, "seconds": said.seconds}
         recipe, data = CASES[name]()
-        record |= compare(recipe, data, said.repetitions, said.seconds, said.parts)
+        record |= compare(recipe, data, said)
         keep(said.results, {**record, "versions": installed("whet", "torch", "numpy")}, *SHOWN)
 
 
@@ -54,6 +55,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--case", nargs="+", choices=CASES, help="all if not given")
     parser.add_argument("--repetitions", type=int, default=15, help="pairs of turns")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
+    parser.add_argument("--threads", type=int, help="the plan's threads; measured if not given")
     parser.add_argument("--parts", action="store_true", help="also time the pieces that only the loop has")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "loop_overhead.jsonl")
     return parser.parse_args()
@@ -104,32 +106,35 @@ CASES: dict[str, Callable[[], tuple[Recipe, Data]]] = {"fastconv": fastconv, "te
 # -- the comparison ------------------------------------------------------------------------------------------------
 
 
-def compare(recipe: Recipe, data: Data, repetitions: int, seconds: float, with_parts: bool) -> dict[str, Any]:
+def compare(recipe: Recipe, data: Data, said: argparse.Namespace) -> dict[str, Any]:
     """Ratio of the loop's time per step to the bare one's, under the plan that `whet fit` would measure."""
     parts = {"train": np.arange(ROWS - 1000), "val": np.arange(ROWS - 1000, ROWS), "test": np.arange(0)}
     prepared, task = prepare(data, parts), make_task(data.domain, data.goal, data.classes, data.target)
     plan = plan_for(recipe, task, prepared)
+    plan = replace(plan, threads=said.threads) if said.threads else plan
     with running(plan), own_random_numbers():
         training = new_training(recipe, task, prepared, plan)
         bare = bare_step(build(recipe, task, prepared, 0, plan))
-        turns = {"loop": lambda: loop_turn(training, seconds), "bare": lambda: bare_turn(bare, seconds)}
-        times: dict[str, list[float]] = {name: [] for name in turns}
+        turns = {"loop": lambda: loop_turn(training, said.seconds), "bare": lambda: bare_turn(bare, said.seconds)}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in turns}
         for turn in turns.values():  # warm-up
             turn()
-        for repetition in range(repetitions):
+        for repetition in range(said.repetitions):
             for name in list(turns)[:: 1 if repetition % 2 else -1]:  # who goes first alternates
                 times[name].append(turns[name]())
-        pieces = parts_ms(training) if with_parts else {}
-    ratios = np.divide(times["loop"], times["bare"])
-    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+        pieces = parts_ms(training) if said.parts else {}
+    loop, bare_ = (np.array(times[name]) for name in ("loop", "bare"))  # (repetitions, (wall, processor))
+    ratios = loop / bare_
+    low, middle, high = np.quantile(ratios[:, 0], [0.25, 0.5, 0.75])
     return {
         "ratio": round(middle, 4),
         "ratio_low": round(low, 4),
         "ratio_high": round(high, 4),
-        "loop_ms": round(1e3 * float(np.median(times["loop"])), 3),
-        "bare_ms": round(1e3 * float(np.median(times["bare"])), 3),
-        "ratios": [round(float(r), 4) for r in ratios],
-        **({"parts_ms": pieces} if with_parts else {}),
+        "cpu_ratio": round(float(np.median(ratios[:, 1])), 4),
+        "loop_ms": round(1e3 * float(np.median(loop[:, 0])), 3),
+        "bare_ms": round(1e3 * float(np.median(bare_[:, 0])), 3),
+        "ratios": [round(float(r), 4) for r in ratios[:, 0]],
+        **({"parts_ms": pieces} if said.parts else {}),
         "batch": recipe.batch_size,
         "recipe_hash": recipe.hash,
         "plan": str(plan),
@@ -152,20 +157,21 @@ def new_training(recipe: Recipe, task: Task, prepared: Prepared, plan: Plan) -> 
     return Training(build(recipe, task, prepared, 0, plan), Horizon(steps=1_000_000), 0)
 
 
-def loop_turn(training: Training, seconds: float) -> float:
-    """Seconds per step of the whole loop, over about `seconds`."""
-    steps, began = training.step, time.perf_counter()
+def loop_turn(training: Training, seconds: float) -> tuple[float, float]:
+    """(wall, processor) seconds per step of the whole loop, over about `seconds`."""
+    steps, wall, cpu = training.step, time.perf_counter(), time.process_time()
     advance(training, seconds)
-    return (time.perf_counter() - began) / (training.step - steps)
+    steps = training.step - steps
+    return (time.perf_counter() - wall) / steps, (time.process_time() - cpu) / steps
 
 
-def bare_turn(step: Callable[[], None], seconds: float) -> float:
-    """Seconds per bare step, over about `seconds`."""
-    count, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
+def bare_turn(step: Callable[[], None], seconds: float) -> tuple[float, float]:
+    """(wall, processor) seconds per bare step, over about `seconds`."""
+    count, wall, cpu = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < seconds:
         step()
         count += 1
-    return (time.perf_counter() - began) / count
+    return (time.perf_counter() - wall) / count, (time.process_time() - cpu) / count
 
 
 def bare_step(parts: Parts) -> Callable[[], None]:

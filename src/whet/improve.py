@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from whet.search.race import Advance, Score, clearly_better, race
 from whet.tasks import Features, Task, baselines, make_task
 from whet.train.horizon import Clock, Horizon, parse_seconds
 from whet.train.loop import SHARE_OF_VALIDATION, Training, train_step
-from whet.train.plan import Plan, cores, first_plan, measure, running, time_of_step
+from whet.train.plan import Plan, cores, first_plan, measure, micro_batch, running, saved_bytes, time_of_step
 
 BASELINE_SHARE = 0.04
 RACE_SHARE = 0.12
@@ -342,7 +342,7 @@ def facts_of(run: Run) -> Facts:
 
 def measure_plan(recipe: Recipe, run: Run) -> Plan:
     """How this recipe runs fastest here, found in a second or two."""
-    first = first_plan(cores())
+    first = replace(first_plan(cores()), micro_batch=fitting_rows(recipe, run))
 
     def time_step(plan: Plan) -> float:
         with running(plan):
@@ -352,6 +352,17 @@ def measure_plan(recipe: Recipe, run: Run) -> Plan:
 
     key = f"{recipe.hash}|{run.prepared.shape}|{run.task.outputs}|{run.prepared.n_train}"
     return measure(time_step, first, key, limit=min(2.0, 0.02 * run.order.budget))
+
+
+def fitting_rows(recipe: Recipe, run: Run) -> int:
+    """Rows per pass that memory has room for; 0: the whole batch. Read off a forward pass of a few rows."""
+    parts = build(recipe, run.task, run.prepared, run.order.seed, Plan())
+    inputs, target = parts.train.batch(0, 0)
+    few = min(4, len(target))
+    inputs, target = parts.prepare(tuple(x[:few] for x in inputs), target[:few], None)
+    weights = sum(p.nbytes for p in parts.model.parameters())
+    saved = saved_bytes(lambda: parts.loss(parts.model(*inputs), target))
+    return micro_batch(max(0, saved - weights) / few, recipe.batch_size)
 
 
 def hold_race(run: Run) -> None:
@@ -460,7 +471,9 @@ def explore(run: Run) -> None:
         return
     winner = run.runner.trial(run.winner)
     known = {line["trial"]: line for line in run.journal.all("explored")}
-    for candidate in neighbours(winner.recipe, run.order.seed):
+    best = winner.training.best
+    share = best.step / max(1, winner.training.step) if best else 1.0
+    for candidate in neighbours(winner.recipe, run.order.seed, share):
         dearer = max(1.0, candidate.recipe.steps / max(1, winner.recipe.steps))
         if time_to_train(run) < 1.1 * winner.training.seconds * dearer:
             break

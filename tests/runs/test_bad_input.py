@@ -91,7 +91,9 @@ def bomb() -> bytes:
         return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
 
     header = (60_000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    )
 
 
 # -- data ----------------------------------------------------------------------------------------------------------
@@ -145,7 +147,9 @@ def test_a_target_for_pictures(refused: Refused) -> None:
 
 
 def test_words_in_a_numeric_target(refused: Refused) -> None:
-    said = refused("fit", table(Path("t.csv"), column("height", [1.5, 2, "much"])), "--target", "height", "--task", "regression")
+    said = refused(
+        "fit", table(Path("t.csv"), column("height", [1.5, 2, "much"])), "--target", "height", "--task", "regression"
+    )
     assert "much" in said
 
 

@@ -20,7 +20,7 @@ VAL_SHARE = 0.15
 VAL_SHARE_LARGE = 0.1
 LARGE = 5_000
 """From this many training rows on, `VAL_SHARE_LARGE` is enough …"""
-MOST_VAL = 5_000
+MOST_VAL = 3_000
 """… and never more than this many rows."""
 HANDFUL = 12
 """With fewer rows than this there are none to spare for validation."""

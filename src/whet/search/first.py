@@ -202,10 +202,12 @@ def flops(shape: tuple[int, ...], widths: tuple[int, ...], patch: int = 2) -> fl
 
 FEW_ROWS = 3_000
 LARGE_TABLE = 50_000
-PASSES = {"few": 200, "regress": 60, "classify": 6}
+PASSES = {"few": 150, "regress": 24, "classify": 6}
 """Passes over a table after which more of them over-fit: few rows, values, classes."""
 MEMBERS = (4, 32)
 """Networks in the packed ensemble: as many as the time allows between these."""
+FEW_MEMBERS = 8
+"""Of a few rows no more: the time is better spent on trying other recipes."""
 BIN_BUDGET = 1536
 """Bins of all columns together: wide tables get coarser ones."""
 
@@ -253,6 +255,7 @@ def members_for(facts: Facts) -> int:
     rows_per_second = facts.rate  # with 8 members
     affordable = 8 * rows_per_second * facts.seconds / (table_passes(facts) * facts.n_train)
     least, most = MEMBERS
+    most = FEW_MEMBERS if facts.n_train < FEW_ROWS else most
     return int(max(least, min(most, affordable * MEMBER_MARGIN)))
 
 
@@ -260,8 +263,22 @@ MEMBER_MARGIN = 0.8
 """The share of the time that is planned with: machines slow down."""
 
 
-def neighbours(recipe: Recipe, seed: int) -> Iterator[Candidate]:
-    """Recipes near a good one, without end: first the single changes that helped somewhere, then pairs of them."""
+OVERFITTED = 0.7
+"""Where the best validation came before this share of the steps, the rest of them were too many."""
+
+
+def neighbours(recipe: Recipe, seed: int, best_share: float = 1.0) -> Iterator[Candidate]:
+    """Recipes near a good one, without end: first the single changes that helped somewhere, then pairs of them.
+
+    `best_share`: the share of its steps at which the recipe was best. After overfitting, what regularises comes first.
+    """
+    if best_share < OVERFITTED:
+        steps = max(10, round(recipe.steps * best_share))
+        yield Candidate("shorter", recipe.put("steps", steps), "ending where the validation was best")
+        calm = recipe.put("family.dropout", 0.3).put("steps", max(10, recipe.steps // 2))
+        yield Candidate("calmer", calm, "more dropout and half the passes")
+        small = recipe.put("family.width", 32).put("family.depth", 1).put("optimizer.lr", 5e-3)
+        yield Candidate("smaller", small.put("family.bins", 8), "one narrow layer")
     edits = [
         ("family.dropout", 0.25, "more dropout"),
         ("optimizer.lr", 4e-3, "twice the learning rate"),

@@ -209,7 +209,7 @@ def validate(training: Training) -> None:
     with evaluation_weights(parts) as model:
         measured = training.validate(model)
         score = measured[training.metric]
-        if is_better(score, training):
+        if is_better(measured, training):
             training.best = Best(score, training.step, dict(measured))
             training.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
     tell(training, score)
@@ -234,14 +234,16 @@ def tell(training: Training, score: float) -> None:
         training.stopped = parts.stop.observe(value, training.progress)
 
 
-def is_better(score: float, training: Training) -> bool:
-    """Of equal scores, which small validation parts give often, the later one counts."""
+def is_better(measured: Mapping[str, float], training: Training) -> bool:
+    """Whether this beats the best so far. Of equal scores, which small validation parts give often, the lower loss."""
+    score, best = measured[training.metric], training.best
     if not math.isfinite(score):
         return False
-    if training.best is None:
+    if best is None:
         return True
-    old = training.best.score
-    return score >= old if training.higher_is_better else score <= old
+    if score == best.score:
+        return measured.get("loss", 0.0) <= best.metrics.get("loss", 0.0)
+    return (score > best.score) == training.higher_is_better
 
 
 @contextlib.contextmanager

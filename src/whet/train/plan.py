@@ -87,6 +87,39 @@ def measure(time_step: Callable[[Plan], float], first: Plan, key: str, limit: fl
     return best
 
 
+SHARE_OF_MEMORY = 0.4
+"""Of the memory that is free, what one batch's saved activations may take."""
+
+
+def micro_batch(bytes_per_row: float, rows: int) -> int:
+    """Rows per pass so that the activations fit into memory; 0: the whole batch fits."""
+    most = int(SHARE_OF_MEMORY * free_memory() / max(1.0, bytes_per_row))
+    return 0 if most >= rows else max(1, most)
+
+
+def saved_bytes(forward: Callable[[], object]) -> int:
+    """The bytes that a forward pass keeps for its backward pass."""
+    seen: dict[int, int] = {}
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        kept = forward()  # held until here, so that no address is used twice
+    del kept
+    return sum(seen.values())
+
+
+def free_memory() -> int:
+    """Bytes that can be had without swapping; 4 GiB where the system does not say."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))) * 1024
+    return 4 << 30
+
+
 def changes(plan: Plan) -> list[dict[str, Any]]:
     """What is worth trying, the likeliest gain first."""
     threads = [{"threads": 1}] if plan.threads > 1 else []

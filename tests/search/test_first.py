@@ -1,0 +1,84 @@
+"""First recipes: sensible for every kind of data, size and time, and buildable all of them."""
+
+import itertools
+
+import pytest
+
+from whet.recipe import Recipe
+from whet.search.first import Candidate, Facts, flops, image_size, neighbours, passes_of, portfolio
+
+
+def facts(**changes: object) -> Facts:
+    known = {"domain": "image", "goal": "classify", "n_train": 45_000, "shape": (3, 32, 32), "outputs": 10}
+    return Facts(**{**known, "seconds": 250.0, "mirror": (1.0, 0.6), **changes})  # type: ignore[arg-type]
+
+
+def widths(one: Facts) -> tuple[int, ...]:
+    return portfolio(one)[0].recipe.family.params["widths"]  # type: ignore[return-value]
+
+
+def test_more_time_never_gives_a_narrower_network() -> None:
+    rate = flops((3, 32, 32), (64, 128, 256)) * 1000  # images per second on two cores
+    chosen = [sum(widths(facts(seconds=s, rate=rate))) for s in (10, 60, 250, 800, 5000)]
+    assert chosen == sorted(chosen)
+    assert chosen[0] < chosen[-1]
+
+
+def test_digits_are_not_mirrored_and_photographs_are() -> None:
+    def flips(one: Facts) -> list[str]:
+        return [c.name for c in portfolio(one)[0].recipe.augment if "flip" in c.name]
+
+    assert flips(facts(mirror=(0.4, 0.4), shape=(1, 8, 8), n_train=1200)) == []
+    assert flips(facts()) == ["flip"]
+    assert flips(facts(mirror=(0.9, 0.95), n_train=1000)) == ["flip", "vertical_flip"]
+
+
+def test_a_race_needs_time_for_it() -> None:
+    rate = flops((3, 32, 32), (64, 128, 256)) * 1000
+    assert len(portfolio(facts(rate=rate))) == 1
+    assert len(portfolio(facts(rate=rate, seconds=100_000.0))) > 1
+
+
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (64, 64), (150, 150), (100, 300)])
+def test_large_images_are_made_smaller_and_keep_their_shape(size: tuple[int, int]) -> None:
+    small = image_size(size)
+    if min(size) <= 64:
+        assert small is None
+    else:
+        assert small is not None
+        assert min(small) == 64
+        assert small[0] / small[1] == pytest.approx(size[0] / size[1], rel=0.05)
+
+
+def test_a_table_gets_more_members_where_there_is_time() -> None:
+    def members(seconds: float) -> int:
+        one = facts(domain="table", shape=(8,), n_train=20_000, seconds=seconds, rate=20_000.0)
+        return portfolio(one)[0].recipe.family.params["members"]  # type: ignore[return-value]
+
+    assert members(5) < members(60) <= 32
+
+
+def test_neighbours_differ_from_the_recipe_and_never_end() -> None:
+    recipe = portfolio(facts(domain="table", shape=(8,), n_train=500))[0].recipe
+    found = list(itertools.islice(neighbours(recipe, seed=0), 20))
+    assert all(recipe.diff(c.recipe) for c in found)
+    assert len({c.name for c in found}) == 20
+    assert [c.recipe for c in itertools.islice(neighbours(recipe, seed=0), 20)] == [c.recipe for c in found]
+
+
+def test_after_overfitting_the_shorter_training_comes_first() -> None:
+    recipe = portfolio(facts(domain="table", shape=(8,), n_train=500))[0].recipe
+    first = next(neighbours(recipe, seed=0, best_share=0.25))
+    assert first.recipe.steps == round(recipe.steps * 0.25)
+
+
+def test_a_candidate_survives_the_journal() -> None:
+    one = portfolio(facts())[0]
+    assert Candidate.from_dict(one.to_dict()) == one
+    assert isinstance(one.recipe, Recipe)
+
+
+def test_the_passes_that_time_allows_are_counted_by_the_measured_speed() -> None:
+    shape = (64, 128, 256)
+    one = facts(seconds=90.0, rate=flops((3, 32, 32), shape) * 1000)
+    assert passes_of(one, shape) == pytest.approx(2.0)

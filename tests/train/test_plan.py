@@ -1,0 +1,86 @@
+"""Plans: measured, remembered, and never more than a matter of speed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from setups import SMALL, training, weights
+
+from whet.train import plan as plans
+from whet.train.loop import advance, train_step
+from whet.train.plan import Plan, measure, micro_batch, saved_bytes
+
+
+def test_the_fastest_of_the_tried_plans_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+
+    def cost(plan: Plan) -> float:
+        return 1.0 - 0.3 * plan.bfloat16 - 0.2 * (plan.threads == 1) + 0.1 * plan.channels_last
+
+    found = measure(cost, Plan(threads=2), "a network")
+    assert (found.threads, found.bfloat16, found.channels_last) == (1, True, False)
+    assert found.milliseconds == pytest.approx(500)
+
+
+def test_a_gain_within_the_noise_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+    assert not measure(lambda plan: 1.0 - 0.02 * plan.bfloat16, Plan(), "another").bfloat16
+
+
+def test_a_plan_is_measured_once_per_machine_and_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+    calls: list[Plan] = []
+
+    def cost(plan: Plan) -> float:
+        calls.append(plan)
+        return 1.0
+
+    first = measure(cost, Plan(), "network")
+    count = len(calls)
+    assert measure(cost, Plan(), "network") == first
+    assert len(calls) == count
+    measure(cost, Plan(), "network of another shape")
+    assert len(calls) > count
+
+
+def test_a_broken_cache_is_measured_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+    for text in ("{not json", "[]", '{"x": 1}'):
+        (tmp_path / "plans.json").write_text(text)
+        assert measure(lambda plan: 1.0, Plan(), "network").milliseconds == 1000
+
+
+def test_layout_and_fused_steps_change_results_by_rounding_only() -> None:
+    plain, fast = training(SMALL, steps=3), training(SMALL, steps=3, plan=Plan(channels_last=True, fused=True))
+    for one in (plain, fast):
+        for _ in range(3):
+            train_step(one)
+    for name, tensor in weights(plain).items():
+        torch.testing.assert_close(weights(fast)[name].contiguous(), tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_the_number_of_threads_is_put_back() -> None:
+    before = torch.get_num_threads()
+    with plans.running(Plan(threads=before + 1)):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_a_batch_that_does_not_fit_is_cut_into_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "free_memory", lambda: 1000)
+    assert micro_batch(bytes_per_row=1, rows=100) == 0
+    assert micro_batch(bytes_per_row=10, rows=100) == 40
+    assert micro_batch(bytes_per_row=10_000, rows=100) == 1
+
+
+def test_saved_bytes_are_what_the_backward_pass_needs() -> None:
+    x = torch.ones(1000, requires_grad=True)
+    assert saved_bytes(lambda: x.sum()) == 0
+    assert saved_bytes(lambda: (x * 2).exp().sum()) == 4000
+
+
+def test_pieces_of_a_batch_learn_the_same_task() -> None:
+    one = training(steps=120, plan=Plan(micro_batch=8))
+    advance(one)
+    assert one.best is not None
+    assert one.best.score > 0.9
