@@ -39,9 +39,8 @@ def test_the_best_wins_and_the_time_is_what_was_given() -> None:
 
 def test_a_tie_keeps_the_default() -> None:
     random = np.random.default_rng(0)
-    scores = {
-        n: Score(1 - v.mean(), v) for n, v in (("default", random.random(50)), ("other", random.random(50) - 0.01))
-    }
+    rows = random.random(50)
+    scores = {"default": Score(0.5, rows), "other": Score(0.51, random.permutation(rows) - 0.01)}
     verdict = race(["default", "other"], lambda names, s: {n: scores[n] for n in names}, 1.0, higher_is_better=True)
     assert verdict.winner == "default"
     assert "no measurable difference" in verdict.fates["other"]
