@@ -44,7 +44,7 @@ from whet.train.horizon import Clock, Horizon, parse_seconds
 from whet.train.loop import SHARE_OF_VALIDATION, Training, train_step
 from whet.train.plan import Plan, cores, first_plan, measure, micro_batch, running, saved_bytes, time_of_step
 
-BASELINE_SHARE = 0.04
+BASELINE_SHARE = 0.025
 RACE_SHARE = 0.12
 """Shares of the budget that the baselines and the race may cost."""
 VALIDATIONS = 24
