@@ -30,6 +30,7 @@ TaskName = Annotated[str | None, typer.Option("--task", help="classification or 
 Holdout = Annotated[str | None, typer.Option(help="Another source, used as the test part.")]
 Split = Annotated[str | None, typer.Option(help="A CSV of path,label,split, or a column with train/val/test.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
+INTERRUPTED = "Interrupted. The same command goes on where this stopped."
 
 
 @app.command()
@@ -157,24 +158,29 @@ def run(argv: list[str] | None = None) -> int:
     except UserError as error:
         return _say(str(error), 2)
     except KeyboardInterrupt:
-        return _say("Interrupted. The same command goes on where this stopped.", 130)
+        return _say(INTERRUPTED, 130)
     except WhetError as error:
         return _say(str(error), 1)
     except MemoryError:
         return _say("There is not enough memory. Use a smaller batch, or close other programs.", 1)
+    except BrokenPipeError:  # whoever read the output has gone: `whet list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of the command line itself
             return _say(error.format_message(), 2)
-        if type(error).__name__ in ("Abort", "Exit"):
-            return int(getattr(error, "exit_code", 130))
-        raise
+        if type(error).__name__ != "Abort":
+            raise
+        result = 130
+    if result == 130:  # the command line turns Ctrl-C into a code
+        return _say(INTERRUPTED, 130)
     return result if isinstance(result, int) else 0
 
 
 def _say(line: str, code: int) -> int:
     from rich.console import Console
 
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"whet: {line}", markup=False)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"whet: {' '.join(line.split())}", markup=False)
     return code
 
 

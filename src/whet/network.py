@@ -78,6 +78,8 @@ class Network:
         try:
             said = json.loads((folder / SPEC).read_text())
             weights, _ = checkpoint.read(folder / WEIGHTS)
+            if not isinstance(said, dict):
+                raise ValueError(f"{SPEC} holds no object")
         except FileNotFoundError as error:
             missing = Path(str(error.filename)).name
             raise OutputError(

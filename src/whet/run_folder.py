@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from whet import files
-from whet.errors import OutputError
+from whet.errors import OutputError, UserError
 from whet.journal import Journal
 
 HOME = Path("whet-runs")
@@ -78,20 +80,27 @@ class RunFolder:
     def details(self) -> Path:
         return self.path / "details.json"
 
+    @property
+    def has_network(self) -> bool:
+        """Whether something was trained: a network was delivered, or a checkpoint waits."""
+        return self.weights.exists() or any(self.path.glob("trials/*/checkpoint-*"))
+
     def trial(self, name: str) -> Path:
         return self.path / "trials" / name
 
     def result_dict(self) -> dict[str, Any]:
         """The finished run's result. Raises OutputError where there is none."""
         try:
-            found: dict[str, Any] = json.loads(self.result.read_text())
-        except FileNotFoundError:
+            found = json.loads(self.result.read_text())
+            if not isinstance(found, dict):
+                raise ValueError("it holds no object")
+        except (FileNotFoundError, NotADirectoryError):
             raise OutputError(
                 f"{self.path} holds no finished run.", "Give the folder of a run that has ended."
             ) from None
         except (OSError, ValueError) as error:
-            raise OutputError(f"{self.result} can't be read: {error}.") from error
-        return found
+            raise OutputError(f"{self.result} can't be read: {error}.", "Run the same `whet fit` again.") from error
+        return dict(found)
 
 
 def choose(order: Order, name: str, out: Path | None) -> RunFolder:
@@ -110,23 +119,62 @@ def choose(order: Order, name: str, out: Path | None) -> RunFolder:
 @contextlib.contextmanager
 def opened(folder: RunFolder, order: Order) -> Iterator[Journal]:
     """The folder's journal, locked against a second process. Raises OutputError when the folder is not for this order."""
-    with files.saying_where(folder.path):
-        folder.path.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder.path, os.W_OK):
-            raise PermissionError(13, "not writable")
-    with _locked(folder.path / ".lock"):
-        journal = Journal(folder.journal)
-        begun = journal.last("start")
-        if begun is None:
+    with _made(folder), files.saying_where(folder.path):
+        if Journal(folder.journal).last("start") is None:
             _refuse_strangers(folder)
-            journal.say("start", 0.0, format=FORMAT, order=asdict(order), hash=order.hash)
-        else:
-            _refuse_other(folder, begun, order)
-        yield journal
+        with _locked(folder.path / ".lock"):
+            journal = Journal(folder.journal)
+            begun = journal.last("start")
+            if begun is None:
+                journal.say("start", 0.0, format=FORMAT, order=asdict(order), hash=order.hash)
+            else:
+                _refuse_other(folder, begun, order)
+            _sweep(folder)
+            try:
+                yield journal
+            except UserError:
+                if not folder.has_network:
+                    _clear(folder)
+                raise
+
+
+@contextlib.contextmanager
+def _made(folder: RunFolder) -> Iterator[None]:
+    """The folder exists within the block. On an error of the user's, those that were made and are still empty go."""
+    missing = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    try:
+        with files.saying_where(folder.path):
+            folder.path.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder.path, os.W_OK):
+                raise PermissionError(errno.EACCES, "not writable")
+        yield
+    except UserError:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _sweep(folder: RunFolder) -> None:
+    """Remove the pieces of files that a killed process was writing."""
+    for piece in [*folder.path.rglob(".*.part")]:
+        piece.unlink(missing_ok=True)
+
+
+def _clear(folder: RunFolder) -> None:
+    """Remove what a run left that has trained nothing."""
+    for name in ("trials", "prepared"):
+        shutil.rmtree(folder.path / name, ignore_errors=True)
+    for name in (folder.journal.name, "baselines.npz", ".lock"):
+        with contextlib.suppress(OSError):
+            (folder.path / name).unlink()
 
 
 def _refuse_strangers(folder: RunFolder) -> None:
-    found = sorted(p.name for p in folder.path.iterdir() if p.name != ".lock" and not p.name.startswith(".journal"))
+    own = {".lock"}
+    if folder.journal.is_file() and b"\n" not in folder.journal.read_bytes():
+        own.add(folder.journal.name)  # a process was killed while it wrote the first line
+    found = sorted(p.name for p in folder.path.iterdir() if p.name not in own)
     if found:
         raise OutputError(
             f"{folder.path} is not empty (it holds {', '.join(found[:3])}) and holds no run of whet.",

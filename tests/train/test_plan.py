@@ -15,16 +15,28 @@ def test_the_fastest_of_the_tried_plans_wins(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("WHET_CACHE", str(tmp_path))
 
     def cost(plan: Plan) -> float:
-        return 1.0 - 0.3 * plan.bfloat16 - 0.2 * (plan.threads == 1) + 0.1 * plan.channels_last
+        return 1e-3 * (1.0 - 0.3 * plan.bfloat16 - 0.2 * (plan.threads == 1) + 0.1 * plan.channels_last)
 
     found = measure(cost, Plan(threads=2), "a network")
     assert (found.threads, found.bfloat16, found.channels_last) == (1, True, False)
-    assert found.milliseconds == pytest.approx(500)
+    assert found.milliseconds == pytest.approx(0.5)
 
 
 def test_a_gain_within_the_noise_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WHET_CACHE", str(tmp_path))
-    assert not measure(lambda plan: 1.0 - 0.02 * plan.bfloat16, Plan(), "another").bfloat16
+    assert not measure(lambda plan: 1e-3 - 2e-5 * plan.bfloat16, Plan(), "another").bfloat16
+
+
+def test_slow_steps_are_not_timed_beyond_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+    calls: list[Plan] = []
+
+    def cost(plan: Plan) -> float:
+        calls.append(plan)
+        return 5.0
+
+    assert measure(cost, Plan(), "a slow network", limit=2.0) == Plan(milliseconds=5000.0)
+    assert len(calls) == 1
 
 
 def test_a_plan_is_measured_once_per_machine_and_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,7 +45,7 @@ def test_a_plan_is_measured_once_per_machine_and_network(monkeypatch: pytest.Mon
 
     def cost(plan: Plan) -> float:
         calls.append(plan)
-        return 1.0
+        return 1e-3
 
     first = measure(cost, Plan(), "network")
     count = len(calls)

@@ -86,7 +86,7 @@ def _run(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(found)
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RecipeError(f"{path} can't be run: {_short(error)}") from error
     return module
 
@@ -97,6 +97,8 @@ def _call(factory: Factory, called: str, spec: InputSpec) -> nn.Module:
             f"{called} is a network, not a function that makes one; every trial needs a fresh one.",
             "Write: lambda: copy.deepcopy(network).",
         )
+    if not callable(factory):
+        raise RecipeError(f"{called} is {type(factory).__name__}, not a function that makes a network.")
     offered: dict[str, Any] = {"spec": spec, "outputs": spec.outputs, "shape": spec.shape}
     asked = inspect.signature(factory).parameters if not inspect.isbuiltin(factory) else {}
     try:

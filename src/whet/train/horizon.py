@@ -35,11 +35,11 @@ def parse_seconds(text: str | float) -> float:
     """Seconds from "60s", "5m", "1h30m", "90" or a number. Raises BudgetError for anything else."""
     if isinstance(text, int | float) and not isinstance(text, bool):
         return _positive(float(text), text)
-    words = str(text).strip().lower().replace(" ", "")
+    words = str(text).strip().lower()
     if re.fullmatch(r"\d+(\.\d+)?", words):
         return _positive(float(words), text)
-    pieces = re.findall(r"(\d+(?:\.\d+)?)([a-z]+)", words)
-    if not pieces or "".join(a + b for a, b in pieces) != words:
+    pieces = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", words)
+    if not pieces or "".join(a + b for a, b in pieces) != re.sub(r"\s", "", words):
         raise BudgetError(f"The budget {text!r} is not a time.", "Write it like 60s, 5m or 1h30m.")
     for _, unit in pieces:
         if unit not in _UNITS:
