@@ -57,6 +57,13 @@ def test_every_relative_link_leads_to_a_file(path: Path) -> None:
 
 
 @each(DOCS)
+def test_every_link_to_a_heading_of_the_same_file_finds_it(path: Path) -> None:
+    titles = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    known = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert {t[1:] for t in LINK.findall(prose(path)) if t.startswith("#")} <= known
+
+
+@each(DOCS)
 def test_every_name_in_a_file_exists(path: Path) -> None:
     missing = [f"{file}:{name}" for file, name in FILE_NAME.findall(prose(path)) if not defines(file, name)]
     assert not missing
@@ -66,13 +73,10 @@ def defines(file: str, name: str) -> bool:
     found = next((p for p in (SOURCE / file, ROOT / file) if p.is_file()), None)
     if found is None:
         return False
-    names: dict[str, ast.AST] = {"": ast.parse(found.read_text(encoding="utf-8"))}
+    node: ast.AST | None = ast.parse(found.read_text(encoding="utf-8"))
     for part in name.split("."):
-        inside = next(iter(names.values()))
-        names = {part: node for known, node in defined_in(inside) if known == part}
-        if not names:
-            return False
-    return True
+        node = dict(defined_in(node)).get(part) if node else None
+    return node is not None
 
 
 def defined_in(node: ast.AST) -> list[tuple[str, ast.AST]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from whet.data.image_transform import ImageTransform
 from whet.data.loader import Loader
 from whet.data.prepared import Prepared, Transform, input_shape
 from whet.data.transforms import TableTransform
-from whet.errors import RecipeError
+from whet.entry import Entry
+from whet.errors import RecipeError, WhetError
 from whet.families import FAMILIES, InputSpec
 from whet.init import INITS
 from whet.norm import NORMS
@@ -59,11 +61,26 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
     )
 
 
+@contextlib.contextmanager
+def saying_which(choice: Choice) -> Iterator[None]:
+    """Turns what a method says of a value that it can't take into one clear RecipeError."""
+    try:
+        yield
+    except (WhetError, MemoryError):
+        raise
+    except Exception as error:
+        why = str(error).strip().split("\n")[0]
+        raise RecipeError(
+            f"{choice} can't be made here: {type(error).__name__}: {why}.", "Change it in the recipe."
+        ) from error
+
+
 def make_regulariser(choice: Choice) -> Any:
     entry = regularise.REGULARISERS[choice.name]
     if entry.name == "stochastic_depth":
         raise RecipeError("stochastic_depth is a parameter of a network.", "Set family.stochastic_depth instead.")
-    return entry.make(**entry.fill(choice.params))
+    with saying_which(choice):
+        return entry.make(**entry.fill(choice.params))
 
 
 def is_proximal(penalty: Any) -> bool:
@@ -103,12 +120,32 @@ def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
 def make_model(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
     """The recipe's network with its initial weights: the same for the same seed."""
     family = FAMILIES[recipe.family.name]
+    params = family.fill(recipe.family.params)
+    refuse_family(family, params, spec)
     torch.manual_seed(seed_for(seed, "init"))
-    model = family.make(spec, **family.fill(recipe.family.params))
+    with saying_which(recipe.family):
+        model = family.make(spec, **params)
     if recipe.init.name != "default":
         entry = INITS[recipe.init.name]
-        entry.make(**entry.fill(recipe.init.params))(model, torch.Generator().manual_seed(seed_for(seed, "init", 1)))
+        draw = torch.Generator().manual_seed(seed_for(seed, "init", 1))
+        with saying_which(recipe.init):
+            entry.make(**entry.fill(recipe.init.params))(model, draw)
     return model
+
+
+def refuse_family(family: Entry[Any], params: Mapping[str, Any], spec: InputSpec) -> None:
+    """Raises RecipeError for a network of another kind of data, or one without units."""
+    domain = "image" if spec.is_image else "table"
+    if not {domain, "any"} & {*family.domains}:
+        known = [f.name for f in FAMILIES if {domain, "any"} & {*f.domains}]
+        raise RecipeError(
+            f"{family.name} takes {family.domains[0]}s, and the data is {'images' if spec.is_image else 'a table'}.",
+            f"Choose one of {', '.join(known)}.",
+        )
+    for name in ("width", "widths"):
+        widths = params.get(name, 1)
+        if min(widths if isinstance(widths, tuple) else (widths,), default=0) <= 0:
+            raise RecipeError(f"{family.name}.{name}={widths} leaves no units.", "Use 1 or more.")
 
 
 def calibrate(model: nn.Module, data: Prepared, prepare: Callable[..., tuple[Inputs, Tensor]]) -> None:
@@ -124,16 +161,19 @@ def make_loss(choice: Choice, task: Task) -> Callable[[Tensor, Tensor], Tensor]:
     if choice.name == "auto":
         choice = Choice("cross_entropy" if task.goal == "classify" else "mse", choice.params)
     entry = losses.LOSSES[choice.name]
-    return entry.make(**entry.fill(choice.params))
+    with saying_which(choice):
+        return entry.make(**entry.fill(choice.params))
 
 
 def make_schedule(choice: Choice) -> Callable[[float], float]:
     entry = optim.SCHEDULES[choice.name]
-    return entry.make(**entry.fill(choice.params))
+    with saying_which(choice):
+        return entry.make(**entry.fill(choice.params))
 
 
 def make_optimizer(choice: Choice, model: nn.Module, plan: Plan) -> torch.optim.Optimizer:
-    return optim.build(choice, model, fused=plan.fused)
+    with saying_which(choice):
+        return optim.build(choice, model, fused=plan.fused)
 
 
 def make_prepare(recipe: Recipe, task: Task, data: Prepared) -> Prepare:

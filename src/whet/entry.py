@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from whet.errors import RecipeError, UnknownName
+from whet.errors import RecipeError, UnknownName, did_you_mean, nearest
 
 T = TypeVar("T")
 
@@ -33,14 +33,22 @@ class Entry(Generic[T]):
         object.__setattr__(self, "defaults", MappingProxyType(dict(self.defaults)))
 
     def fill(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """`params` over the defaults. Raises RecipeError for a parameter that this method doesn't have."""
-        for key in params:
+        """`params` over the defaults. Raises RecipeError for a parameter that this method doesn't have, or of another kind."""
+        for key, value in params.items():
             if key not in self.defaults:
                 raise RecipeError(
-                    f"{self.name} has no parameter {key!r} (value {params[key]!r}).",
-                    f"It has: {', '.join(sorted(self.defaults)) or 'none'}.",
+                    f"{self.name} has no parameter {key!r} (value {value!r}).",
+                    did_you_mean(nearest(key, self.defaults), sorted(self.defaults))
+                    if self.defaults
+                    else "It has none.",
                 )
+            if _is_number(self.defaults[key]) and not _is_number(value):
+                raise RecipeError(f"{self.name}.{key}={value!r} is not a number.", f"The default is {self.defaults[key]!r}.")
         return {**self.defaults, **params}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Catalogue(Generic[T]):

@@ -314,13 +314,15 @@ def choose_recipes(run: Run) -> None:
         facts = facts_of(run)
         probe = portfolio(facts)[0].recipe
         run.plan = measure_plan(probe, run)
-        run.candidates = portfolio(facts.at_speed(probe, run.plan.milliseconds))
         if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
             run.candidates = portfolio(facts)[:1]
+        else:
+            run.candidates = portfolio(facts.at_speed(probe, run.plan.milliseconds))
     if not known:
         run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
     run.delivery.plan = run.plan
-    run.screen.say(f"Plan: {run.plan} ({run.plan.milliseconds:.3g} ms a step).")
+    measured = f" ({run.plan.milliseconds:.3g} ms a step)" if run.plan.milliseconds else ""
+    run.screen.say(f"Plan: {run.plan}{measured}.")
 
 
 def facts_of(run: Run) -> Facts:
@@ -334,7 +336,7 @@ def facts_of(run: Run) -> Facts:
         n_train=len(parts["train"]),
         shape=run.prepared.shape,
         outputs=run.task.outputs,
-        seconds=max(0.0, run.clock.left),
+        seconds=run.order.budget if run.order.steps else max(0.0, run.clock.left),
         mirror=mirror,
         factory=run.order.model or "",
     )
@@ -343,6 +345,8 @@ def facts_of(run: Run) -> Facts:
 def measure_plan(recipe: Recipe, run: Run) -> Plan:
     """How this recipe runs fastest here, found in a second or two."""
     first = replace(first_plan(cores()), micro_batch=fitting_rows(recipe, run))
+    if run.order.steps:  # a repeatable run: the clock decides nothing, not even how numbers are rounded
+        return replace(first, bfloat16=first.bfloat16 and run.data.domain == "image")
 
     def time_step(plan: Plan) -> float:
         with running(plan):
@@ -423,7 +427,7 @@ def refuse_short_budget(run: Run) -> None:
     """Raises BudgetError, with the least budget that would do, when not even a step fits."""
     step = run.plan.milliseconds / 1e3
     need = run.clock.spent + 3 * step + run.delivery.seconds_to_finish(len(run.parts["test"])) + 0.5
-    if run.order.budget < need and not run.order.steps:
+    if run.order.budget < need and not run.order.steps and not run.journal.last("resumed"):
         raise BudgetError(
             f"The budget of {run.order.budget:g} s is too short: getting ready took {run.clock.spent:.1f} s and a step "
             f"takes {step:.2g} s.",

@@ -119,9 +119,10 @@ def choose(order: Order, name: str, out: Path | None) -> RunFolder:
 @contextlib.contextmanager
 def opened(folder: RunFolder, order: Order) -> Iterator[Journal]:
     """The folder's journal, locked against a second process. Raises OutputError when the folder is not for this order."""
-    with _made(folder), files.saying_where(folder.path):
-        if Journal(folder.journal).last("start") is None:
-            _refuse_strangers(folder)
+    with _made(folder):
+        with files.saying_where(folder.path):
+            if Journal(folder.journal).last("start") is None:
+                _refuse_strangers(folder)
         with _locked(folder.path / ".lock"):
             journal = Journal(folder.journal)
             begun = journal.last("start")

@@ -153,8 +153,8 @@ def test_words_in_a_numeric_target(refused: Refused) -> None:
     assert "much" in said
 
 
-@pytest.mark.parametrize("bad", ["inf", "-inf", "nan"])
-def test_targets_that_are_no_finite_numbers(refused: Refused, bad: str) -> None:
+@pytest.mark.parametrize("bad", ["inf", "-inf"])
+def test_targets_that_are_infinite(refused: Refused, bad: str) -> None:
     lines = column("height", [1.5, 2.5, bad, 0.3])
     assert "height" in refused("fit", table(Path("t.csv"), lines), "--target", "height", "--task", "regression")
 
@@ -180,7 +180,7 @@ def test_a_file_of_another_kind(refused: Refused, name: str) -> None:
 
 def test_a_bad_split(refused: Refused) -> None:
     data = table(Path("t.csv"), rows())
-    assert "'part'" in refused("fit", data, "--split", "part")
+    assert "part" in refused("fit", data, "--split", "part")
     assert "shape" in refused("fit", data, "--split", "shape")
     assert "--holdout" in refused("fit", data, "--split", "shape", "--holdout", data)
     assert refused("fit", pictures(Path("pets")), "--split", "absent.csv")
@@ -223,10 +223,10 @@ def test_regression_of_words(refused: Refused) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["fit"], "DATA"),
+        (["fit"], "'data'"),
         (["fit", "iris", "--bugdet", "5s"], "--budget"),
         (["fit", "iris", "--steps", "0"], "--steps"),
-        (["fit", "iris", "--steps", "many"], "many"),
+        (["fit", "iris", "--steps", "many"], "--steps"),
         (["fit", "iris", "--workers", "-1"], "--workers"),
         (["fit", "iris", "--seed", "x"], "--seed"),
         (["fit", "iris", "wine"], "wine"),
@@ -309,7 +309,6 @@ GIVEN = Recipe().put("family", Choice("mlp", width=8, depth=1))
     ("text", "said"),
     [
         ("this is = = no toml", "recipe"),
-        ("", "recipe"),
         ("\x00\xff", "recipe"),
         (GIVEN.put("optimizer", Choice("admw")).to_toml(), "adamw"),
         (GIVEN.put("family", Choice("mpl")).to_toml(), "mlp"),

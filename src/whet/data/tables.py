@@ -113,7 +113,7 @@ def load_table(
         raise DataError("Both a holdout and a split were given.", "Give one of --holdout and --split.")
     parts, target = _gather(source, holdout, target)
     chosen, said = choose_target(parts[0][1].frame.columns, target, parts[0][1].name)
-    joined = _join(parts, chosen)
+    joined = _join(parts, chosen, strict=holdout is not None)
     if joined.frame.width < 2:
         raise DataError(
             f"{joined.places.names[0].rsplit(' ', 1)[0]} has one column only, {chosen!r}: there is nothing to learn from.",
@@ -355,14 +355,14 @@ def _name(source: Any) -> str:
 # -- joining -------------------------------------------------------------------------------------------------------
 
 
-def _join(parts: list[tuple[str, RawTable]], target: str) -> _Joined:
-    """One table of all, with the columns of the first in their order. A part without the target can't be scored: it is
-    left out, and that is said."""
+def _join(parts: list[tuple[str, RawTable]], target: str, strict: bool) -> _Joined:
+    """One table of all, with the columns of the first in their order. A test part without the target can't be scored:
+    it is left out, and that is said; `strict`: refused, since it was asked for."""
     first = parts[0][1]
     kept, said = [parts[0]], list(first.said)
     for part, raw in parts[1:]:
         if target not in raw.frame.columns:
-            if part == "test" and len(parts) > 1 and raw.name != "the table":
+            if part == "test" and not strict:
                 said.append(f"{raw.name} has no column {target!r}: it can't be scored and is left out.")
                 continue
             raise DataError(

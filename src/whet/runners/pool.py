@@ -6,6 +6,7 @@ import contextlib
 import math
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -68,6 +69,15 @@ class Pool:
 
 def _prepare_process() -> None:
     keep_large_blocks()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent can't tell its workers to stop; they must not write on while the same command goes on."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def advance_one(job: Job) -> Score:

@@ -151,7 +151,7 @@ def trees(
         return np.concatenate([features.numeric, features.category.astype(np.float32)], 1)
 
     def begin(rows: np.ndarray) -> _Fit:
-        model = kind(random_state=seed, warm_start=True, categorical_features=mask if mask.any() else None)
+        model = kind(random_state=seed % 2**32, warm_start=True, categorical_features=mask if mask.any() else None)
         return _Fit(model, design(train.rows(rows)), y[rows], design)
 
     return _fit_in_time("trees", begin, y, test, goal, outputs, TREE_ROUNDS, len(train), seconds, threads, seed)
