@@ -89,7 +89,6 @@ def scored(metric: str, truth: np.ndarray, predicted: np.ndarray, value: float, 
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Mean, standard deviation and standard error; the last two are NaN for a single value."""
-    several = len(values) > 1
-    deviation = float(np.std(values, ddof=1)) if several else float("nan")
+    """Mean, standard deviation and standard error of the mean, of two values or more."""
+    deviation = float(np.std(values, ddof=1))
     return {"mean": float(np.mean(values)), "sd": deviation, "se": deviation / len(values) ** 0.5}

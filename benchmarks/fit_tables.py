@@ -63,6 +63,8 @@ def main() -> None:
                 keep(said.results, {"data": said.data, "fold": fold, **record}, *SHOWN)
                 values.setdefault(record["system"], []).append(record["value"])
     for system, found in values.items():
+        if len(found) < 2:
+            continue
         summary = {**spread(found), "runs": len(found), "values": found}
         keep(said.results, {"data": said.data, "system": system, "budget": budget, **summary}, *SHOWN_AT_END)
 

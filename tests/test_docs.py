@@ -140,11 +140,17 @@ def test_the_chinese_readme_is_a_twin_of_the_english_one() -> None:
     assert blocks(english) == blocks(chinese)
     assert headings(english) == headings(chinese)
     assert links(english) == links(chinese)
+    assert quoted(english) == quoted(chinese)
 
 
 def headings(path: Path) -> list[int]:
     """The levels of its headings, in order."""
     return [len(marks) for marks in re.findall(r"^(#+) ", prose(path), re.MULTILINE)]
+
+
+def quoted(path: Path) -> set[str]:
+    """What stands in backticks."""
+    return {" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose(path))}
 
 
 def links(path: Path) -> list[str]:

@@ -29,7 +29,7 @@ from whet.errors import BudgetError, RecipeError
 from whet.journal import Journal
 from whet.network import Network
 from whet.profiling import profile_of
-from whet.recipe import Recipe
+from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.report.text import show_result
 from whet.run_folder import Order, RunFolder, choose, opened
@@ -268,6 +268,9 @@ def get_ready(run: Run) -> None:
     size = image_size(run.data.x.shape[1:3]) if run.data.domain == "image" else None
     run.prepared = prepare(run.data, run.parts, size)
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), input_spec(run.data))
+    given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
+    if given is not None:  # what can't be built is refused now, before anything takes its time
+        build(given, run.task, run.prepared, run.order.seed, Plan())
 
 
 def lay_baselines(run: Run) -> None:
@@ -457,13 +460,19 @@ def train_whole(run: Run, trial: Trial) -> None:
     if run.order.steps:  # a repeatable run: the clock decides nothing
         trial.advance(Horizon(steps=run.order.steps))
         return
-    while time_to_train(run) > LAST_MOMENT and not trial.fate and not trial.training.over:
+    while time_to_train(run) > LAST_MOMENT and not is_done(trial):
         training = trial.training
         left = time_to_train(run)
         part = max(left / VALIDATIONS, training.validation_seconds / SHARE_OF_VALIDATION)
         last = left - part < part / 2  # no crumbs: the last slice takes the rest
         trial.advance(Horizon(trial.recipe.steps, training.seconds + left), left if last else part)
         run.say("advanced", trial=trial.name, step=trial.training.step)  # so that a restart knows what was spent
+
+
+def is_done(trial: Trial) -> bool:
+    """Whether more time would change nothing: it failed, stopped early, or has done its recipe's steps."""
+    steps = trial.recipe.steps
+    return bool(trial.fate or trial.training.stopped or (steps and trial.training.step >= steps))
 
 
 def explore(run: Run) -> None:

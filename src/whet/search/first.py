@@ -14,8 +14,9 @@ from typing import Any
 from whet.recipe import Choice, Recipe
 from whet.rng import generator
 
-RACE_FROM = 12.0
-"""Passes over the data that the budget must allow before any of it is spent on a race."""
+RACE_FROM = 100.0
+"""Passes over the data that the budget must allow before any of it is spent on a race: in a slice of less than two
+passes candidates show how they start, not how they end."""
 
 
 @dataclass(frozen=True)

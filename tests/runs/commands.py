@@ -1,0 +1,90 @@
+"""Commands in processes of their own that cost no second to start: a server that has imported whet forks them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SERVER = """
+import glob, json, os, signal, sys, time
+from whet import cli, improve, predicting
+from whet.train import checkpoint
+checkpoint.Checkpoints.__init__.__defaults__ = (0.0,)  # a checkpoint after each step: kills shall find some
+
+def call(order):
+    os.chdir(order["cwd"])
+    for name, stream in (("out.txt", 1), ("err.txt", 2)):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = 99
+    try:
+        code = cli.run(order["words"])
+    finally:
+        sys.stdout.flush(); sys.stderr.flush()
+        os._exit(code)
+
+def send(child, order, began):
+    while not (glob.glob(order["once"]) if order["once"] else time.monotonic() - began >= order["after"]):
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+        time.sleep(0.002)
+    os.kill(child, order["signal"])
+
+for line in sys.stdin:
+    order = json.loads(line)
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        call(order)
+    if order["signal"]:
+        send(child, order, began)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps({"code": code, "seconds": time.monotonic() - began}), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    """The exit code; negative: the signal that killed it."""
+    seconds: float
+    out: str
+    err: str
+
+
+class Commands:
+    """Runs `whet` in forked processes, and sends them a signal at a given moment. Close it at the end."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def __call__(self, *words: object, after: float = 0.0, once: Path | str = "", send: int = 0) -> Ended:
+        """Run a command; `send` a signal `after` so many seconds, or `once` a file of that pattern is there."""
+        order: dict[str, Any] = {"words": [str(w) for w in words], "cwd": str(self.cwd), "after": after}
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        print(json.dumps({**order, "once": str(once), "signal": int(send)}), file=self._server.stdin, flush=True)
+        said = json.loads(self._server.stdout.readline())
+        return Ended(**said, out=(self.cwd / "out.txt").read_text(), err=(self.cwd / "err.txt").read_text())
+
+    def killed(self, *words: object, after: float = 0.0, once: Path | str = "") -> Ended:
+        return self(*words, after=after, once=once, send=signal.SIGKILL)
+
+    def close(self) -> None:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.stdout.close()
+        self._server.wait()

@@ -1,0 +1,238 @@
+"""Crashes of the whole command: whatever happens, the same command goes on, and ends with the same bits."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from commands import Commands
+from safetensors.torch import load_file
+
+from whet.recipe import Choice, Recipe
+from whet.train import checkpoint
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked")
+
+RECIPE = Recipe(
+    family=Choice("textbook", width=8, depth=1, dropout=0.2),
+    optimizer=Choice("adamw", lr=3e-3),
+    schedule=Choice("cosine"),
+    regularise=(Choice("ema", decay=0.9), Choice("cutmix", alpha=1.0)),
+    augment=(Choice("shift", share=0.1),),
+    batch_size=32,
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("crashes")
+    (folder / "recipe.toml").write_text(RECIPE.to_toml())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whet(home: Path) -> Iterator[Commands]:
+    commands = Commands(home)
+    yield commands
+    commands.close()
+
+
+STEPS = 60
+
+
+def fit(folder: Path | str) -> list[object]:
+    return ["fit", "digits", "--recipe", "recipe.toml", "--steps", STEPS, "--out", folder]
+
+
+@pytest.fixture(scope="module")
+def straight(whet: Commands, home: Path) -> Path:
+    """The run that nothing happened to."""
+    ended = whet(*fit("straight"))
+    assert ended.code == 0, ended.err
+    return home / "straight"
+
+
+def assert_same_bits(run: Path, straight: Path) -> None:
+    a, b = load_file(run / "model.safetensors"), load_file(straight / "model.safetensors")
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    said, truth = (json.loads((folder / "result.json").read_text()) for folder in (run, straight))
+    for key in ("value", "ci95", "metrics", "steps", "recipe_hash", "validation", "baselines", "rows"):
+        assert said[key] == truth[key], key
+
+
+def steps_saved(run: Path) -> int:
+    found = [p for folder in (run / "trials").glob("*") for p in checkpoint.checkpoints(folder)]
+    return max((int(p.name.split("-")[1]) for p in found), default=0)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_kills_at_random_moments_of_the_whole_command_change_no_bit(
+    seed: int, whet: Commands, home: Path, straight: Path
+) -> None:
+    draw, run = random.Random(seed), home / f"killed-{seed}"
+    whole = whet(*fit(home / f"timed-{seed}")).seconds
+    reached, codes = [0], []
+    for _ in range(8):
+        codes.append(whet.killed(*fit(run), after=draw.uniform(0.0, 0.7 * whole)).code)
+        reached.append(steps_saved(run))
+    assert whet(*fit(run)).code == 0
+    assert codes.count(-signal.SIGKILL) >= 3, codes
+    assert reached == sorted(reached), "a step was lost that had been saved"
+    assert_same_bits(run, straight)
+    assert not [*run.rglob("*.part")]
+
+
+@pytest.mark.parametrize(
+    "once",
+    [
+        ".lock",
+        "journal.jsonl",
+        "baselines.npz",
+        "trials/*/recipe.toml",
+        "trials/*/record.jsonl",
+        "trials/*/.checkpoint*.part",
+        "trials/*/best.safetensors",
+        f"trials/*/checkpoint-{STEPS:09d}*",
+        "report.html",
+    ],
+)
+def test_a_kill_at_each_file_changes_no_bit(once: str, whet: Commands, home: Path, straight: Path) -> None:
+    run = home / f"at-{once.replace('/', '-').replace('*', 'x')}"
+    whet.killed(*fit(run), once=run / once)
+    assert whet(*fit(run)).code == 0
+    assert_same_bits(run, straight)
+
+
+def test_an_interrupted_run_says_so_predicts_and_goes_on(whet: Commands, home: Path, straight: Path) -> None:
+    run = home / "interrupted"
+    ended = whet(*fit(run), once=run / "model.safetensors", send=signal.SIGINT)
+    assert ended.code == 130
+    assert ended.err == "whet: Interrupted. The same command goes on where this stopped.\n"
+    assert whet("predict", run, "digits").code == 0
+    assert steps_saved(run) < STEPS
+    assert whet(*fit(run)).code == 0
+    assert_same_bits(run, straight)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.3])
+def test_an_early_interrupt_is_one_line_too(after: float, whet: Commands, home: Path) -> None:
+    ended = whet(*fit(home / "early"), after=after, send=signal.SIGINT)
+    assert ended.code in (130, 0, 99)  # 99: it came before the command began
+    assert ended.err.count("\n") <= 1 or ended.code == 99
+
+
+def test_a_finished_command_prints_its_result_at_once(whet: Commands, straight: Path) -> None:
+    before = (straight / "result.json").read_bytes()
+    ended = whet(*fit(straight))
+    assert ended.code == 0
+    assert "finished" in ended.out
+    assert ended.seconds < 5
+    assert (straight / "result.json").read_bytes() == before
+
+
+def test_a_second_process_is_refused_in_one_line(whet: Commands, straight: Path) -> None:
+    with open(straight / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ended = whet(*fit(straight))
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert "in use by another whet process" in ended.err
+
+
+def half_done(whet: Commands, run: Path) -> Path:
+    """The trial's folder of a run that was killed in the middle of its training."""
+    whet.killed(*fit(run), once=run / "trials" / "*" / f"checkpoint-{STEPS // 3:09d}*")
+    return next((run / "trials").iterdir())
+
+
+@pytest.mark.parametrize("damage", ["flipped", "empty", "torn", "both"])
+def test_damaged_checkpoints_cost_time_and_no_bit(
+    damage: str, whet: Commands, home: Path, straight: Path
+) -> None:
+    run = home / f"damaged-{damage}"
+    newest, older = checkpoint.checkpoints(half_done(whet, run))
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes({"empty": b"", "torn": data[: len(data) // 2]}.get(damage, bytes(data)))
+    if damage == "both":
+        older.write_bytes(b"nonsense")
+    assert whet(*fit(run)).code == 0
+    assert_same_bits(run, straight)
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "trials/given/record.jsonl", "trials/given/best.safetensors"])
+def test_torn_files_cost_time_and_no_bit(name: str, whet: Commands, home: Path, straight: Path) -> None:
+    run = home / f"torn-{Path(name).stem}"
+    half_done(whet, run)
+    data = (run / name).read_bytes()
+    (run / name).write_bytes(data[:-20])
+    assert whet(*fit(run)).code == 0
+    assert_same_bits(run, straight)
+
+
+def test_a_first_line_that_was_never_finished_is_begun_again(whet: Commands, home: Path, straight: Path) -> None:
+    run = home / "first-line"
+    run.mkdir()
+    (run / "journal.jsonl").write_bytes((straight / "journal.jsonl").read_bytes()[:30])
+    assert whet(*fit(run)).code == 0
+    assert_same_bits(run, straight)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if shutil.which("mount") is None:
+        pytest.skip("needs a small tmpfs")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("this user may not mount a small tmpfs")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """A file that takes all space of the disk but `leave` bytes."""
+    path = disk / "filler"
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    os.truncate(path, path.stat().st_size - leave)
+    return path
+
+
+@pytest.mark.parametrize("leave", [0, 8 << 10, 32 << 10])
+def test_a_full_disk_keeps_the_checkpoint_and_goes_on_when_there_is_space(
+    leave: int, whet: Commands, small_disk: Path, straight: Path
+) -> None:
+    run = small_disk / "run"
+    trial = half_done(whet, run)
+    kept = checkpoint.checkpoints(trial)[0]
+    filler = fill(small_disk, leave)
+    ended = whet(*fit(run))
+    assert ended.code == 2, ended.err
+    assert ended.err.count("\n") == 1
+    assert "the disk is full" in ended.err
+    assert [p for p in checkpoint.checkpoints(trial) if checkpoint.read(p)], "no checkpoint is whole"
+    assert int(checkpoint.checkpoints(trial)[0].name.split("-")[1]) >= int(kept.name.split("-")[1])
+    filler.unlink()
+    assert whet(*fit(run)).code == 0
+    assert_same_bits(run, straight)
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_nothing_half_written(whet: Commands, small_disk: Path) -> None:
+    filler = fill(small_disk, 0)
+    ended = whet(*fit(small_disk / "run"))
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "the disk is full" in ended.err
+    assert [p for p in small_disk.rglob("*") if p.is_file()] == [filler]
