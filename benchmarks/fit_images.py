@@ -30,7 +30,7 @@ BUDGETS = {
     "cifar10": ["300s", "900s"],
     "trashnet-150": ["300s"],
 }
-"""Data sets with the budgets that issue 2 judges them by."""
+"""Data sets with the budgets they are judged by."""
 SHOWN = ("data", "system", "budget", "seed", "value", "ci95", "wall_seconds", "training_share", "epochs", "load")
 
 
@@ -50,7 +50,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="whet fit on images, with the textbook CNN as its control.")
     parser.add_argument("--data", required=True, choices=BUDGETS)
-    parser.add_argument("--budget", nargs="+", help="such as 60s 5m; the ones of issue 2 if not given")
+    parser.add_argument("--budget", nargs="+", help="such as 60s 5m; the data's own if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--control", action="store_true", help="also train the textbook CNN, after each run")
     parser.add_argument("--keras-python", metavar="PATH", help="a python that has TensorFlow; this one if not given")

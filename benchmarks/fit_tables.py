@@ -72,7 +72,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="whet fit on tables, with scikit-learn's trees and MLP as controls.")
     parser.add_argument("--data", required=True, choices=BUDGETS)
-    parser.add_argument("--budget", help="such as 60s; the one of issue 2 if not given")
+    parser.add_argument("--budget", help="such as 60s; the data's own if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--folds", type=int, nargs="+", help="of uci-concrete's 20 published splits; all if not given")
     parser.add_argument("--empty-cache", action="store_true", help="measure the plan in each run")

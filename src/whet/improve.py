@@ -167,7 +167,7 @@ def fit(
         seed=seed,
         model=factory_name(model),
         recipe=fixed.to_json() if fixed else None,
-        steps=steps or (fixed.steps if fixed else 0),
+        steps=steps or 0,
         holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
         split=split,
     )
@@ -478,7 +478,7 @@ def is_done(trial: Trial) -> bool:
 def explore(run: Run) -> None:
     """Where the winner was done before the time is up: whole trainings of its neighbours, as many as there is time for.
 
-    One replaces it only if it is clearly better on the validation rows.
+    One replaces it only if it is clearly better on the validation rows, more clearly the more were tried.
     """
     if run.order.steps or run.fixed or not run.candidates[0].recipe.steps:
         return
@@ -486,14 +486,14 @@ def explore(run: Run) -> None:
     known = {line["trial"]: line for line in run.journal.all("explored")}
     best = winner.training.best
     share = best.step / max(1, winner.training.step) if best else 1.0
-    for candidate in neighbours(winner.recipe, run.order.seed, share):
+    for tries, candidate in enumerate(neighbours(winner.recipe, run.order.seed, share), 1):
         dearer = max(1.0, candidate.recipe.steps / max(1, winner.recipe.steps))
         if time_to_train(run) < 1.1 * winner.training.seconds * dearer:
             break
         run.candidates.append(candidate)
         trial = run.runner.trial(candidate.name)
         train_whole(run, trial)
-        if clearly_better(trial.score, winner.score):
+        if clearly_better(trial.score, winner.score, tries):
             run.fates[run.winner] = f"{winner.score.value:.5g}, replaced by {candidate.name}"
             run.winner, run.why, winner = candidate.name, f"{candidate.because}: {trial.score.value:.5g}", trial
         else:

@@ -35,6 +35,7 @@ def test_a_loss_that_is_no_number_diverged() -> None:
 
 def test_a_loss_that_does_not_move_never_learned() -> None:
     assert names(record([0.7] * 10, [0.7] * 10)) == ["never learned"]
+    assert names(record([0.7] * 10, [0.7 - 0.01 * i for i in range(10)])) == []
 
 
 def test_a_loss_that_still_falls_at_the_end_was_short_of_time() -> None:

@@ -66,3 +66,13 @@ def test_better_is_judged_by_the_same_rows() -> None:
     assert not clearly_better(Score(0.0, hard), Score(0.0, hard))
     shuffled = np.random.default_rng(0).permutation(hard) - 0.1
     assert not clearly_better(Score(0.0, shuffled), Score(0.0, hard))
+
+
+def test_the_luckiest_of_many_has_to_be_better_than_luck() -> None:
+    random = np.random.default_rng(1)
+    old = Score(0.0, random.random(400))
+    wins = {tries: 0 for tries in (1, 50)}
+    for tries in wins:
+        for _ in range(200):
+            wins[tries] += clearly_better(Score(0.0, random.random(400)), old, tries)
+    assert wins[50] < 0.1 * max(1, wins[1])

@@ -37,13 +37,13 @@ def diverged(record: Record) -> Iterable[Finding]:
 
 
 def never_learned(record: Record) -> Iterable[Finding]:
-    curve = [v for _, v in record.curve("train/loss") if v is not None]
-    if len(curve) >= 5 and min(curve) > 0.98 * curve[0] > 0:
+    train, val = ([v for _, v in record.curve(f"{part}/loss") if v is not None] for part in ("train", "val"))
+    if min(len(train), len(val)) >= 5 and min(train) > 0.98 * train[0] > 0 and min(val) > 0.98 * val[0] > 0:
         yield Finding(
             "never learned",
-            "The training loss hardly moved.",
+            "Neither the training nor the validation loss moved.",
             where=record.trial,
-            evidence={"first": curve[0], "lowest": min(curve), "threshold": 0.98},
+            evidence={"first": train[0], "lowest": min(train), "threshold": 0.98},
             severity="error",
             advice="Raise the learning rate; check that the target belongs to the inputs.",
         )

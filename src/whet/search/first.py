@@ -58,7 +58,7 @@ class Facts:
     def at_speed(self, probe: Recipe, milliseconds: float) -> Facts:
         """The facts with the speed at which a step of the probe ran."""
         rows = min(probe.batch_size, self.n_train) / (milliseconds / 1e3)
-        widths = probe.family.params.get("widths")
+        widths = probe.family.params.get("widths")  # of the fast network; others are counted in rows
         each = flops(self.shape, widths) if isinstance(widths, tuple) else 1.0  # type: ignore[arg-type]
         return dataclasses.replace(self, rate=rows * each)
 
@@ -304,6 +304,10 @@ def neighbours(recipe: Recipe, seed: int, best_share: float = 1.0) -> Iterator[C
 # -- the user's own ------------------------------------------------------------------------------------------------
 
 
+USER_RACE_FROM = 30.0
+"""Passes over the data from which a user's own network is raced with other optimisers."""
+
+
 def user_recipes(facts: Facts) -> list[Candidate]:
     recipe = Recipe(
         family=Choice("user", factory=facts.factory),
@@ -312,8 +316,11 @@ def user_recipes(facts: Facts) -> list[Candidate]:
         augment=image_augment(facts) if facts.domain == "image" else (),
         batch_size=128 if facts.n_train > 2_000 else 32,
     )
+    first = Candidate("yours", recipe, "your network with AdamW")
+    if facts.seconds * facts.rate < USER_RACE_FROM * facts.n_train:
+        return [first]
     return [
-        Candidate("yours", recipe, "your network with AdamW"),
+        first,
         Candidate("yours-higher-lr", recipe.put("optimizer.lr", 3e-3), "three times the learning rate"),
         Candidate("yours-sgd", recipe.put("optimizer", Choice("sgd", lr=0.05, weight_decay=5e-4)), "SGD with momentum"),
     ]

@@ -67,7 +67,7 @@ def sort_key(score: Score, higher_is_better: bool) -> float:
 def _verdict(
     default: str, best: str, scores: dict[str, Score], fates: dict[str, str], higher_is_better: bool
 ) -> Verdict:
-    if best != default and default in scores and not clearly_better(scores[best], scores[default]):
+    if best != default and default in scores and not clearly_better(scores[best], scores[default], len(fates) + 1):
         fates = {n: f for n, f in fates.items() if n != default}
         fates[best] = f"{scores[best].value:.4f}: no measurable difference from the default"
         best, why = (
@@ -80,11 +80,18 @@ def _verdict(
     return Verdict(best, why, {n: f for n, f in fates.items() if n != best})
 
 
-def clearly_better(new: Score, old: Score) -> bool:
-    """Whether the paired difference over the validation rows is larger than its own standard error."""
+def clearly_better(new: Score, old: Score, tries: int = 1) -> bool:
+    """Whether the paired difference over the validation rows is larger than chance would make it.
+
+    Of `tries` candidates that are all just as good, the luckiest seems better by about sqrt(2 ln tries) standard errors;
+    that, and at least one, is what has to be beaten.
+    """
     if not math.isfinite(old.value):
         return math.isfinite(new.value)
+    if not math.isfinite(new.value):
+        return False
     if new.rows is None or old.rows is None or len(new.rows) < 2:
         return True
     gain = old.rows - new.rows  # (rows,)
-    return bool(gain.mean() > gain.std(ddof=1) / math.sqrt(len(gain)))
+    errors = max(1.0, math.sqrt(2 * math.log(max(1, tries))))
+    return bool(gain.mean() > errors * gain.std(ddof=1) / math.sqrt(len(gain)))
