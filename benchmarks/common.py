@@ -66,7 +66,8 @@ def whet_fit(data: Path | str, *options: str, budget: float, seed: int, empty_ca
     """Run `whet fit` as a user would, into a fresh folder, and return the record of it.
 
     `wall_seconds` is the whole command seen from outside, from the start of the process to its end. With `empty_cache`
-    nothing is known from earlier runs: images are decoded and the plan is measured within the budget.
+    nothing is known from earlier runs: images are decoded and the plan is measured within the budget. A run that fails
+    gives a record without `value`, with `failed`.
     """
     with tempfile.TemporaryDirectory(prefix="whet-benchmark-") as temporary:
         out = Path(temporary, "run")
@@ -77,10 +78,16 @@ def whet_fit(data: Path | str, *options: str, budget: float, seed: int, empty_ca
         began = time.perf_counter()
         done = subprocess.run(command, env={**os.environ, **extra}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         wall = time.perf_counter() - began
+        record["wall_seconds"] = round(wall, 2)
         if done.returncode:
-            give_up(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode().strip()[-500:]}")
+            return {**record, "failed": failure(command, done.returncode, done.stderr.decode())}
         result = json.loads((out / "result.json").read_text())
-    return {**record, "wall_seconds": round(wall, 2), **{k: result[k] for k in (*KEPT, *ALSO_KEPT)}}
+    return {**record, **{k: result[k] for k in (*KEPT, *ALSO_KEPT)}}
+
+
+def failure(command: Sequence[str], code: int, said: str) -> str:
+    """How a command ended, in a line; the other runs go on."""
+    return f"{' '.join(command)} ended with {code}: {said.strip()[-500:]}"
 
 
 def scored(metric: str, truth: np.ndarray, predicted: np.ndarray, value: float, seed: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import HERE, data_folder, give_up, keep, surroundings, whet_fit
+from common import HERE, data_folder, failure, give_up, keep, surroundings, whet_fit
 
 from whet.data import load, split
 from whet.data.core import Data
@@ -31,7 +31,19 @@ BUDGETS = {
     "trashnet-150": ["300s"],
 }
 """Data sets with the budgets they are judged by."""
-SHOWN = ("data", "system", "budget", "seed", "value", "ci95", "wall_seconds", "training_share", "epochs", "load")
+SHOWN = (
+    "data",
+    "system",
+    "budget",
+    "seed",
+    "value",
+    "ci95",
+    "wall_seconds",
+    "training_share",
+    "epochs",
+    "load",
+    "failed",
+)
 
 
 def main() -> None:
@@ -88,20 +100,19 @@ def control(data: Data, budget: float, seed: int, keras: str | None) -> dict[str
         backend = "keras" if keras else "torch"
         command = [keras or sys.executable, str(HERE / "textbook_cnn.py"), str(arrays), str(predictions)]
         command += ["--budget", f"{budget:g}", "--seed", str(seed), "--backend", backend]
-        record = {**surroundings(), "system": "", "budget": budget, "seed": seed}
+        record = {**surroundings(), "system": f"textbook-{backend}", "budget": budget, "seed": seed}
         began = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         wall = time.perf_counter() - began
+        record["wall_seconds"] = round(wall, 2)
         if done.returncode:
-            give_up(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+            return {**record, "failed": failure(command, done.returncode, done.stderr)}
         about = json.loads(done.stdout.splitlines()[-1])
         predicted = np.load(predictions)
     truth = data.y[rows["test"]]
     task = make_task(data.domain, data.goal, data.classes, data.target)
     return {
         **record,
-        "system": about["system"],
-        "wall_seconds": round(wall, 2),
         "value": task.score(truth, predicted),
         "ci95": list(task.interval(truth, predicted, seed=seed)),
         "metric": task.metric,

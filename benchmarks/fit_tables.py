@@ -43,6 +43,7 @@ SHOWN = (
     "wall_seconds",
     "training_share",
     "load",
+    "failed",
 )
 SHOWN_AT_END = ("data", "system", "budget", "mean", "sd", "se", "runs")
 
@@ -61,7 +62,8 @@ def main() -> None:
                 *controls(train, test, target, seed),
             ):
                 keep(said.results, {"data": said.data, "fold": fold, **record}, *SHOWN)
-                values.setdefault(record["system"], []).append(record["value"])
+                if "value" in record:
+                    values.setdefault(record["system"], []).append(record["value"])
     for system, found in values.items():
         if len(found) < 2:
             continue

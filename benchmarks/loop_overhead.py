@@ -204,7 +204,7 @@ def parts_ms(training: Training) -> dict[str, float]:
         "optimizer": parts.optimizer.step,
         "tick": training.tick,
     }
-    return {name: round(1e3 * time_of_step(piece, 0.5, least=20), 4) for name, piece in pieces.items()}
+    return {name: round(1e3 * time_of_step(piece, 0.5), 4) for name, piece in pieces.items()}
 
 
 if __name__ == "__main__":

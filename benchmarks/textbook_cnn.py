@@ -78,7 +78,7 @@ def train_keras(data: Mapping[str, np.ndarray], deadline: float, seed: int) -> t
     seconds = time.monotonic() - START
     predicted = model.predict(data["test_x"].astype("float32") / 255, batch_size=1000, verbose=0)
     versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
-    return predicted, {"system": "textbook-keras", "steps": clock.steps, "seconds": seconds, "versions": versions}
+    return predicted, {"steps": clock.steps, "seconds": seconds, "versions": versions}
 
 
 def train_torch(data: Mapping[str, np.ndarray], deadline: float, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
@@ -123,7 +123,7 @@ def train_torch(data: Mapping[str, np.ndarray], deadline: float, seed: int) -> t
     with torch.inference_mode():
         predicted = torch.cat([model(part).softmax(1) for part in test.split(1000)]).numpy()
     versions = {"torch": torch.__version__}
-    return predicted, {"system": "textbook-torch", "steps": steps, "seconds": seconds, "versions": versions}
+    return predicted, {"steps": steps, "seconds": seconds, "versions": versions}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from whet.errors import UserError, WhetError
 
 app = typer.Typer(
     name="whet",
-    help="whet sharpens neural networks: it finds what trains best on your data in the time given, and proves it.",
+    help="whet sharpens neural networks: it finds what trains best on your data in the time given.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,6 +29,7 @@ Target = Annotated[str | None, typer.Option(help="The column to predict.")]
 TaskName = Annotated[str | None, typer.Option("--task", help="classification or regression; inferred if not given.")]
 Holdout = Annotated[str | None, typer.Option(help="Another source, used as the test part.")]
 Split = Annotated[str | None, typer.Option(help="A CSV of path,label,split, or a column with train/val/test.")]
+Model = Annotated[str | None, typer.Option(help="Your own network: FILE.py:function.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 INTERRUPTED = "Interrupted. The same command goes on where this stopped."
 
@@ -44,7 +45,7 @@ def fit(
     workers: Annotated[int, typer.Option(help="Trials that run side by side.", min=1)] = 1,
     holdout: Holdout = None,
     split: Split = None,
-    model: Annotated[str | None, typer.Option(help="Your own network: FILE.py:factory.")] = None,
+    model: Model = None,
     recipe: Annotated[Path | None, typer.Option(help="Train exactly this recipe.toml.")] = None,
     steps: Annotated[int | None, typer.Option(help="Train exactly this many steps.", min=1)] = None,
 ) -> None:
@@ -74,11 +75,12 @@ def predict(
     run: RunFolder,
     data: Data,
     out: Annotated[Path, typer.Option(help="Where the predictions go.")] = Path("predictions.csv"),
+    model: Model = None,
 ) -> None:
     """Write what the run's network says of other data."""
     from whet.predicting import predict as call
 
-    call(run, data, out=out, show=True)
+    call(run, data, out=out, model=model, show=True)
 
 
 @app.command()
@@ -97,11 +99,12 @@ def export(
     run: RunFolder,
     format: Annotated[str, typer.Option(help="onnx")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="The file; model.onnx in the run folder if not given.")] = None,
+    model: Model = None,
 ) -> None:
     """Write the run's network for other programs, checked against torch."""
     from whet.exporting import export as call
 
-    call(run, format=format, out=out, show=True)
+    call(run, format=format, out=out, model=model, show=True)
 
 
 @app.command()

@@ -43,7 +43,9 @@ class Entry(Generic[T]):
                     else "It has none.",
                 )
             if _is_number(self.defaults[key]) and not _is_number(value):
-                raise RecipeError(f"{self.name}.{key}={value!r} is not a number.", f"The default is {self.defaults[key]!r}.")
+                raise RecipeError(
+                    f"{self.name}.{key}={value!r} is not a number.", f"The default is {self.defaults[key]!r}."
+                )
         return {**self.defaults, **params}
 
 

@@ -39,7 +39,9 @@ class Exported(nn.Module):
         return said[:, 0] * self.scale.std + self.scale.mean
 
 
-def export(run: str | Path, *, format: str = "onnx", out: str | Path | None = None, show: bool = False) -> Path:
+def export(
+    run: str | Path, *, format: str = "onnx", out: str | Path | None = None, model: Any = None, show: bool = False
+) -> Path:
     """Write the run's network as ONNX and compare it with torch in onnxruntime on random inputs; the file's path.
 
     Images go in as uint8 (B, H, W, C); tables as the transform's numeric float32 (B, F) and category int64 (B, K),
@@ -52,7 +54,7 @@ def export(run: str | Path, *, format: str = "onnx", out: str | Path | None = No
         import onnxruntime
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "export", "Exporting to ONNX") from error
-    network = Network.load(Path(run))
+    network = Network.load(Path(run), model)
     module = Exported(network).eval()
     sample = random_inputs(network, 3)
     names = ["image"] if len(sample) == 1 else ["numeric", "category"]

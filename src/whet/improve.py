@@ -88,11 +88,11 @@ class Result:
             **same,
         )
 
-    def predict(self, data: Any) -> Any:
+    def predict(self, data: Any, *, model: Any = None) -> Any:
         """What the trained network says of other data; see `whet.predict`."""
         from whet.predicting import predict
 
-        return predict(self.folder, data)
+        return predict(self.folder, data, model=model)
 
 
 @dataclass
@@ -228,9 +228,9 @@ def read_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
 
 
 def factory_name(model: Any) -> str | None:
-    """A user's network as text: "FILE.py:function", or a registered callable's name."""
-    if model is None or isinstance(model, str):
-        return model
+    """A user's network as text, and the permission to run it: "FILE.py:function", or a name for a callable."""
+    if model is None:
+        return None
     from whet.families.user import remember
 
     return remember(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from whet.data.image_transform import ImageTransform
 from whet.data.prepared import transform_from
 from whet.data.transforms import TableTransform, TargetScale
 from whet.errors import CorruptCheckpoint, OutputError
+from whet.families.user import remember
 from whet.recipe import Recipe
 from whet.runners.trial import to_predictions
 from whet.tasks import Task
@@ -70,8 +71,8 @@ class Network:
         checkpoint.write(folder / WEIGHTS, self.model.state_dict() if weights is None else weights, {"format": FORMAT})
 
     @classmethod
-    def load(cls, folder: Path, factory: Callable[[], nn.Module] | None = None) -> Network:
-        """The network in a run's folder. `factory` makes the user's own network where no file names it.
+    def load(cls, folder: Path, model: Any = None) -> Network:
+        """The network in a run's folder. `model`, a function or "FILE.py:function", makes a network of the user's own.
 
         Raises OutputError where there is none, or where its files are damaged.
         """
@@ -89,14 +90,14 @@ class Network:
             raise OutputError(f"The network in {folder} can't be read: {error}.", "Train it again.") from error
         if said.get("format") != FORMAT:
             raise OutputError(f"{folder} was written by another version of whet (format {said.get('format')}).")
-        recipe, task = Recipe.from_dict(said["recipe"]), Task.from_dict(said["task"])
+        recipe, task = named(Recipe.from_dict(said["recipe"]), model), Task.from_dict(said["task"])
         transform = transform_from(said["transform"])
         with own_random_numbers():
             spec = make_spec(recipe, task, transform)
-            model = factory() if factory else make_model(recipe, spec, seed=0)
-        model.load_state_dict(weights)
+            module = make_model(recipe, spec, seed=0)
+        module.load_state_dict(weights)
         return cls(
-            model=model.eval(),
+            model=module.eval(),
             recipe=recipe,
             task=task,
             transform=transform,
@@ -104,3 +105,10 @@ class Network:
             plan=Plan(bfloat16=said["bfloat16"] and has_fast_bfloat16()),
             inputs=said["inputs"],
         )
+
+
+def named(recipe: Recipe, model: Any) -> Recipe:
+    """The recipe with the user's own network as it was given now; the one of a whet family as it is."""
+    if recipe.family.name != "user" or model is None:
+        return recipe
+    return recipe.put("family.factory", remember(model))

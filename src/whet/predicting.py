@@ -47,14 +47,18 @@ class Predictions:
         return text.getvalue()
 
 
-def predict(run: str | Path, data: Any, *, out: str | Path | None = None, show: bool = False) -> Predictions:
+def predict(
+    run: str | Path, data: Any, *, out: str | Path | None = None, model: Any = None, show: bool = False
+) -> Predictions:
     """Apply a run's network to other data of the same kind; `out`: also write a CSV.
+
+    `model`: the function that makes it, or "FILE.py:function", where the network is your own.
 
     Raises DataError for data of another kind or shape, OutputError where the folder holds no network.
     """
     if not Path(run).is_dir():
         raise OutputError(f"There is no run folder {str(run)!r}.", "Give the folder that `whet fit` wrote.")
-    network, screen = Network.load(Path(run)), Screen(show)
+    network, screen = Network.load(Path(run), model), Screen(show)
     inputs = load_inputs(data, network.inputs)
     for sentence in inputs.said:
         screen.say(sentence)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from whet.errors import RecipeError, UnknownName
 from whet.families.spec import InputSpec
-from whet.families.tabular import Dropout, Packed, PiecewiseLinear, Tabular, combine, make, thin
+from whet.families.tabular import Dropout, Packed, PiecewiseLinear, PiecewiseVectors, Tabular, combine, make, thin
 
 BINS = [[-1.0, 0.0, 0.5, 2.0], [0.0, 1.0], [-3.0, -1.0, 3.0]]
 SPEC = InputSpec(
@@ -66,7 +66,7 @@ def test_a_single_logit_is_combined_as_the_logit_of_the_mean_probability() -> No
 
 
 def test_one_member_is_a_plain_perceptron() -> None:
-    network = small(members=1, dropout=0.0, depth=2)
+    network = small(members=1, dropout=0.0, depth=2, embedding_dim=0)
     plain = nn.Sequential(nn.Linear(3 + 6 + 3 + 8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4))
     linears = [layer for layer in plain if isinstance(layer, nn.Linear)]
     with torch.no_grad():
@@ -92,7 +92,14 @@ def test_members_learn_apart() -> None:
 
 def test_the_piecewise_linear_encoding_agrees_with_its_definition() -> None:
     x = torch.cat([torch.linspace(-5, 5, 41).unsqueeze(1).expand(-1, 3), torch.tensor([[e] * 3 for e in BINS[0]])])
-    torch.testing.assert_close(PiecewiseLinear([torch.tensor(b) for b in BINS])(x), torch.cat([x, slow_encoding(x)], 1))
+    torch.testing.assert_close(PiecewiseLinear([torch.tensor(b) for b in BINS])(x), slow_encoding(x))
+
+
+def test_learned_vectors_agree_with_one_dense_layer_per_column() -> None:
+    vectors, x = PiecewiseVectors([torch.tensor(b) for b in BINS], dim=5), torch.randn(9, 3)
+    parts = slow_encoding(x).split([len(b) - 1 for b in BINS], dim=1)
+    slow = [torch.relu(p @ vectors.weight[k, : p.shape[1]] + vectors.bias[k]) for k, p in enumerate(parts)]
+    torch.testing.assert_close(vectors(x), torch.cat(slow, 1))
 
 
 def slow_encoding(x: Tensor) -> Tensor:
@@ -142,10 +149,10 @@ def test_a_table_may_lack_a_kind_of_column(spec: InputSpec) -> None:
     assert network.eval()(*rows(spec)).shape == (ROWS, 4)
 
 
-@pytest.mark.parametrize("embedding", ["ple", "periodic", "none"])
+@pytest.mark.parametrize(("embedding", "embedding_dim"), [("ple", 0), ("ple", 4), ("periodic", 4), ("none", 0)])
 @pytest.mark.parametrize("norm", [nn.Identity, nn.BatchNorm1d, nn.LayerNorm])
-def test_gradients_are_finite_and_reach_every_weight(embedding: str, norm: type[nn.Module]) -> None:
-    network = small(dataclasses.replace(SPEC, norm=norm), embedding=embedding)
+def test_gradients_are_finite_and_reach_every_weight(embedding: str, embedding_dim: int, norm: type[nn.Module]) -> None:
+    network = small(dataclasses.replace(SPEC, norm=norm), embedding=embedding, embedding_dim=embedding_dim)
     numeric, category = rows(SPEC, n=64)
     network(numeric * 100, category).square().mean().backward()
     for name, weight in network.named_parameters():
@@ -182,5 +189,7 @@ def test_what_it_cannot_build_is_said_in_one_line() -> None:
         make(dataclasses.replace(SPEC, bins=None))
     with pytest.raises(RecipeError, match="members=0"):
         make(SPEC, members=0)
+    with pytest.raises(RecipeError, match="embedding_dim=0"):
+        make(SPEC, embedding="periodic", embedding_dim=0)
     with pytest.raises(RecipeError, match="dropout=1"):
         make(SPEC, dropout=1)

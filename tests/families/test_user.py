@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from whet.errors import RecipeError, UnknownName
 from whet.families import FAMILIES
+from whet.families.user import remember
 
 FILE = """
 from torch import nn
@@ -21,7 +24,7 @@ def fixed():
 
 
 def make(spec, factory):
-    return FAMILIES["user"].make(spec, factory=factory)
+    return FAMILIES["user"].make(spec, factory=remember(factory) if isinstance(factory, str) else factory)
 
 
 def flat_net(spec):
@@ -118,3 +121,16 @@ def test_checking_leaves_the_network_and_the_random_numbers_alone(image_spec):
     assert all(
         torch.equal(a, b) for a, b in zip(plain.state_dict().values(), checked.state_dict().values(), strict=True)
     )
+
+
+def test_code_that_only_a_file_names_is_not_run(tmp_path: Path, image_spec) -> None:
+    path = tmp_path / "harm.py"
+    path.write_text(f"import pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).touch()\ndef net(): ...\n")
+    with pytest.raises(RecipeError, match="runs code"):
+        FAMILIES["user"].make(image_spec(size=8), factory=f"{path}:net")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_two_functions_of_the_same_name_are_told_apart() -> None:
+    names = [remember(lambda: nn.Linear(1, 1)), remember(lambda: nn.Linear(2, 1)), remember(lambda: nn.Linear(1, 1))]
+    assert names[0] == names[2] != names[1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -51,9 +53,20 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
 _KNOWN: dict[str, Factory] = {}
 
 
-def remember(factory: Factory) -> str:
-    """A name by which recipes can call a function of this process: they hold text, no live objects."""
-    name = f"python:{getattr(factory, '__module__', '')}.{getattr(factory, '__qualname__', type(factory).__name__)}"
+_TRUSTED: set[str] = set()
+"""Files that the user named in this process: nothing that was merely read from a run folder or a recipe is run."""
+
+
+def remember(factory: Factory | str) -> str:
+    """A name by which recipes can call a user's function: they hold text, no live objects. Allows it to be run."""
+    if isinstance(factory, str):
+        _TRUSTED.add(factory)
+        return factory
+    code = getattr(factory, "__code__", None)
+    text = repr((code.co_code, code.co_consts, code.co_names)) if code else repr(type(factory))
+    told_apart = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", text).encode()).hexdigest()[:8]
+    called = getattr(factory, "__qualname__", type(factory).__name__)
+    name = f"python:{getattr(factory, '__module__', '')}.{called}-{told_apart}"
     _KNOWN[name] = factory
     return name
 
@@ -61,10 +74,14 @@ def remember(factory: Factory) -> str:
 def load(where: str) -> Factory:
     """The object that "file.py:name" stands for, or the one that was remembered under this name.
 
-    The file is run, as `python file.py` would run it.
+    The file is run, as `python file.py` would run it, and only if the user named it in this process.
     """
     if where in _KNOWN:
         return _KNOWN[where]
+    if where.startswith("python:"):
+        raise RecipeError("The network is a function of another Python process.", "Give it again with model=.")
+    if where not in _TRUSTED:
+        raise RecipeError(f"Making this network runs code, {where}.", f"Allow it with --model {where}.")
     file, _, name = where.rpartition(":")
     path = Path(file)
     if not file or not name:
