@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from whet.errors import RecipeError, UnknownName
 from whet.families.spec import InputSpec
-from whet.families.tabular import Dropout, Packed, PiecewiseLinear, PiecewiseVectors, Tabular, combine, make, thin
+from whet.families.tabular import EMBEDDINGS, Dropout, Packed, PiecewiseLinear, PiecewiseVectors, Tabular, combine, make, thin
 
 BINS = [[-1.0, 0.0, 0.5, 2.0], [0.0, 1.0], [-3.0, -1.0, 3.0]]
 SPEC = InputSpec(
@@ -40,7 +40,7 @@ def small(spec: InputSpec = SPEC, **params: Any) -> Tabular:
     return network
 
 
-@pytest.mark.parametrize("embedding", ["ple", "periodic", "none"])
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 def test_training_gives_every_member_and_evaluation_gives_one_answer(embedding: str) -> None:
     network = small(embedding=embedding)
     assert network(*rows(SPEC)).shape == (ROWS, 5, 4)
@@ -66,7 +66,7 @@ def test_a_single_logit_is_combined_as_the_logit_of_the_mean_probability() -> No
 
 
 def test_one_member_is_a_plain_perceptron() -> None:
-    network = small(members=1, dropout=0.0, depth=2, embedding_dim=0)
+    network = small(members=1, dropout=0.0, depth=2
     plain = nn.Sequential(nn.Linear(3 + 6 + 3 + 8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4))
     linears = [layer for layer in plain if isinstance(layer, nn.Linear)]
     with torch.no_grad():
@@ -149,10 +149,10 @@ def test_a_table_may_lack_a_kind_of_column(spec: InputSpec) -> None:
     assert network.eval()(*rows(spec)).shape == (ROWS, 4)
 
 
-@pytest.mark.parametrize(("embedding", "embedding_dim"), [("ple", 0), ("ple", 4), ("periodic", 4), ("none", 0)])
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("norm", [nn.Identity, nn.BatchNorm1d, nn.LayerNorm])
-def test_gradients_are_finite_and_reach_every_weight(embedding: str, embedding_dim: int, norm: type[nn.Module]) -> None:
-    network = small(dataclasses.replace(SPEC, norm=norm), embedding=embedding, embedding_dim=embedding_dim)
+def test_gradients_are_finite_and_reach_every_weight(embedding: str, norm: type[nn.Module]) -> None:
+    network = small(dataclasses.replace(SPEC, norm=norm), embedding=embedding)
     numeric, category = rows(SPEC, n=64)
     network(numeric * 100, category).square().mean().backward()
     for name, weight in network.named_parameters():

@@ -58,9 +58,9 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
                 "dropout": 0.1,
                 "embedding": "ple",
                 "bins": 48,
-                "embedding_dim": 4,
+                "embedding_dim": 0,
                 "sigma": 0.3,
-                "members": 16,
+                "members": 8,
             },
             domains=("table",),
             paper="Gorishniy et al. 2022, arXiv:2203.05556; Gorishniy et al. 2025, arXiv:2410.24210; "

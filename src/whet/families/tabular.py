@@ -31,7 +31,7 @@ from whet.errors import RecipeError, UnknownName
 if TYPE_CHECKING:
     from whet.families import InputSpec
 
-EMBEDDINGS = ("ple", "periodic", "none")
+EMBEDDINGS = ("ple", "ple-vectors", "periodic", "none")
 ONE_HOT = 8
 """Columns with up to this many values are one-hot, others get a learned vector (RealMLP's rule)."""
 SCALE_LR = 4.0
@@ -226,19 +226,21 @@ def make(
     depth: int = 2,
     dropout: float = 0.1,
     embedding: str = "ple",
-    embedding_dim: int = 0,
     bins: int = 48,
+    embedding_dim: int = 4,
     sigma: float = 0.3,
-    members: int = 8,
+    members: int = 16,
 ) -> nn.Module:
     """The network for `spec`; see the module's text.
 
-    Numbers are encoded as "ple" (piecewise linear, at most `bins` bins per column), "periodic" (`sigma`) or "none".
-    `embedding_dim` is the length of a column's learned vector; 0: the bins themselves go into the first layer.
+    Numbers are encoded as "ple" (piecewise linear, at most `bins` bins per column, straight into the first layer),
+    "ple-vectors" (a learned vector of length `embedding_dim` per column between), "periodic" (`embedding_dim`, `sigma`)
+    or "none". Of 1,000 rows "ple" learned most, of 13,000 "ple-vectors" with strong weight decay.
     """
     if embedding not in EMBEDDINGS:
         raise UnknownName("embedding of numbers", embedding, EMBEDDINGS)
-    for name, value in {"width": width, "depth": depth, "members": members, "bins": bins}.items():
+    sizes = {"width": width, "depth": depth, "members": members, "bins": bins, "embedding_dim": embedding_dim}
+    for name, value in sizes.items():
         if value < 1:
             raise RecipeError(f"tabular has {name}={value}.", "Use 1 or more.")
     if not 0 <= dropout < 1:
@@ -252,14 +254,12 @@ def _numbers(spec: InputSpec, embedding: str, dim: int, bins: int, sigma: float)
     features = spec.shape[0]
     if features == 0 or embedding == "none":
         return None
-    if dim < (embedding == "periodic"):
-        raise RecipeError(f"tabular has embedding_dim={dim}.", "Use 1 or more; with 'ple', 0 means without vectors.")
     if embedding == "periodic":
         return Periodic(features, dim, sigma)
     if not spec.bins:
         raise RecipeError("The piecewise-linear embedding needs bins, and this data has none.", "Use 'periodic'.")
     edges = [thin(torch.as_tensor(e, dtype=torch.float32), bins) for e in spec.bins]
-    return PiecewiseVectors(edges, dim) if dim else PiecewiseLinear(edges)
+    return PiecewiseLinear(edges) if embedding == "ple" else PiecewiseVectors(edges, dim)
 
 
 def thin(edges: Tensor, bins: int) -> Tensor:

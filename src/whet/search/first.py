@@ -209,6 +209,8 @@ MEMBERS = (4, 32)
 """Networks in the packed ensemble: as many as the time allows between these."""
 FEW_MEMBERS = 8
 """Of a few rows no more: the time is better spent on trying other recipes."""
+WIDEST = 300
+"""Columns up to which numbers are encoded at all."""
 BIN_BUDGET = 1536
 """Bins of all columns together: wide tables get coarser ones."""
 
@@ -223,7 +225,7 @@ def table_recipes(facts: Facts) -> list[Candidate]:
 
 def tabular(facts: Facts) -> Recipe:
     """Two rectified layers, briefly trained: what won on validation rows of three tables."""
-    few = facts.n_train < FEW_ROWS
+    few, values = facts.n_train < FEW_ROWS, facts.goal == "regress"
     batch = 128 if few else 512 if facts.n_train > LARGE_TABLE else 256
     columns = facts.shape[0]
     return Recipe(
@@ -231,14 +233,15 @@ def tabular(facts: Facts) -> Recipe:
             "tabular",
             width=128 if few else 256,
             depth=2,
-            dropout=0.0 if few else 0.3 if facts.goal == "classify" else 0.1,
+            dropout=0.0 if few else 0.2 if values else 0.3,
             members=members_for(facts),
             bins=max(4, min(48, BIN_BUDGET // max(1, columns))),
-            embedding="ple" if columns <= 300 else "none",
+            embedding="ple" if columns <= WIDEST else "none",
+            embedding_dim=16 if values and not few and columns <= WIDEST // 4 else 0,
         ),
         activation=Choice("relu"),
         norm=Choice("none"),
-        optimizer=Choice("adamw", lr=2e-3, beta2=0.95, weight_decay=3e-4 if few or facts.goal == "classify" else 1.0),
+        optimizer=Choice("adamw", lr=2e-3, beta2=0.95, weight_decay=3e-4 if few else 1.0),
         schedule=Choice("trapezoid", warmup=0.0, decay=0.5),
         batch_size=min(batch, facts.n_train),
         steps=table_passes(facts) * max(1, facts.n_train // batch),
