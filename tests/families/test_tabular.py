@@ -11,7 +11,17 @@ from torch import Tensor, nn
 
 from whet.errors import RecipeError, UnknownName
 from whet.families.spec import InputSpec
-from whet.families.tabular import EMBEDDINGS, Dropout, Packed, PiecewiseLinear, PiecewiseVectors, Tabular, combine, make, thin
+from whet.families.tabular import (
+    EMBEDDINGS,
+    Dropout,
+    Packed,
+    PiecewiseLinear,
+    PiecewiseVectors,
+    Tabular,
+    combine,
+    make,
+    thin,
+)
 
 BINS = [[-1.0, 0.0, 0.5, 2.0], [0.0, 1.0], [-3.0, -1.0, 3.0]]
 SPEC = InputSpec(
@@ -66,7 +76,7 @@ def test_a_single_logit_is_combined_as_the_logit_of_the_mean_probability() -> No
 
 
 def test_one_member_is_a_plain_perceptron() -> None:
-    network = small(members=1, dropout=0.0, depth=2
+    network = small(members=1, dropout=0.0, depth=2)
     plain = nn.Sequential(nn.Linear(3 + 6 + 3 + 8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4))
     linears = [layer for layer in plain if isinstance(layer, nn.Linear)]
     with torch.no_grad():

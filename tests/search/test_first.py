@@ -55,7 +55,7 @@ def test_a_table_gets_more_members_where_there_is_time() -> None:
         one = facts(domain="table", shape=(8,), n_train=20_000, seconds=seconds, rate=20_000.0)
         return portfolio(one)[0].recipe.family.params["members"]  # type: ignore[return-value]
 
-    assert members(5) < members(60) <= 32
+    assert members(5) < members(60) <= 8
 
 
 def test_neighbours_differ_from_the_recipe_and_never_end() -> None:
