@@ -47,6 +47,8 @@ from whet.train.plan import Plan, cores, first_plan, measure, micro_batch, runni
 BASELINE_SHARE = 0.025
 RACE_SHARE = 0.12
 """Shares of the budget that the baselines and the race may cost."""
+BASELINE_SECONDS = 8.0
+"""The most that the baselines may cost, however large the budget."""
 VALIDATIONS = 24
 """Slices of the winner's training, each with a validation at its end, where that is cheap enough."""
 LAST_MOMENT = 0.05
@@ -281,7 +283,7 @@ def lay_baselines(run: Run) -> None:
             run.baselines = {name: known[name] for name in known.files}
         return
     train, test = features(run, "train"), features(run, "test")
-    seconds = BASELINE_SHARE * run.order.budget
+    seconds = min(BASELINE_SECONDS, BASELINE_SHARE * run.order.budget)
     y, task = run.data.y[run.parts["train"]], run.task
     for found in baselines(
         train, y, test, goal=task.goal, outputs=task.outputs, seconds=seconds, threads=cores(), seed=run.order.seed

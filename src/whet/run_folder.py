@@ -126,12 +126,12 @@ def opened(folder: RunFolder, order: Order) -> Iterator[Journal]:
         with _locked(folder.path / ".lock"):
             journal = Journal(folder.journal)
             begun = journal.last("start")
-            if begun is None:
-                journal.say("start", 0.0, format=FORMAT, order=asdict(order), hash=order.hash)
-            else:
+            if begun is not None:
                 _refuse_other(folder, begun, order)
             _sweep(folder)
             try:
+                if begun is None:
+                    journal.say("start", 0.0, format=FORMAT, order=asdict(order), hash=order.hash)
                 yield journal
             except UserError:
                 if not folder.has_network:

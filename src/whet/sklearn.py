@@ -30,7 +30,8 @@ class _Estimator(BaseEstimator):
 
     def _train(self, x: np.ndarray, y: np.ndarray, goal: str, classes: tuple[str, ...]) -> None:
         frame = pl.DataFrame({f"x{i}": x[:, i].astype(np.float64) for i in range(x.shape[1])})
-        data = Data("data", "table", frame, y, goal, classes, "y")
+        columns = [{"name": name, "kind": "number"} for name in frame.columns]
+        data = Data("data", "table", frame, y, goal, classes, "y", origin={"columns": columns})
         try:
             with tempfile.TemporaryDirectory(prefix="whet-") as folder:
                 self.network_ = train(data, Path(folder), budget=self.budget, steps=self.steps, seed=self.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError, UnknownName
+from whet.families import FAMILIES
 from whet.families.spec import InputSpec
 from whet.families.tabular import (
     EMBEDDINGS,
@@ -87,6 +89,16 @@ def test_one_member_is_a_plain_perceptron() -> None:
     torch.testing.assert_close(network(numeric, category)[:, 0], plain(network.embed(numeric, category)))
 
 
+def test_a_columns_vector_stands_between_its_bins_and_the_first_layer_only_when_asked_for() -> None:
+    assert small(embedding_dim=0).layers[0].weight.shape[1] == 3 + 6 + 3 + 8
+    assert small(embedding_dim=4).layers[0].weight.shape[1] == 3 + 3 * 4 + 3 + 8
+
+
+def test_the_catalogue_and_the_network_have_the_same_defaults() -> None:
+    defaults = {name: p.default for name, p in inspect.signature(make).parameters.items() if name != "spec"}
+    assert dict(FAMILIES["tabular"].defaults) == defaults
+
+
 def test_each_member_is_a_linear_layer_of_its_own() -> None:
     layer, x = Packed(3, 5, 2), torch.randn(3, 6, 5)
     slow = torch.stack([x[m] @ layer.weight[m] + layer.bias[m] for m in range(3)])
@@ -159,10 +171,11 @@ def test_a_table_may_lack_a_kind_of_column(spec: InputSpec) -> None:
     assert network.eval()(*rows(spec)).shape == (ROWS, 4)
 
 
+@pytest.mark.parametrize("embedding_dim", [0, 4])
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
 @pytest.mark.parametrize("norm", [nn.Identity, nn.BatchNorm1d, nn.LayerNorm])
-def test_gradients_are_finite_and_reach_every_weight(embedding: str, norm: type[nn.Module]) -> None:
-    network = small(dataclasses.replace(SPEC, norm=norm), embedding=embedding)
+def test_gradients_are_finite_and_reach_every_weight(embedding: str, embedding_dim: int, norm: type[nn.Module]) -> None:
+    network = small(dataclasses.replace(SPEC, norm=norm), embedding=embedding, embedding_dim=embedding_dim)
     numeric, category = rows(SPEC, n=64)
     network(numeric * 100, category).square().mean().backward()
     for name, weight in network.named_parameters():
@@ -199,7 +212,7 @@ def test_what_it_cannot_build_is_said_in_one_line() -> None:
         make(dataclasses.replace(SPEC, bins=None))
     with pytest.raises(RecipeError, match="members=0"):
         make(SPEC, members=0)
-    with pytest.raises(RecipeError, match="embedding_dim=0"):
-        make(SPEC, embedding="periodic", embedding_dim=0)
+    with pytest.raises(RecipeError, match="embedding_dim=-1"):
+        make(SPEC, embedding_dim=-1)
     with pytest.raises(RecipeError, match="dropout=1"):
         make(SPEC, dropout=1)

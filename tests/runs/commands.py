@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 SERVER = """
-import glob, json, os, signal, sys, time
+import glob, json, os, random, signal, sys, time
+import torch._dynamo, scipy.stats, sklearn.linear_model, sklearn.metrics  # what a command imports late
 from whet import cli, improve, predicting
+from whet.data import bundled, profile_images
 from whet.train import checkpoint
+if hasattr(os, "sched_setaffinity"):  # one core: two threads on a busy machine wait for each other
+    os.sched_setaffinity(0, {random.choice([*os.sched_getaffinity(0)])})
 checkpoint.Checkpoints.__init__.__defaults__ = (0.0,)  # a checkpoint after each step: kills shall find some
 
 def call(order):

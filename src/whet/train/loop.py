@@ -22,7 +22,7 @@ from whet.train.parts import Inputs, Parts
 from whet.train.plan import autocast
 
 Weights = dict[str, Tensor]
-SHARE_OF_VALIDATION = 0.04
+SHARE_OF_VALIDATION = 0.025
 """Validation may cost at most this share of the training time."""
 VALIDATIONS = 24
 """How many validations a whole training has, where they are cheap enough."""
