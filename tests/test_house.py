@@ -18,7 +18,7 @@ LAYERS = (
     "train",
     "build diagnose repair",
     "search runners",
-    "network delivery run_folder screen profiling report conclude improve predicting exporting shelf",
+    "network delivery run_folder run contest screen profiling report conclude improve predicting exporting shelf",
     "cli __init__ __main__ sklearn",
 )
 FRIENDLY = (0, 5, 6, 7)

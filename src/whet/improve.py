@@ -5,10 +5,8 @@ Read `STEPS` at the end first: it is what happens, in order.
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,41 +16,33 @@ import numpy as np
 from whet import files
 from whet.build import build
 from whet.conclude import Outcome, conclude
+from whet.contest import explore, hold_race, train_out
 from whet.data import duplicates, input_spec, load, split
-from whet.data.core import Data, Profile
+from whet.data.core import Data
 from whet.data.image_transform import ImageTransform
-from whet.data.prepared import Prepared, prepare
+from whet.data.prepared import prepare
 from whet.data.splits import train_and_val
 from whet.data.symmetry import mirror_symmetry
 from whet.delivery import Delivery
-from whet.errors import BudgetError, RecipeError
-from whet.journal import Journal
+from whet.errors import RecipeError
 from whet.network import Network
 from whet.profiling import profile_of
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.report.text import show_result
+from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
-from whet.runners.pool import Job, Pool
-from whet.runners.serial import Serial
-from whet.runners.trial import Trial, open_trial
-from whet.screen import Bar, Screen, clock_time
-from whet.search.first import Candidate, Facts, image_size, neighbours, portfolio
-from whet.search.race import Advance, Score, clearly_better, race
-from whet.tasks import Features, Task, baselines, make_task
+from whet.screen import Screen, clock_time
+from whet.search.first import Candidate, Facts, image_size, portfolio
+from whet.tasks import Features, baselines, make_task
 from whet.train.horizon import Clock, Horizon, parse_seconds
-from whet.train.loop import SHARE_OF_VALIDATION, Training, train_step
+from whet.train.loop import Training, train_step
 from whet.train.plan import Plan, cores, first_plan, measure, micro_batch, running, saved_bytes, time_of_step
 
 BASELINE_SHARE = 0.025
-RACE_SHARE = 0.12
-"""Shares of the budget that the baselines and the race may cost."""
+"""Share of the budget that the baselines may cost."""
 BASELINE_SECONDS = 8.0
-"""The most that the baselines may cost, however large the budget."""
-VALIDATIONS = 24
-"""Slices of the winner's training, each with a validation at its end, where that is cheap enough."""
-LAST_MOMENT = 0.05
-"""Seconds of training that are not worth another slice."""
+"""The most that they may cost, however large the budget."""
 
 
 @dataclass(frozen=True)
@@ -95,40 +85,6 @@ class Result:
         from whet.predicting import predict
 
         return predict(self.folder, data, model=model)
-
-
-@dataclass
-class Run:
-    """What the steps of one run share."""
-
-    order: Order
-    folder: RunFolder
-    journal: Journal
-    clock: Clock
-    screen: Screen
-    data: Data
-    workers: int
-    fixed: Recipe | None
-    parts: dict[str, np.ndarray] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    profile: Profile = field(init=False)
-    baselines: dict[str, np.ndarray] = field(default_factory=dict)
-    """name -> what it says of the test rows."""
-    task: Task = field(init=False)
-    prepared: Prepared = field(init=False)
-    plan: Plan = field(init=False)
-    candidates: list[Candidate] = field(default_factory=list)
-    runner: Serial = field(init=False)
-    delivery: Delivery = field(init=False)
-    winner: str = ""
-    why: str = ""
-    fates: dict[str, str] = field(default_factory=dict)
-    took: dict[str, float] = field(default_factory=dict)
-    """Seconds that each step took in this process."""
-
-    def say(self, event: str, **fields: Any) -> None:
-        """Write an event into the journal."""
-        self.journal.say(event, self.clock.spent, **fields)
 
 
 def fit(
@@ -374,141 +330,9 @@ def fitting_rows(recipe: Recipe, run: Run) -> int:
     return micro_batch(max(0, saved - weights) / few, recipe.batch_size)
 
 
-def hold_race(run: Run) -> None:
-    """A short race between the candidates; the winner goes on from where it stands."""
-    refuse_short_budget(run)
-    run.runner = Serial(lambda name: open_candidate(run, name))
-    run.screen.begin(run.clock, "training")
-    known = run.journal.last("race")
-    if known:
-        run.winner, run.why, run.fates = known["winner"], known["why"], known["fates"]
-        return
-    run.winner, run.why = run.candidates[0].name, run.candidates[0].because
-    if len(run.candidates) > 1:
-        names = [c.name for c in run.candidates]
-        seconds = RACE_SHARE * time_to_train(run)
-        with side_by_side(run) as advance:
-            verdict = race(names, advance, seconds, run.task.direction == "max")
-        run.winner, run.why, run.fates = verdict.winner, verdict.why, verdict.fates
-        run.runner.drop(keep=run.winner)
-        for name, fate in run.fates.items():
-            run.screen.say(f"  {name}: {fate}", "dim")
-    run.screen.say(f"Training out {run.winner}: {run.why}.")
-    run.say("race", winner=run.winner, why=run.why, fates=run.fates)
-
-
-def open_candidate(run: Run, name: str) -> Trial:
-    """The trial of a candidate in this process, watched by the delivery and the bar."""
-    recipe = next(c.recipe for c in run.candidates if c.name == name)
-    listeners = [run.delivery.listener(recipe), Bar(run.screen, run.clock, name, lambda: time_to_train(run))]
-    return open_trial(name, recipe, run.task, run.prepared, run.order.seed, run.plan, run.folder.trial(name), listeners)
-
-
-@contextlib.contextmanager
-def side_by_side(run: Run) -> Iterator[Advance]:
-    """How the race advances its candidates: one after the other, or in `workers` processes."""
-    if run.workers == 1:
-        yield run.runner.advance
-        return
-    shared = run.folder.path / "prepared"
-    run.prepared.save(shared)
-    recipes = {c.name: c.recipe for c in run.candidates}
-
-    def advance(names: Sequence[str], seconds: float) -> dict[str, Score]:
-        each = seconds * min(run.workers, len(names))  # side by side, all have the time of one after the other
-        jobs = [
-            Job(n, recipes[n], run.task, shared, run.folder.trial(n), run.order.seed, run.plan, each) for n in names
-        ]
-        return pool.advance(jobs)
-
-    try:
-        with Pool(run.workers, max(1, cores() // run.workers)) as pool:
-            yield advance
-    finally:
-        shutil.rmtree(shared, ignore_errors=True)
-
-
-def refuse_short_budget(run: Run) -> None:
-    """Raises BudgetError, with the least budget that would do, when not even a step fits."""
-    step = run.plan.milliseconds / 1e3
-    need = run.clock.spent + 3 * step + run.delivery.seconds_to_finish(len(run.parts["test"])) + 0.5
-    if run.order.budget < need and not run.order.steps and not run.journal.last("resumed"):
-        raise BudgetError(
-            f"The budget of {run.order.budget:g} s is too short: getting ready took {run.clock.spent:.1f} s and a step "
-            f"takes {step:.2g} s.",
-            f"Give at least --budget {int(need) + 1}s.",
-        )
-
-
-def time_to_train(run: Run) -> float:
-    """Seconds until training must end so that the test and the report fit into the budget; at least a moment."""
-    return max(LAST_MOMENT, run.clock.left - run.delivery.seconds_to_finish(len(run.parts["test"])))
-
-
-def train_out(run: Run) -> None:
-    """Give the winner all the time that is left; its schedule ends when the budget does."""
-    trial = run.runner.trial(run.winner)
-    if not run.journal.last("trained"):
-        train_whole(run, trial)
-        run.say("trained", trial=run.winner, step=trial.training.step, seconds=trial.training.seconds)
-    run.delivery.finish(trial)
-
-
-def train_whole(run: Run, trial: Trial) -> None:
-    """Until the recipe's steps are done or the time is up, in slices.
-
-    Before each slice the end is aimed at anew: how long the test and the report will take is known better and better.
-    """
-    if run.order.steps:  # a repeatable run: the clock decides nothing
-        trial.advance(Horizon(steps=run.order.steps))
-        return
-    while time_to_train(run) > LAST_MOMENT and not is_done(trial):
-        training = trial.training
-        left = time_to_train(run)
-        part = max(left / VALIDATIONS, training.validation_seconds / SHARE_OF_VALIDATION)
-        last = left - part < part / 2  # no crumbs: the last slice takes the rest
-        trial.advance(Horizon(trial.recipe.steps, training.seconds + left), left if last else part)
-        run.say("advanced", trial=trial.name, step=trial.training.step)  # so that a restart knows what was spent
-
-
-def is_done(trial: Trial) -> bool:
-    """Whether more time would change nothing: it failed, stopped early, or has done its recipe's steps."""
-    steps = trial.recipe.steps
-    return bool(trial.fate or trial.training.stopped or (steps and trial.training.step >= steps))
-
-
-def explore(run: Run) -> None:
-    """Where the winner was done before the time is up: whole trainings of its neighbours, as many as there is time for.
-
-    One replaces it only if it is clearly better on the validation rows, more clearly the more were tried.
-    """
-    if run.order.steps or run.fixed or not run.candidates[0].recipe.steps:
-        return
-    winner = run.runner.trial(run.winner)
-    known = {line["trial"]: line for line in run.journal.all("explored")}
-    best = winner.training.best
-    share = best.step / max(1, winner.training.step) if best else 1.0
-    for tries, candidate in enumerate(neighbours(winner.recipe, run.order.seed, share), 1):
-        dearer = max(1.0, candidate.recipe.steps / max(1, winner.recipe.steps))
-        if time_to_train(run) < 1.1 * winner.training.seconds * dearer:
-            break
-        run.candidates.append(candidate)
-        trial = run.runner.trial(candidate.name)
-        train_whole(run, trial)
-        if clearly_better(trial.score, winner.score, tries):
-            run.fates[run.winner] = f"{winner.score.value:.5g}, replaced by {candidate.name}"
-            run.winner, run.why, winner = candidate.name, f"{candidate.because}: {trial.score.value:.5g}", trial
-        else:
-            run.fates[candidate.name] = f"{trial.score.value:.5g}: not clearly better than {run.winner}"
-        if candidate.name not in known:
-            run.screen.say(f"  {candidate.because}: {trial.score.value:.5g}", "dim")
-            run.say("explored", trial=candidate.name, score=trial.score.value, winner=run.winner)
-    run.delivery.finish(winner)
-    run.screen.end()
-
-
 def test_once(run: Run) -> None:
     """Open the test part: the delivered network and the baselines are measured on it, once. Then the report."""
+    run.screen.end()
     took = {**run.took, "all": run.clock.spent}
     outcome = Outcome(
         folder=run.folder,

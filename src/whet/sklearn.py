@@ -85,7 +85,7 @@ class WhetRegressor(RegressorMixin, _Estimator):
 
     def fit(self, X: Any, y: Any) -> WhetRegressor:
         """Train on X (n, features) and y (n,). Raises ValueError for what can't be learned from."""
-        X, y = validate_data(self, X, y, y_numeric=True)
+        X, y = validate_data(self, X, y, y_numeric=True, ensure_min_samples=2)
         self._train(X, np.asarray(y, np.float64), "regress", ())
         return self
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whet import cli, improve
+from whet import cli
 from whet.recipe import Choice, Recipe
 
 Refused = Callable[..., str]
@@ -24,7 +24,6 @@ Refused = Callable[..., str]
 def _this_command_began_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The tests share a process, and a folder of their own is where they work."""
     monkeypatch.setattr(cli, "process_start", time.monotonic)
-    monkeypatch.setattr(improve, "cores", lambda: 1)  # two threads on a busy machine wait for each other
     monkeypatch.chdir(tmp_path)
 
 

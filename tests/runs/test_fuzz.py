@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from whet import cli, improve
+from whet import cli
 
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(improve, "cores", lambda: 1)
     monkeypatch.chdir(tmp_path)
 
 

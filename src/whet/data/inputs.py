@@ -48,6 +48,7 @@ def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
 
 def _table(source: Any, spec: Mapping[str, Any]) -> Inputs:
     from whet.data import tables
+    from whet.data.arrays import from_torch, is_torch_data
     from whet.data.bundled import TABLES
 
     if isinstance(source, str | Path):
@@ -60,6 +61,8 @@ def _table(source: Any, spec: Mapping[str, Any]) -> Inputs:
             return tables.load_inputs(bundled_frame(found.value), spec)
         if found.kind == "npz":
             return _npz_table(found.value, spec)
+    elif is_torch_data(source):
+        return tables.load_inputs(pairs_as_table({"": from_torch(source)})[0], spec)
     return tables.load_inputs(source, spec)
 
 

@@ -149,7 +149,8 @@ def _values(y: np.ndarray) -> tuple[Row, ...]:
 
 def moments(values: np.ndarray) -> tuple[float, float]:
     """(skew, excess kurtosis); (0, 0) for constants."""
-    spread = values.std()
+    with np.errstate(over="ignore"):  # of values near the end of floats, the square is infinite
+        spread = values.std()
     if not np.isfinite(spread) or spread == 0:
         return 0.0, 0.0
     z = (values - values.mean()) / spread

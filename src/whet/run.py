@@ -1,0 +1,56 @@
+"""A run: what its steps share, from the data to the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from whet.data.core import Data, Profile
+from whet.data.prepared import Prepared
+from whet.delivery import Delivery
+from whet.journal import Journal
+from whet.recipe import Recipe
+from whet.record import Finding
+from whet.run_folder import Order, RunFolder
+from whet.runners.serial import Serial
+from whet.screen import Screen
+from whet.search.first import Candidate
+from whet.tasks import Task
+from whet.train.horizon import Clock
+from whet.train.plan import Plan
+
+
+@dataclass
+class Run:
+    """What the steps of one run share."""
+
+    order: Order
+    folder: RunFolder
+    journal: Journal
+    clock: Clock
+    screen: Screen
+    data: Data
+    workers: int
+    fixed: Recipe | None
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    profile: Profile = field(init=False)
+    baselines: dict[str, np.ndarray] = field(default_factory=dict)
+    """name -> what it says of the test rows."""
+    task: Task = field(init=False)
+    prepared: Prepared = field(init=False)
+    plan: Plan = field(init=False)
+    candidates: list[Candidate] = field(default_factory=list)
+    runner: Serial = field(init=False)
+    delivery: Delivery = field(init=False)
+    winner: str = ""
+    why: str = ""
+    fates: dict[str, str] = field(default_factory=dict)
+    took: dict[str, float] = field(default_factory=dict)
+    """Seconds that each step took in this process."""
+
+    def say(self, event: str, **fields: Any) -> None:
+        """Write an event into the journal."""
+        self.journal.say(event, self.clock.spent, **fields)
