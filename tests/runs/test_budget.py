@@ -1,39 +1,73 @@
-"""The budget: used, kept, and spent on training."""
+"""Who is done and who is not, whatever the clock says; timings themselves live in the benchmarks."""
 
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from setups import PARTS, SMALL, images, prepared_of, task_of
 
 import whet
+from whet.contest import is_done
+from whet.recipe import Choice, Recipe
+from whet.runners.trial import RETRIES, Trial, open_trial
+from whet.train.horizon import Horizon
+from whet.train.plan import Plan
 
 
-@pytest.fixture(autouse=True)
+def trial(folder: Path, recipe: Recipe = SMALL) -> Trial:
+    data = images()
+    assert len(PARTS["train"]) > recipe.batch_size
+    return open_trial("one", recipe, task_of(data), prepared_of(data), 0, Plan(), folder)
+
+
+def test_a_slice_of_a_race_that_is_over_is_not_the_end_of_the_training(tmp_path: Path) -> None:
+    one = trial(tmp_path)
+    one.advance(Horizon(seconds=0.01), 0.01)
+    assert one.training.over
+    assert not is_done(one)
+    before = one.training.step
+    one.advance(Horizon(seconds=one.training.seconds + 0.05))
+    assert one.training.step > before
+
+
+def test_a_recipes_own_steps_are_its_end(tmp_path: Path) -> None:
+    one = trial(tmp_path, SMALL.put("steps", 5))
+    one.advance(Horizon(steps=5, seconds=1000.0))
+    assert one.training.step == 5
+    assert is_done(one)
+
+
+def test_early_stopping_is_an_end_too(tmp_path: Path) -> None:
+    calm = SMALL.put("regularise", (Choice("early_stop", patience=0.1),)).put("optimizer.lr", 1e-9)
+    one = trial(tmp_path, calm)
+    one.advance(Horizon(steps=100))
+    assert is_done(one)
+    assert one.training.step < 100
+
+
+def test_a_trial_that_diverges_is_retried_more_carefully_and_says_so(tmp_path: Path) -> None:
+    one = trial(tmp_path, SMALL.put("optimizer", Choice("gd", lr=1e20)))
+    score = one.advance(Horizon(steps=10))
+    assert score.value != score.value  # still too high after its retries
+    assert one.fate
+    assert (tmp_path / "retries.jsonl").read_text().count("optimizer.lr") == RETRIES
+
+
+def test_a_resumed_trial_is_compared_by_the_same_rows(tmp_path: Path) -> None:
+    first = trial(tmp_path)
+    rows = first.advance(Horizon(steps=6)).rows
+    again = trial(tmp_path)
+    assert rows is not None
+    assert again.score.rows is not None
+    assert (again.score.rows == rows).all()
+
+
+@pytest.fixture
 def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def test_after_a_race_the_winner_gets_all_the_time_that_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("whet.search.first.RACE_FROM", 0.0)
-    began = time.monotonic()
-    result = whet.fit("digits", budget=12, out=tmp_path / "run")
-    assert time.monotonic() - began < 15
-    assert result.details["trials"] > 1, "there was no race"
-    assert result.details["training_share"] > 0.5
-    assert result.details["steps"] > 50
-
-
-def test_a_table_that_is_done_early_goes_on_with_neighbours_of_its_recipe(tmp_path: Path) -> None:
-    result = whet.fit("iris", budget=9, out=tmp_path / "run")
-    assert result.details["trials"] > 1
-    assert result.details["training_share"] > 0.4
-    assert result.seconds < 12
-
-
-def test_more_time_after_the_recipe_is_done_keeps_what_it_found(tmp_path: Path) -> None:
-    result = whet.fit("iris", budget=8, out=tmp_path / "run")
-    again = whet.fit("iris", budget=8, out=tmp_path / "run")
-    assert again.details == result.details
+@pytest.mark.usefixtures("_one_thread")
+def test_the_finished_run_gives_the_same_result_again(tmp_path: Path) -> None:
+    result = whet.fit("iris", steps=20, out=tmp_path / "run")
+    assert whet.fit("iris", steps=20, out=tmp_path / "run").details == result.details

@@ -49,15 +49,16 @@ class Trial:
     def advance(self, horizon: Horizon, seconds: float = math.inf) -> Score:
         """Train for about `seconds` more towards the horizon. A trial that diverges is retried more carefully."""
         stop = self.training.seconds + seconds
-        for _ in range(RETRIES + 1):
+        for left in reversed(range(RETRIES + 1)):
             self.training.horizon = horizon
             try:
                 with running(self.plan):
                     advance(self.training, stop - self.training.seconds)
-                return self.score
+                break
             except Diverged as error:
                 self.fate = str(error)
-                self._retry()
+                if not (left and self._retry()):
+                    break
         return self.score
 
     @property
@@ -71,11 +72,14 @@ class Trial:
         value = self.training.metrics[f"val/{self.training.metric}"]
         return Score(value, self.validator.rows)
 
-    def _retry(self) -> None:
-        """Start again from fresh weights with a lower learning rate: those at hand may be spoilt already."""
+    def _retry(self) -> bool:
+        """Start again from fresh weights with a lower learning rate: those at hand may be spoilt already.
+
+        False where the recipe names no learning rate that could be lowered.
+        """
         lr = self.recipe["optimizer.lr"]
         if lr is None:
-            return
+            return False
         spent = self.training.seconds
         self.recipe = self.recipe.put("optimizer.lr", lr * LOWER)
         files.append_line(
@@ -87,6 +91,7 @@ class Trial:
         write_recipe(self.folder, self.recipe)
         self.training, self.fate = self.rebuild(self.recipe), ""
         self.training.seconds = spent
+        return True
 
     @property
     def record(self) -> Record:
