@@ -6,7 +6,8 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 
-from whet.errors import BudgetError
+from whet.errors import BudgetError, RecipeError
+from whet.record import Finding
 from whet.run import Run
 from whet.runners.pool import Job, Pool
 from whet.runners.serial import Serial
@@ -103,6 +104,14 @@ def train_out(run: Run) -> None:
     if not run.journal.last("trained"):
         train_whole(run, trial)
         run.say("trained", trial=run.winner, step=trial.training.step, seconds=trial.training.seconds)
+    if trial.training.best is None:
+        raise RecipeError(
+            f"The training gave no network that could be measured: {trial.fate or 'its predictions are no numbers.'}",
+            "Lower the learning rate, or check the loss and the network.",
+        )
+    if trial.fate:
+        advice = "The best weights before that were kept; lower the learning rate."
+        run.findings.append(Finding("diverged", trial.fate, where=trial.name, severity="error", advice=advice))
     run.delivery.finish(trial)
 
 

@@ -35,15 +35,17 @@ class _Estimator(BaseEstimator):
         try:
             with tempfile.TemporaryDirectory(prefix="whet-") as folder:
                 self.network_ = train(data, Path(folder), budget=self.budget, steps=self.steps, seed=self.seed)
+                self.network_.model.double()
         except UserError as error:
             raise ValueError(str(error)) from error
 
     def _outputs(self, x: Any) -> np.ndarray:
         check_is_fitted(self)
         checked = validate_data(self, x, reset=False)
-        return self.network_.predict(
-            pl.DataFrame({f"x{i}": checked[:, i].astype(np.float64) for i in range(checked.shape[1])})
-        )
+        frame = pl.DataFrame({f"x{i}": checked[:, i].astype(np.float64) for i in range(checked.shape[1])})
+        # In double precision: a row's prediction must not depend on the rows beside it, not even in the last digits.
+        inputs = self.network_.transform.apply(frame)
+        return self.network_.from_tensors(tuple(t.double() if t.is_floating_point() else t for t in inputs))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from setups import PARTS, SMALL, images, prepared_of, task_of
+from torch import nn
 
 import whet
 from whet.contest import is_done
+from whet.errors import RecipeError
 from whet.recipe import Choice, Recipe
 from whet.runners.trial import RETRIES, Trial, open_trial
 from whet.train.horizon import Horizon
@@ -71,3 +73,23 @@ def _one_thread() -> None:
 def test_the_finished_run_gives_the_same_result_again(tmp_path: Path) -> None:
     result = whet.fit("iris", steps=20, out=tmp_path / "run")
     assert whet.fit("iris", steps=20, out=tmp_path / "run").details == result.details
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_a_run_that_diverges_keeps_what_was_best_and_says_so(tmp_path: Path) -> None:
+    wild = Recipe(family=Choice("linear"), optimizer=Choice("gd", lr=1e30))
+    result = whet.fit("diabetes", recipe=wild, steps=30, out=tmp_path / "run")
+    assert "diverged" in [f.name for f in result.findings]
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_a_network_that_can_never_be_measured_ends_in_one_line(tmp_path: Path) -> None:
+    def broken() -> nn.Module:
+        class Nan(nn.Linear):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return super().forward(x) * float("nan")
+
+        return Nan(10, 1)
+
+    with pytest.raises(RecipeError, match="no network that could be measured"):
+        whet.fit("diabetes", model=broken, steps=5, out=tmp_path / "run")
