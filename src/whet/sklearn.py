@@ -44,7 +44,8 @@ class _Estimator(BaseEstimator):
         checked = validate_data(self, x, reset=False)
         frame = pl.DataFrame({f"x{i}": checked[:, i].astype(np.float64) for i in range(checked.shape[1])})
         # In double precision: a row's prediction must not depend on the rows beside it, not even in the last digits.
-        inputs = self.network_.transform.apply(frame)
+        transform: Any = self.network_.transform
+        inputs = transform.apply(frame)
         return self.network_.from_tensors(tuple(t.double() if t.is_floating_point() else t for t in inputs))
 
     def __sklearn_tags__(self) -> Any:
