@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +14,7 @@ from whet.runners.pool import Job, Pool
 from whet.runners.serial import Serial
 from whet.runners.trial import Trial, open_trial
 from whet.screen import Bar
-from whet.search.first import neighbours
+from whet.search.first import Candidate, neighbours
 from whet.search.race import Advance, Score, clearly_better, race
 from whet.train.horizon import Horizon
 from whet.train.loop import SHARE_OF_VALIDATION
@@ -23,6 +24,8 @@ RACE_SHARE = 0.12
 """Share of the time that the race may cost."""
 VALIDATIONS = 24
 """Slices of the winner's training, each with a validation at its end, where that is cheap enough."""
+AGAIN = 1.1
+"""Time for another whole training, in units of the first one: they differ a little."""
 LAST_MOMENT = 0.05
 """Seconds of training that are not worth another slice."""
 
@@ -59,15 +62,15 @@ def open_candidate(run: Run, name: str) -> Trial:
 
 @contextlib.contextmanager
 def side_by_side(run: Run) -> Iterator[Advance]:
-    """How the race advances its candidates: one after the other, or in `workers` processes."""
+    """How candidates are advanced: one after the other, or in `workers` processes that share the cores."""
     if run.workers == 1:
         yield run.runner.advance
         return
     shared = run.folder.path / "prepared"
     run.prepared.save(shared)
-    recipes = {c.name: c.recipe for c in run.candidates}
 
     def advance(names: Sequence[str], seconds: float) -> dict[str, Score]:
+        recipes = {c.name: c.recipe for c in run.candidates}
         each = seconds * min(run.workers, len(names))  # side by side, all have the time of one after the other
         jobs = [
             Job(n, recipes[n], run.task, shared, run.folder.trial(n), run.order.seed, run.plan, each) for n in names
@@ -146,22 +149,41 @@ def explore(run: Run) -> None:
     if run.order.steps or run.fixed or not run.candidates[0].recipe.steps:
         return
     winner = run.runner.trial(run.winner)
-    known = {line["trial"]: line for line in run.journal.all("explored")}
     best = winner.training.best
     share = best.step / max(1, winner.training.step) if best else 1.0
-    for tries, candidate in enumerate(neighbours(winner.recipe, run.order.seed, share), 1):
-        dearer = max(1.0, candidate.recipe.steps / max(1, winner.recipe.steps))
-        if time_to_train(run) < 1.1 * winner.training.seconds * dearer:
-            break
-        run.candidates.append(candidate)
-        trial = run.runner.trial(candidate.name)
-        train_whole(run, trial)
-        if clearly_better(trial.score, winner.score, tries):
-            run.fates[run.winner] = f"{winner.score.value:.5g}, replaced by {candidate.name}"
-            run.winner, run.why, winner = candidate.name, f"{candidate.because}: {trial.score.value:.5g}", trial
-        else:
-            run.fates[candidate.name] = f"{trial.score.value:.5g}: not clearly better than {run.winner}"
-        if candidate.name not in known:
-            run.screen.say(f"  {candidate.because}: {trial.score.value:.5g}", "dim")
-            run.say("explored", trial=candidate.name, score=trial.score.value, winner=run.winner)
+    nearby = neighbours(winner.recipe, run.order.seed, share)
+    cost = winner.training.seconds  # of one whole training
+    tries = 0
+    with side_by_side(run) as advance:
+        while time_to_train(run) > AGAIN * cost:
+            group = [c for c in itertools.islice(nearby, run.workers) if affordable(run, c, winner, cost)]
+            tries += len(group)
+            run.candidates.extend(group)
+            if run.workers > 1 and group:
+                advance([c.name for c in group], time_to_train(run) / len(group))
+            for candidate in group:
+                winner = settle(run, candidate, winner, tries)
     run.delivery.finish(winner)
+
+
+def affordable(run: Run, candidate: Candidate, winner: Trial, cost: float) -> bool:
+    """Whether there is time for a whole training of this candidate, which may take more steps than the winner did."""
+    dearer = max(1.0, candidate.recipe.steps / max(1, winner.recipe.steps))
+    return time_to_train(run) > AGAIN * cost * dearer
+
+
+def settle(run: Run, candidate: Candidate, winner: Trial, tries: int) -> Trial:
+    """Train a candidate to its end, and compare: the winner of the two."""
+    trial = run.runner.trial(candidate.name)
+    train_whole(run, trial)
+    score = trial.score
+    better = clearly_better(score, winner.score, tries)
+    if better:
+        run.fates[run.winner] = f"{winner.score.value:.5g}, replaced by {candidate.name}"
+        run.winner, run.why = candidate.name, f"{candidate.because}: {score.value:.5g}"
+    else:
+        run.fates[candidate.name] = f"{score.value:.5g}: not clearly better than {run.winner}"
+    if candidate.name not in {line["trial"] for line in run.journal.all("explored")}:
+        run.screen.say(f"  {candidate.because}: {score.value:.5g}", "dim")
+        run.say("explored", trial=candidate.name, score=score.value, winner=run.winner)
+    return trial if better else winner

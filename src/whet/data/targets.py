@@ -189,9 +189,15 @@ def _values(number: pl.Series, problems: tuple[Problem, ...], said: list[str], w
 
 
 def _dropped(keep: np.ndarray, problems: Sequence[Problem]) -> tuple[str, ...]:
+    """Says how many rows have no target; raises DataError where they are more than the stated share."""
     missing = int((~keep).sum()) - len(problems)
     if missing <= 0:
         return ()
+    if missing > MOST_CORRUPT * keep.size:
+        raise DataError(
+            f"{counted(missing, 'row')} of {keep.size:,} have no target: more than {MOST_CORRUPT:.0%}.",
+            "Remove those rows, or fill in their targets.",
+        )
     return (f"Left out: {counted(missing, 'row')} of {keep.size:,} without a target.",)
 
 

@@ -88,4 +88,4 @@ def advance_one(job: Job) -> Score:
     data = Prepared.load(job.prepared)
     trial = open_trial(job.name, job.recipe, job.task, data, job.seed, job.plan, job.folder)
     # Its schedule ends with the slice of time: candidates are compared at rest, whatever their learning rates.
-    return trial.advance(Horizon(seconds=trial.training.seconds + job.seconds), job.seconds)
+    return trial.advance(Horizon(job.recipe.steps, trial.training.seconds + job.seconds), job.seconds)

@@ -41,7 +41,6 @@ class Trial:
     training: Training
     plan: Plan
     folder: Path
-    validator: Validator
     rebuild: Callable[[Recipe], Training]
     fate: str = ""
     """Why it failed; empty while it is sound."""
@@ -66,11 +65,13 @@ class Trial:
         """The newest validation's score, with the loss of each row; NaN after divergence."""
         if self.fate or not self.training.metrics:
             return Score(math.nan)
-        if not len(self.validator.rows):  # just resumed: the rows' losses are not in the checkpoint
+        validator = self.training.validate
+        assert isinstance(validator, Validator)
+        if not len(validator.rows):  # just resumed: the rows' losses are not in the checkpoint
             with running(self.plan), evaluation_weights(self.training.parts) as model:
-                self.validator(model)
+                validator(model)
         value = self.training.metrics[f"val/{self.training.metric}"]
-        return Score(value, self.validator.rows)
+        return Score(value, validator.rows)
 
     def _retry(self) -> bool:
         """Start again from fresh weights with a lower learning rate: those at hand may be spoilt already.
@@ -160,18 +161,16 @@ def open_trial(
         recipe = Recipe.from_toml(kept.read_text())
     else:
         write_recipe(folder, recipe)
-    validators: list[Validator] = []
 
     def rebuild(recipe: Recipe) -> Training:
         head = Record(name, recipe.hash, task.name, seed)
         with running(plan):
             parts = build(recipe, task, data, seed, plan)
-        validators.append(Validator(task, data, parts))
         return Training(
             parts,
             Horizon(),
             seed,
-            validate=validators[-1],
+            validate=Validator(task, data, parts),
             metric=task.metric,
             higher_is_better=task.direction == "max",
             listeners=[Recorder(folder / "record.jsonl", head), checkpoint.Checkpoints(folder), *listeners],
@@ -179,7 +178,7 @@ def open_trial(
 
     training = rebuild(recipe)
     checkpoint.resume(training, folder)
-    return Trial(name, recipe, training, plan, folder, validators[-1], rebuild)
+    return Trial(name, recipe, training, plan, folder, rebuild)
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
