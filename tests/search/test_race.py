@@ -71,7 +71,7 @@ def test_better_is_judged_by_the_same_rows() -> None:
 def test_the_luckiest_of_many_has_to_be_better_than_luck() -> None:
     random = np.random.default_rng(1)
     old = Score(0.0, random.random(400))
-    wins = {tries: 0 for tries in (1, 50)}
+    wins = dict.fromkeys((1, 50), 0)
     for tries in wins:
         for _ in range(200):
             wins[tries] += clearly_better(Score(0.0, random.random(400)), old, tries)
