@@ -102,7 +102,7 @@ def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np
         "baselines": {name: task.score(truth, said) for name, said in outcome.baselines.items()},
         "baseline_metrics": {name: task.scores(truth, said) for name, said in outcome.baselines.items()},
         "rows": {name: len(rows) for name, rows in outcome.parts.items()},
-        "validation": won.last(f"val/{task.metric}") if won else None,
+        "validation": best_of(won, task) if won else None,
         "recipe": recipe.to_dict(),
         "recipe_hash": recipe.hash,
         "winner": outcome.winner,
@@ -168,7 +168,7 @@ def view_of(
 
 def tried(outcome: Outcome, name: str, record: Record) -> Tried:
     """One trial as a row of what was tried."""
-    score = record.last(f"val/{outcome.task.metric}")
+    score = best_of(record, outcome.task)
     paused = "diverged" if score is None else "paused"
     return Tried(
         trial=name,
@@ -180,6 +180,12 @@ def tried(outcome: Outcome, name: str, record: Record) -> Tried:
     )
 
 
+def best_of(record: Record, task: Task) -> float | None:
+    """The best validation of a trial, whose weights it kept."""
+    values = [v for _, v in record.curve(f"val/{task.metric}") if v is not None]
+    return (max if task.direction == "max" else min)(values, default=None)
+
+
 def timings(outcome: Outcome, records: Mapping[str, Record]) -> dict[str, float]:
     """What the seconds went into, in the order in which they were spent."""
     took = outcome.took
@@ -188,7 +194,7 @@ def timings(outcome: Outcome, records: Mapping[str, Record]) -> dict[str, float]
         "preparing": took.get("look", 0.0) + took.get("get_ready", 0.0),
         "baselines": took.get("lay_baselines", 0.0),
         "plan": took.get("choose_recipes", 0.0),
-        "race": sum(r.steps[-1].seconds for name, r in records.items() if name != outcome.winner),
+        "other recipes": sum(r.steps[-1].seconds for name, r in records.items() if name != outcome.winner),
         "training": sum(r.steps[-1].seconds for name, r in records.items() if name == outcome.winner),
     }
     return {**spent, "test and report": max(0.0, outcome.clock.spent - sum(spent.values()))}

@@ -17,13 +17,11 @@ from whet.screen import Bar
 from whet.search.first import Candidate, neighbours
 from whet.search.race import Advance, Score, clearly_better, race
 from whet.train.horizon import Horizon
-from whet.train.loop import SHARE_OF_VALIDATION
+from whet.train.loop import SHARE_OF_VALIDATION, VALIDATIONS
 from whet.train.plan import cores
 
 RACE_SHARE = 0.12
 """Share of the time that the race may cost."""
-VALIDATIONS = 24
-"""Slices of the winner's training, each with a validation at its end, where that is cheap enough."""
 AGAIN = 1.1
 """Time for another whole training, in units of the first one: they differ a little."""
 LAST_MOMENT = 0.05
@@ -112,6 +110,9 @@ def train_out(run: Run) -> None:
             f"The training gave no network that could be measured: {trial.fate or 'its predictions are no numbers.'}",
             "Lower the learning rate, or check the loss and the network.",
         )
+    if trial.retries:
+        cause = f"It diverged and was begun again with a lower learning rate, {trial.retries} times in all."
+        run.findings.append(Finding("retried", cause, where=trial.name))
     if trial.fate:
         advice = "The best weights before that were kept; lower the learning rate."
         run.findings.append(Finding("diverged", trial.fate, where=trial.name, severity="error", advice=advice))
@@ -148,42 +149,48 @@ def explore(run: Run) -> None:
     """
     if run.order.steps or run.fixed or not run.candidates[0].recipe.steps:
         return
+    first = run.runner.trial(run.winner)
+    best = first.training.best
+    share = best.step / max(1, first.training.step) if best else 1.0
+    cost, base = first.training.seconds, first.recipe  # of one whole training
+    tried = replay(run)
     winner = run.runner.trial(run.winner)
-    best = winner.training.best
-    share = best.step / max(1, winner.training.step) if best else 1.0
-    nearby = neighbours(winner.recipe, run.order.seed, share)
-    cost = winner.training.seconds  # of one whole training
-    tries = 0
+    nearby = (c for c in neighbours(base, run.order.seed, share) if c.name not in tried)
     with side_by_side(run) as advance:
         while time_to_train(run) > AGAIN * cost:
-            group = [c for c in itertools.islice(nearby, run.workers) if affordable(run, c, winner, cost)]
-            tries += len(group)
+            group = list(itertools.islice(nearby, run.workers))
+            if not group:
+                break
+            group = [c for c in group if time_to_train(run) > AGAIN * cost * max(1.0, c.recipe.steps / base.steps)]
             run.candidates.extend(group)
             if run.workers > 1 and group:
                 advance([c.name for c in group], time_to_train(run) / len(group))
             for candidate in group:
-                winner = settle(run, candidate, winner, tries)
+                tried.append(candidate.name)
+                winner = settle(run, candidate, winner, len(tried))
     run.delivery.finish(winner)
 
 
-def affordable(run: Run, candidate: Candidate, winner: Trial, cost: float) -> bool:
-    """Whether there is time for a whole training of this candidate, which may take more steps than the winner did."""
-    dearer = max(1.0, candidate.recipe.steps / max(1, winner.recipe.steps))
-    return time_to_train(run) > AGAIN * cost * dearer
+def replay(run: Run) -> list[str]:
+    """What was explored before a restart: the names, with candidates, fates and winner as they were."""
+    lines = run.journal.all("explored")
+    for line in lines:
+        run.candidates.append(Candidate.from_dict(line["candidate"]))
+        run.winner, run.why, run.fates = line["winner"], line["why"], line["fates"]
+    return [line["candidate"]["name"] for line in lines]
 
 
 def settle(run: Run, candidate: Candidate, winner: Trial, tries: int) -> Trial:
-    """Train a candidate to its end, and compare: the winner of the two."""
+    """Train a candidate to its end, and compare what would be delivered: the winner of the two."""
     trial = run.runner.trial(candidate.name)
     train_whole(run, trial)
-    score = trial.score
-    better = clearly_better(score, winner.score, tries)
+    new, old = trial.best_score, winner.best_score
+    better = clearly_better(new, old, tries)
     if better:
-        run.fates[run.winner] = f"{winner.score.value:.5g}, replaced by {candidate.name}"
-        run.winner, run.why = candidate.name, f"{candidate.because}: {score.value:.5g}"
+        run.fates[run.winner] = f"{old.value:.5g}, replaced by {candidate.name}"
+        run.winner, run.why = candidate.name, f"{candidate.because}: {new.value:.5g}"
     else:
-        run.fates[candidate.name] = f"{score.value:.5g}: not clearly better than {run.winner}"
-    if candidate.name not in {line["trial"] for line in run.journal.all("explored")}:
-        run.screen.say(f"  {candidate.because}: {score.value:.5g}", "dim")
-        run.say("explored", trial=candidate.name, score=score.value, winner=run.winner)
+        run.fates[candidate.name] = f"{new.value:.5g}: not clearly better than {run.winner}"
+    run.screen.say(f"  {candidate.because}: {new.value:.5g}", "dim")
+    run.say("explored", candidate=candidate.to_dict(), winner=run.winner, why=run.why, fates=run.fates)
     return trial if better else winner

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from whet import files
-from whet.build import Prepare, pixel_scale
+from whet.build import Prepare, mirror_views, pixel_scale
 from whet.errors import MissingExtra, UnknownName, WhetError
 from whet.network import Network
 from whet.screen import Screen
+from whet.train.plan import Plan
 
 CLOSE = 1e-4
 """Largest difference from torch that an exported network may have, in probability or in standard deviations."""
@@ -30,10 +31,12 @@ class Exported(nn.Module):
         super().__init__()
         self.model, self.scale = network.model.float(), network.scale
         self.prepare = Prepare(pixel_scale(network.transform))
+        self.views = mirror_views(network.recipe)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         prepared, _ = self.prepare(inputs, torch.empty(0), None)
-        said = self.model(*prepared)
+        looks = [prepared, *(look(prepared) for look in self.views)]
+        said = torch.stack([self.model(*look) for look in looks]).mean(0)
         if self.scale is None:
             return said.softmax(-1)
         return said[:, 0] * self.scale.std + self.scale.mean
@@ -55,11 +58,12 @@ def export(
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "export", "Exporting to ONNX") from error
     network = Network.load(Path(run), model)
+    network.plan = Plan()
     module = Exported(network).eval()
     sample = random_inputs(network, 3)
     names = ["image"] if len(sample) == 1 else ["numeric", "category"]
     data = to_onnx(module, sample, names)
-    difference = compare(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), module, network)
+    difference = compare(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), network)
     if not difference <= CLOSE:
         raise WhetError(
             f"The exported network differs from torch by {difference:.2g}, more than {CLOSE:g}: not written."
@@ -91,7 +95,7 @@ def to_onnx(module: nn.Module, sample: tuple[Tensor, ...], names: list[str]) -> 
     return buffer.getvalue()
 
 
-def compare(session: Any, module: nn.Module, network: Network) -> float:
+def compare(session: Any, network: Network) -> float:
     """The largest difference over some batches of other sizes than the traced one."""
     spread = network.scale.std if network.scale is not None else 1.0
     worst = 0.0
@@ -101,8 +105,7 @@ def compare(session: Any, module: nn.Module, network: Network) -> float:
         names = ["image"] if len(inputs) == 1 else ["numeric", "category"]
         feed = {n: x.numpy() for n, x in zip(names, inputs, strict=True) if n in wanted}
         found = session.run(None, feed)[0]
-        with torch.inference_mode():
-            truth = module(*inputs).numpy()
+        truth = network.from_tensors(inputs)  # by the way that `predict` takes, in full precision
         worst = max(worst, float(np.abs(found - truth).max()) / spread)
     return worst
 

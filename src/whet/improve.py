@@ -24,20 +24,31 @@ from whet.data.prepared import prepare
 from whet.data.splits import train_and_val
 from whet.data.symmetry import mirror_symmetry
 from whet.delivery import Delivery
-from whet.errors import RecipeError
+from whet.errors import DataError, RecipeError
 from whet.network import Network
 from whet.profiling import profile_of
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.report.text import show_result
+from whet.rng import generator
 from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
 from whet.screen import Screen, clock_time
 from whet.search.first import Candidate, Facts, image_size, portfolio
-from whet.tasks import Features, baselines, make_task
+from whet.tasks import IMAGE_ROWS, PIXELS, Features, baselines, make_task
 from whet.train.horizon import Clock, Horizon, parse_seconds
-from whet.train.loop import Training, train_step
-from whet.train.plan import Plan, cores, first_plan, measure, micro_batch, running, saved_bytes, time_of_step
+from whet.train.loop import Training, own_random_numbers, train_step
+from whet.train.plan import (
+    Plan,
+    cores,
+    first_plan,
+    keep_large_blocks,
+    measure,
+    micro_batch,
+    running,
+    saved_bytes,
+    time_of_step,
+)
 
 BASELINE_SHARE = 0.025
 """Share of the budget that the baselines may cost."""
@@ -118,7 +129,7 @@ def fit(
     found = load(data, target=target, task=task, holdout=holdout, split=split)
     order = Order(
         data=str(data) if isinstance(data, str | Path) else found.name,
-        fingerprint=found.fingerprint,
+        fingerprint=found.fingerprint + code_of(model),
         target=target,
         task=task,
         budget=seconds,
@@ -194,6 +205,12 @@ def factory_name(model: Any) -> str | None:
     return remember(model)
 
 
+def code_of(model: Any) -> str:
+    """A checksum of the file that "FILE.py:function" names: another network is another run. Empty for no file."""
+    path = Path(str(model).rpartition(":")[0])
+    return "+" + files.sha256(path)[:12] if isinstance(model, str) and path.is_file() else ""
+
+
 # -- the steps -----------------------------------------------------------------------------------------------------
 
 
@@ -207,6 +224,7 @@ def look(run: Run) -> None:
         screen.say(sentence)
     run.parts = split(data, seed=run.order.seed)
     run.task = make_task(data.domain, data.goal, data.classes, data.target)
+    refuse_one_class(data, run.parts["train"])
     copies = duplicates(data, run.parts)
     run.findings = [*data.findings, *([copies] if copies else [])]
     run.profile = profile_of(data, run.parts)
@@ -219,6 +237,13 @@ def look(run: Run) -> None:
         screen.say(
             f"! Skipped {len(data.problems)} that can't be read, the first: {first.where}, {first.why}.", "yellow"
         )
+
+
+def refuse_one_class(data: Data, train: np.ndarray) -> None:
+    """Raises DataError where the training part knows one class only: a split can do that to sound data."""
+    if data.goal == "classify" and len(found := np.unique(data.y[train])) < 2:
+        only = ", ".join(repr(data.classes[i]) for i in found)
+        raise DataError(f"The training part has one class only ({only}).", "Give a split with all classes in it.")
 
 
 def get_ready(run: Run) -> None:
@@ -238,9 +263,10 @@ def lay_baselines(run: Run) -> None:
         with np.load(kept, allow_pickle=False) as known:
             run.baselines = {name: known[name] for name in known.files}
         return
-    train, test = features(run, "train"), features(run, "test")
+    rows = some(run.parts["train"], IMAGE_ROWS if run.data.domain == "image" else len(run.data), run.order.seed)
+    train, test = features(run, rows), features(run, run.parts["test"])
     seconds = min(BASELINE_SECONDS, BASELINE_SHARE * run.order.budget)
-    y, task = run.data.y[run.parts["train"]], run.task
+    y, task = run.data.y[rows], run.task
     for found in baselines(
         train, y, test, goal=task.goal, outputs=task.outputs, seconds=seconds, threads=cores(), seed=run.order.seed
     ):
@@ -253,11 +279,18 @@ def lay_baselines(run: Run) -> None:
     run.say("baselines", names=list(run.baselines))
 
 
-def features(run: Run, part: str) -> Features:
-    """What a baseline sees of a part."""
-    x: Any = run.data.x[run.parts[part]]
+def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """These rows, or `most` of them drawn by the seed."""
+    return rows if len(rows) <= most else np.sort(generator(seed, "baseline rows").choice(rows, most, replace=False))
+
+
+def features(run: Run, rows: np.ndarray) -> Features:
+    """What a baseline sees of these rows; of images no more pixels than it will use."""
+    x: Any = run.data.x
     if isinstance(run.prepared.transform, ImageTransform):
-        return Features.images(x)
+        down, across = (max(1, -(-side // PIXELS)) for side in x.shape[1:3])
+        return Features.images(x[rows, ::down, ::across])
+    x = x[rows]
     numeric, category = run.prepared.transform.apply(x)
     return Features(numeric.numpy(), category.numpy(), run.prepared.transform.cardinalities)
 
@@ -281,6 +314,8 @@ def choose_recipes(run: Run) -> None:
             run.candidates = portfolio(facts.at_speed(probe, run.plan.milliseconds))
     if not known:
         run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
+    if run.plan.allocator:
+        keep_large_blocks()  # a setting of the process: a resumed run has to make it again
     run.delivery.plan = run.plan
     measured = f" ({run.plan.milliseconds:.3g} ms a step)" if run.plan.milliseconds else ""
     run.screen.say(f"Plan: {run.plan}{measured}.")
@@ -310,7 +345,7 @@ def measure_plan(recipe: Recipe, run: Run) -> Plan:
         return replace(first, bfloat16=first.bfloat16 and run.data.domain == "image")
 
     def time_step(plan: Plan) -> float:
-        with running(plan):
+        with running(plan), own_random_numbers():
             parts = build(recipe, run.task, run.prepared, run.order.seed, plan)
             training = Training(parts, Horizon(steps=1_000_000), run.order.seed)
             return time_of_step(lambda: train_step(training))
@@ -321,12 +356,15 @@ def measure_plan(recipe: Recipe, run: Run) -> Plan:
 
 def fitting_rows(recipe: Recipe, run: Run) -> int:
     """Rows per pass that memory has room for; 0: the whole batch. Read off a forward pass of a few rows."""
+    if run.order.steps:  # repeatable whatever else is in memory
+        return 0
     parts = build(recipe, run.task, run.prepared, run.order.seed, Plan())
     inputs, target = parts.train.batch(0, 0)
     few = min(4, len(target))
     inputs, target = parts.prepare(tuple(x[:few] for x in inputs), target[:few], None)
     weights = sum(p.nbytes for p in parts.model.parameters())
-    saved = saved_bytes(lambda: parts.loss(parts.model(*inputs), target))
+    with own_random_numbers():
+        saved = saved_bytes(lambda: parts.loss(parts.model(*inputs), target))
     return micro_batch(max(0, saved - weights) / few, recipe.batch_size)
 
 

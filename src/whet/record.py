@@ -52,7 +52,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Record:
-    """What happened in one trial. Grows by a line at a time; see `append` and `read`."""
+    """What happened in one trial. Grows by a line at a time; see `head_line`, `step_line` and `read`."""
 
     trial: str
     recipe: str
@@ -70,10 +70,6 @@ class Record:
     def last(self, metric: str) -> float | None:
         """The newest value of a metric; None if it was never measured."""
         return next((s.metrics[metric] for s in reversed(self.steps) if metric in s.metrics), None)
-
-    def with_step(self, step: Step) -> Record:
-        """The record with one more step."""
-        return dataclasses.replace(self, steps=(*self.steps, step))
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:

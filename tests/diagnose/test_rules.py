@@ -29,10 +29,6 @@ def test_a_validation_loss_that_rises_while_training_goes_on_is_overfitting() ->
     assert names(record(FALLING, val)) == ["overfitting"]
 
 
-def test_a_loss_that_is_no_number_diverged() -> None:
-    assert "diverged" in names(record([1.0, float("nan")], [1.0, 1.0]))
-
-
 def test_a_loss_that_does_not_move_never_learned() -> None:
     assert names(record([0.7] * 10, [0.7] * 10)) == ["never learned"]
     assert names(record([0.7] * 10, [0.7 - 0.01 * i for i in range(10)])) == []

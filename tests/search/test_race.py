@@ -68,6 +68,10 @@ def test_better_is_judged_by_the_same_rows() -> None:
     assert not clearly_better(Score(0.0, shuffled), Score(0.0, hard))
 
 
+def test_one_row_is_no_evidence() -> None:
+    assert not clearly_better(Score(0.0, np.array([0.0])), Score(1.0, np.array([1.0])))
+
+
 def test_the_luckiest_of_many_has_to_be_better_than_luck() -> None:
     random = np.random.default_rng(1)
     old = Score(0.0, random.random(400))

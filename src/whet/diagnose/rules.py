@@ -1,4 +1,4 @@
-"""Rules over one trial's record: (Record, direction) -> Findings, the gravest first.
+"""Rules over one trial's record: Record -> Findings, the gravest first.
 
 A rule names its evidence and the threshold it used. The thresholds are conventions, not studied: each asks for a
 difference well outside the usual noise of a validation part of some hundred rows.
@@ -6,7 +6,6 @@ difference well outside the usual noise of a validation part of some hundred row
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 
 from whet.record import Finding, Record
@@ -22,18 +21,6 @@ Rule = Callable[[Record], Iterable[Finding]]
 def diagnose(record: Record) -> tuple[Finding, ...]:
     """What the rules find in a record; empty for a healthy one, and for one that is too short to judge."""
     return tuple(finding for rule in RULES for finding in rule(record))
-
-
-def diverged(record: Record) -> Iterable[Finding]:
-    losses = [v for _, v in record.curve("train/loss")]
-    if any(v is None or not math.isfinite(v) for v in losses):
-        yield Finding(
-            "diverged",
-            "The training loss became infinite or not a number.",
-            where=record.trial,
-            severity="error",
-            advice="Lower the learning rate, add warm-up, or clip gradients.",
-        )
 
 
 def never_learned(record: Record) -> Iterable[Finding]:
@@ -82,4 +69,4 @@ def unfinished(record: Record) -> Iterable[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (diverged, never_learned, overfitting, unfinished)
+RULES: tuple[Rule, ...] = (never_learned, overfitting, unfinished)

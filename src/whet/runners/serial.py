@@ -30,7 +30,7 @@ class Serial:
         return {name: self._advance(self.trial(name), seconds) for name in names}
 
     def _advance(self, trial: Trial, seconds: float) -> Score:
-        return trial.advance(Horizon(seconds=trial.training.seconds + seconds), seconds)
+        return trial.advance(Horizon(trial.recipe.steps, trial.training.seconds + seconds), seconds)
 
     def drop(self, keep: str) -> None:
         """Let go of every live trial but one: their checkpoints stay."""

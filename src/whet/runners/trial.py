@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Trial:
     def advance(self, horizon: Horizon, seconds: float = math.inf) -> Score:
         """Train for about `seconds` more towards the horizon. A trial that diverges is retried more carefully."""
         stop = self.training.seconds + seconds
-        for left in reversed(range(RETRIES + 1)):
+        while True:
             self.training.horizon = horizon
             try:
                 with running(self.plan):
@@ -56,9 +57,14 @@ class Trial:
                 break
             except Diverged as error:
                 self.fate = str(error)
-                if not (left and self._retry()):
+                if not self._retry():
                     break
         return self.score
+
+    @property
+    def retries(self) -> int:
+        """How often it was begun again with a lower learning rate, in this process or before."""
+        return sum(1 for _ in record.lines(self.folder / "retries.jsonl"))
 
     @property
     def score(self) -> Score:
@@ -73,13 +79,25 @@ class Trial:
         value = self.training.metrics[f"val/{self.training.metric}"]
         return Score(value, validator.rows)
 
+    @property
+    def best_score(self) -> Score:
+        """The score of the best weights, which are the ones that would be delivered, with the loss of each row."""
+        training = self.training
+        validator = training.validate
+        if training.best is None or training.best_weights is None:
+            return Score(math.nan)
+        assert isinstance(validator, Validator)
+        with running(self.plan), holding(training.parts.model, training.best_weights) as model:
+            validator(model)
+        return Score(training.best.score, validator.rows)
+
     def _retry(self) -> bool:
         """Start again from fresh weights with a lower learning rate: those at hand may be spoilt already.
 
         False where the recipe names no learning rate that could be lowered.
         """
         lr = self.recipe["optimizer.lr"]
-        if lr is None:
+        if lr is None or self.retries >= RETRIES:
             return False
         spent = self.training.seconds
         self.recipe = self.recipe.put("optimizer.lr", lr * LOWER)
@@ -87,7 +105,7 @@ class Trial:
             self.folder / "retries.jsonl",
             {"why": self.fate, "edit": f"optimizer.lr: {show(lr)} -> {show(lr * LOWER)}", "seconds": spent},
         )
-        for path in checkpoint.checkpoints(self.folder):
+        for path in (*checkpoint.checkpoints(self.folder), self.folder / checkpoint.BEST):
             path.unlink(missing_ok=True)
         write_recipe(self.folder, self.recipe)
         self.training, self.fate = self.rebuild(self.recipe), ""
@@ -131,6 +149,20 @@ def row_losses(truth: np.ndarray, predicted: np.ndarray, scale: TargetScale | No
     if scale is None:
         return np.asarray(predicted.argmax(1) != truth, np.float64)
     return ((predicted - truth) / scale.std) ** 2
+
+
+@contextlib.contextmanager
+def holding(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[nn.Module]:
+    """The model with other weights inside, in evaluation mode; its own come back to the bit."""
+    own = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    was_training = model.training
+    model.load_state_dict(weights)
+    model.eval()
+    try:
+        yield model
+    finally:
+        model.load_state_dict(own)
+        model.train(was_training)
 
 
 class Recorder:

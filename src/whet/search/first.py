@@ -269,6 +269,18 @@ OVERFITTED = 0.7
 
 
 def neighbours(recipe: Recipe, seed: int, best_share: float = 1.0) -> Iterator[Candidate]:
+    """Recipes near a good one, each once; see `near`."""
+    seen = {recipe.hash}
+    for candidate in itertools.islice(near(recipe, seed, best_share), MOST_NEIGHBOURS):
+        if candidate.recipe.hash not in seen:
+            seen.add(candidate.recipe.hash)
+            yield candidate
+
+
+MOST_NEIGHBOURS = 200
+
+
+def near(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
     """Recipes near a good one, without end: first the single changes that helped somewhere, then pairs of them.
 
     `best_share`: the share of its steps at which the recipe was best. After overfitting, what regularises comes first.
@@ -299,6 +311,8 @@ def neighbours(recipe: Recipe, seed: int, best_share: float = 1.0) -> Iterator[C
     random = generator(seed, "search")
     for count in itertools.count(1):
         chosen = [edits[int(i)] for i in random.choice(len(edits), 2, replace=False)]
+        if chosen[0][0] == chosen[1][0]:
+            continue
         pair = recipe
         for path, value, _ in chosen:
             pair = pair.put(path, value)

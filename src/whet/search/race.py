@@ -90,8 +90,10 @@ def clearly_better(new: Score, old: Score, tries: int = 1) -> bool:
         return math.isfinite(new.value)
     if not math.isfinite(new.value):
         return False
-    if new.rows is None or old.rows is None or len(new.rows) < 2:
+    if new.rows is None or old.rows is None:
         return True
+    if len(new.rows) < 2:
+        return False  # one row is no evidence
     gain = old.rows - new.rows  # (rows,)
     errors = max(1.0, math.sqrt(2 * math.log(max(1, tries))))
     return bool(gain.mean() > errors * gain.std(ddof=1) / math.sqrt(len(gain)))

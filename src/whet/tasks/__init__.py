@@ -1,7 +1,19 @@
 """What is to be learned, how it is judged, and what simple models reach."""
 
 from whet.tasks.base import Task, make_task
-from whet.tasks.baselines import Baseline, Features, baselines
+from whet.tasks.baselines import IMAGE_ROWS, PIXELS, Baseline, Features, baselines
 from whet.tasks.metrics import METRICS, Metric, ci95, metric
 
-__all__ = ["METRICS", "Baseline", "Features", "Metric", "Task", "baselines", "ci95", "make_task", "metric"]
+__all__ = [
+    "IMAGE_ROWS",
+    "METRICS",
+    "PIXELS",
+    "Baseline",
+    "Features",
+    "Metric",
+    "Task",
+    "baselines",
+    "ci95",
+    "make_task",
+    "metric",
+]

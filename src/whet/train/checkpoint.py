@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -27,6 +28,8 @@ from whet.errors import CorruptCheckpoint
 from whet.optim import load_state
 from whet.train.loop import Best, Training
 
+BEST = "best.safetensors"
+"""The weights of the best validation."""
 KEEP = 2
 """The newest checkpoints that are kept."""
 EVERY = 9.0
@@ -49,7 +52,7 @@ class Checkpoints:
         best = training.best
         if best is not None and best.step != self._best_step and training.best_weights is not None:
             meta = {"best": {"score": best.score, "step": best.step, "metrics": dict(best.metrics)}}
-            write(self.folder / "best.safetensors", training.best_weights, meta)
+            write(self.folder / BEST, training.best_weights, meta)
             self._best_step = best.step
 
     def on_end(self, training: Training) -> None:
@@ -80,7 +83,7 @@ def resume(training: Training, folder: Path) -> bool:
         except CorruptCheckpoint:
             continue
         restore(training, tensors, meta)
-        _restore_best(training, folder / "best.safetensors")
+        _restore_best(training, folder / BEST)
         return True
     return False
 
@@ -108,19 +111,32 @@ def write(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) ->
 def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
     """The bytes of a safetensors file. Tensors that share memory are stored apart; strides are not kept."""
     apart = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
-    return save_tensors(apart, {"whet": json.dumps(meta)})
+    return save_tensors(apart, {"whet": json.dumps(meta), "sha256": _digest_of(apart)})
 
 
 def unpack(data: bytes, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return load_tensors(data), json.loads(header["__metadata__"]["whet"])
+        tensors, said = load_tensors(data), header["__metadata__"]
+        if _digest_of(tensors) != said["sha256"]:
+            raise CorruptCheckpoint(f"{path} is damaged: its checksum is not the one written with it.")
+        return tensors, json.loads(said["whet"])
     except (SafetensorError, ValueError, KeyError) as error:
         raise CorruptCheckpoint(f"{path} is not a whole safetensors file of whet: {error}.") from error
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """A checksum of names, types, shapes and bits."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def state_of(training: Training) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -144,6 +160,7 @@ def state_of(training: Training) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "validated_at": training.validated_at,
         "validated_progress": training.validated_progress,
         "validation_seconds": training.validation_seconds,
+        "losses": list(training.losses),
         "loss": training.loss if math.isfinite(training.loss) else None,
         "metrics": files.finite(dict(training.metrics)),
         "optimizer": {"scalars": scalars, "groups": [_plain_group(g) for g in saved["param_groups"]]},
@@ -172,6 +189,7 @@ def restore(training: Training, tensors: Mapping[str, Tensor], meta: Mapping[str
     training.step, training.seconds, training.stopped = meta["step"], meta["seconds"], meta["stopped"]
     for name in ("validated_at", "validated_progress", "validation_seconds"):
         setattr(training, name, meta[name])
+    training.losses = tuple(meta["losses"])
     training.loss = math.nan if meta["loss"] is None else meta["loss"]
     training.metrics = meta["metrics"]
 

@@ -55,6 +55,8 @@ class Training:
     """Training time spent, validation and checkpoints included."""
     loss: float = math.nan
     """Of the newest step."""
+    losses: tuple[float, int] = (0.0, 0)
+    """Sum and number of the losses since the newest validation."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Of the newest validation."""
     best: Best | None = None
@@ -70,7 +72,6 @@ class Training:
 
     def __post_init__(self) -> None:
         self.events = Events(self.listeners)
-        self._loss_sum, self._loss_count = 0.0, 0
         self._ticked = time.perf_counter()
 
     def tick(self) -> None:
@@ -97,13 +98,13 @@ class Training:
 
     def mean_loss(self) -> float:
         """The mean training loss since the last call; NaN when there was no step."""
-        mean = self._loss_sum / self._loss_count if self._loss_count else math.nan
-        self._loss_sum, self._loss_count = 0.0, 0
-        return mean
+        total, count = self.losses
+        self.losses = (0.0, 0)
+        return total / count if count else math.nan
 
     def note_loss(self, loss: float) -> None:
         self.loss = loss
-        self._loss_sum, self._loss_count = self._loss_sum + loss, self._loss_count + 1
+        self.losses = (self.losses[0] + loss, self.losses[1] + 1)
 
     def as_step(self) -> Step:
         """Where the training stands, as a line of its record."""
