@@ -30,7 +30,7 @@ BUDGETS = {
     "cifar10": ["300s", "900s"],
     "trashnet-150": ["300s"],
 }
-"""Data sets with the budgets they are judged by."""
+"""Data sets with the budgets that are measured."""
 SHOWN = (
     "data",
     "system",

@@ -32,7 +32,8 @@ class Prepared:
     raw_target: np.ndarray
     """(n,) the same in the target's own units."""
     rows: Mapping[str, Tensor]
-    """"train" and "val" -> indices into the above. The test part is opened once, at the end."""
+    """"train" and "val" -> indices into the above. Of pictures the above holds all rows, mapped from the disk; the test
+    rows are not named here and are opened once, at the end."""
     transform: Transform
     scale: TargetScale | None = None
 
