@@ -17,7 +17,7 @@ LAYERS = (
     "theory surgery",
     "init",
     "data tasks families",
-    "train",
+    "train model",
     "build diagnose repair",
     "search runners",
     "network delivery run_folder run contest screen profiling report conclude improve predicting exporting shelf",

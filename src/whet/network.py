@@ -12,12 +12,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from whet import files
-from whet.build import Prepare, make_model, make_spec, mirror_views, pixel_scale
+from whet.build import Prepare, mirror_views, pixel_scale
 from whet.data.image_transform import ImageTransform
 from whet.data.prepared import transform_from
 from whet.data.transforms import TableTransform, TargetScale
 from whet.errors import CorruptCheckpoint, OutputError
 from whet.families.user import remember
+from whet.model import make_model, make_spec
 from whet.recipe import Recipe
 from whet.runners.trial import to_predictions
 from whet.tasks import Task
