@@ -17,7 +17,7 @@ from whet.errors import RecipeError, WhetError
 from whet.families import FAMILIES, InputSpec
 from whet.init import INITS
 from whet.norm import NORMS
-from whet.recipe import Choice, Recipe
+from whet.recipe import OWN, Choice, Recipe
 from whet.rng import seed_for
 from whet.tasks import Task
 
@@ -38,7 +38,8 @@ def saying_which(choice: Choice) -> Iterator[None]:
 
 def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
     """What the data demands of the network, and what the recipe puts inside it."""
-    activation, norm = ACTIVATIONS[recipe.activation.name], NORMS[recipe.norm.name]
+    activation = ACTIVATIONS["relu" if recipe.activation.name == OWN else recipe.activation.name]
+    norm = NORMS["batch" if recipe.norm.name == OWN else recipe.norm.name]
     act_params, norm_params = activation.fill(recipe.activation.params), norm.fill(recipe.norm.params)
     table = transform if isinstance(transform, TableTransform) else None
     dims = 1 if table else 2
@@ -61,7 +62,7 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
     torch.manual_seed(seed_for(seed, "init"))
     with saying_which(recipe.family):
         model = family.make(spec, **params)
-    if recipe.init.name != "default":
+    if recipe.init.name != OWN:
         entry = INITS[recipe.init.name]
         draw = torch.Generator().manual_seed(seed_for(seed, "init", 1))
         with saying_which(recipe.init):

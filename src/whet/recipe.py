@@ -67,6 +67,11 @@ class Edit:
         return f"{self.path}: {show(self.old)} -> {show(self.new)}{why}"
 
 
+OWN = "own"
+"""Of an activation, an initialisation or a norm: what the network was written with. Ours have ReLU, torch's own
+initial weights and batch normalisation."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Every choice that decides how a network is trained. Nothing in it is a live object.
@@ -76,9 +81,10 @@ class Recipe:
 
     family: Choice = Choice("linear")
     """The network, from `whet.families`; width and depth are its parameters."""
-    activation: Choice = Choice("relu")
-    init: Choice = Choice("default")
-    norm: Choice = Choice("batch")
+    activation: Choice = Choice(OWN)
+    """An activation by name, a formula such as "x * sigmoid(a * x)", or "stages" with one of these for each stage."""
+    init: Choice = Choice(OWN)
+    norm: Choice = Choice(OWN)
     loss: Choice = Choice("auto")
     """"auto": cross-entropy for classes, mean squared error for values."""
     optimizer: Choice = Choice("adamw")
