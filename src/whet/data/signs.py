@@ -15,6 +15,7 @@ COLUMNS = 50
 """Columns in which waves are looked for, and classes for which they are."""
 WAVES = 16
 """The most full waves over a column's range that are looked for."""
+BINS = 8 * WAVES
 FEW = 200
 """Rows below which a wave can't be told from chance."""
 
@@ -75,16 +76,33 @@ def _wave(x: np.ndarray, y: np.ndarray) -> float:
     low, high = (x[known].min(), x[known].max()) if known.any() else (0.0, 0.0)
     if known.sum() < FEW or high <= low or np.unique(x[known][:FEW]).size < 8:
         return 0.0
-    t, y = (x[known] - low) / (high - low), y[known]
+    y = y[known]
     y = y[:, y.std(0) > 0]
     y = (y - y.mean(0)) / y.std(0)
-    curve = np.polynomial.legendre.legvander(2 * t - 1, 3)
-    rest = y - curve @ np.linalg.lstsq(curve, y, rcond=None)[0]
+    count, mean = _binned((x[known] - low) / (high - low), y)
+    root = np.sqrt(count / count.sum())[:, None]  # weighted least squares: bins count as many rows as they hold
+    t = (np.arange(BINS) + 0.5) / BINS
+    curve = root * np.polynomial.legendre.legvander(2 * t - 1, 3)
+    rest = root * mean - _fitted(curve, root * mean)
     gains = []
     for waves in np.arange(1.0, WAVES + 0.5, 0.5):
-        both = np.stack([np.sin(2 * np.pi * waves * t), np.cos(2 * np.pi * waves * t)], 1)
-        both = both - curve @ np.linalg.lstsq(curve, both, rcond=None)[0]
-        fitted = both @ np.linalg.lstsq(both, rest, rcond=None)[0]
-        gains.append((fitted**2).mean(0).max(initial=0.0))
-    chance = 2 * np.log(2 * WAVES * y.shape[1]) / len(t) if y.shape[1] else 0.0
+        both = root * np.stack([np.sin(2 * np.pi * waves * t), np.cos(2 * np.pi * waves * t)], 1)
+        gains.append((_fitted(both - _fitted(curve, both), rest) ** 2).sum(0).max(initial=0.0))
+    chance = 2 * np.log(2 * WAVES * y.shape[1]) / len(y) if y.shape[1] else 0.0
     return float(max(0.0, max(gains) - chance))
+
+
+def _binned(t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(rows in each bin of [0, 1], the mean of y there): a fit to few bins costs nothing, however many rows there are."""
+    place = np.minimum((t * BINS).astype(int), BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    total = (
+        np.stack([np.bincount(place, column, minlength=BINS) for column in y.T], 1) if y.size else np.zeros((BINS, 0))
+    )
+    return count, total / np.maximum(count, 1)[:, None]
+
+
+def _fitted(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What least squares on x says of y."""
+    fitted: np.ndarray = x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    return fitted
