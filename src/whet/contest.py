@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shutil
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from whet.errors import BudgetError, RecipeError
 from whet.record import Finding
@@ -24,6 +25,12 @@ RACE_SHARE = 0.12
 """Share of the time that the race may cost."""
 AGAIN = 1.1
 """Time for another whole training, in units of the first one: they differ a little."""
+CRUMB = 0.25
+"""Share of a whole training that isn't left over at the end: the training before it takes it too, and ends by the clock."""
+LEAST = 0.1
+"""Share of a whole training that is worth beginning. Where a table is over-fitted, the best is found that early."""
+STEADY = (0.2, 0.5)
+"""Between these shares of its steps a training's speed is known, and a table's learning rate has not begun to fall."""
 LAST_MOMENT = 0.05
 """Seconds of training that are not worth another slice."""
 
@@ -54,7 +61,9 @@ def hold_race(run: Run) -> None:
 def open_candidate(run: Run, name: str) -> Trial:
     """The trial of a candidate in this process, watched by the delivery and the bar."""
     recipe = next(c.recipe for c in run.candidates if c.name == name)
-    listeners = [run.delivery.listener(recipe), Bar(run.screen, run.clock, name, lambda: time_to_train(run))]
+    listeners: list[object] = [Bar(run.screen, run.clock, name, lambda: time_to_train(run))]
+    if not run.journal.last("trained"):  # what is explored after that is delivered when it is clearly better
+        listeners.append(run.delivery.listener(recipe))
     return open_trial(name, recipe, run.task, run.prepared, run.order.seed, run.plan, run.folder.trial(name), listeners)
 
 
@@ -70,9 +79,9 @@ def side_by_side(run: Run) -> Iterator[Advance]:
     def advance(names: Sequence[str], seconds: float) -> dict[str, Score]:
         recipes = {c.name: c.recipe for c in run.candidates}
         each = seconds * min(run.workers, len(names))  # side by side, all have the time of one after the other
-        jobs = [
-            Job(n, recipes[n], run.task, shared, run.folder.trial(n), run.order.seed, run.plan, each) for n in names
-        ]
+        until = time.monotonic() + seconds * len(names)  # a process's start costs time too
+        seed, plan, folder = run.order.seed, run.plan, run.folder
+        jobs = [Job(n, recipes[n], run.task, shared, folder.trial(n), seed, plan, each, until) for n in names]
         return pool.advance(jobs)
 
     try:
@@ -130,10 +139,24 @@ def train_whole(run: Run, trial: Trial) -> None:
     while time_to_train(run) > LAST_MOMENT and not is_done(trial):
         training = trial.training
         left = time_to_train(run)
+        if not run.fixed and leaves_a_crumb(trial, left):
+            trial.end_by_the_clock()
         part = max(left / VALIDATIONS, training.validation_seconds / SHARE_OF_VALIDATION)
         last = left - part < part / 2  # no crumbs: the last slice takes the rest
         trial.advance(Horizon(trial.recipe.steps, training.seconds + left), left if last else part)
         run.say("advanced", trial=trial.name, step=trial.training.step)  # so that a restart knows what was spent
+
+
+def leaves_a_crumb(trial: Trial, left: float) -> bool:
+    """Whether the trial, at its pace so far, would be done a little before the time is up, too late for another one.
+
+    Asked while the speed is known and the learning rate has not begun to fall.
+    """
+    training, steps = trial.training, trial.recipe.steps
+    if not steps or not STEADY[0] <= training.step / steps < STEADY[1]:
+        return False
+    whole = training.seconds * steps / training.step
+    return 0 < training.seconds + left - whole < CRUMB * whole
 
 
 def is_done(trial: Trial) -> bool:
@@ -143,47 +166,78 @@ def is_done(trial: Trial) -> bool:
 
 
 def explore(run: Run) -> None:
-    """Where the winner was done before the time is up: whole trainings of its neighbours, as many as there is time for.
+    """Where the winner was done before the time is up: trainings of its neighbours until it is.
 
     One replaces it only if it is clearly better on the validation rows, more clearly the more were tried.
     """
-    if run.order.steps or run.fixed or not run.candidates[0].recipe.steps:
-        return
     first = run.runner.trial(run.winner)
+    if run.order.steps or run.fixed or not first.recipe.steps:
+        return
     best = first.training.best
     share = best.step / max(1, first.training.step) if best else 1.0
-    cost, base = first.training.seconds, first.recipe  # of one whole training
-    tried = replay(run)
+    pace = first.training.seconds / max(1, first.training.step)
+    tried, begun = replay(run)
     winner = run.runner.trial(run.winner)
-    nearby = (c for c in neighbours(base, run.order.seed, share) if c.name not in tried)
-    with side_by_side(run) as advance:
-        while time_to_train(run) > AGAIN * cost:
-            group = list(itertools.islice(nearby, run.workers))
-            if not group:
-                break
-            group = [c for c in group if time_to_train(run) > AGAIN * cost * max(1.0, c.recipe.steps / base.steps)]
-            run.candidates.extend(group)
-            if run.workers > 1 and group:
-                advance([c.name for c in group], time_to_train(run) / len(group))
-            for candidate in group:
-                tried.append(candidate.name)
-                winner = settle(run, candidate, winner, len(tried))
+    new = (
+        c for c in neighbours(first.recipe, run.order.seed, share) if c.name not in {*tried, *(b.name for b in begun)}
+    )
+    if begun or time_to_train(run) > AGAIN * LEAST * pace * first.recipe.steps:
+        with side_by_side(run) as advance:
+            while group := begun or next_group(run, new, pace, first.recipe.steps):
+                begun = []
+                try_out(run, group, advance)
+                for candidate in group:
+                    tried.append(candidate.name)
+                    winner = settle(run, candidate, winner, len(tried))
     run.delivery.finish(winner)
 
 
-def replay(run: Run) -> list[str]:
-    """What was explored before a restart: the names, with candidates, fates and winner as they were."""
-    lines = run.journal.all("explored")
-    for line in lines:
+def replay(run: Run) -> tuple[list[str], list[Candidate]]:
+    """What was explored before a restart, with candidates, fates and winner as they were: (tried, begun and not done)."""
+    done = run.journal.all("explored")
+    for line in done:
         run.candidates.append(Candidate.from_dict(line["candidate"]))
         run.winner, run.why, run.fates = line["winner"], line["why"], line["fates"]
-    return [line["candidate"]["name"] for line in lines]
+    tried = [line["candidate"]["name"] for line in done]
+    begun = [Candidate.from_dict(line["candidate"]) for line in run.journal.all("exploring")]
+    return tried, [c for c in {c.name: c for c in begun}.values() if c.name not in tried]
+
+
+def next_group(run: Run, new: Iterator[Candidate], pace: float, steps: int) -> list[Candidate]:
+    """A candidate per worker, each with time to train it; empty when there is none for a training of so many steps."""
+    group: list[Candidate] = []
+    left = time_to_train(run)
+    while len(group) < run.workers and left > AGAIN * LEAST * pace * steps and (candidate := next(new, None)):
+        fitting = fitted(candidate, left, pace)
+        group += [fitting] if fitting else []
+    return group
+
+
+def fitted(candidate: Candidate, left: float, pace: float) -> Candidate | None:
+    """The candidate, if there is time to train it: whole, or, as the last one, for as long as there is; else None."""
+    shares = left / (AGAIN * pace * candidate.recipe.steps)
+    if shares >= 1 + CRUMB:
+        return candidate
+    if shares < LEAST:
+        return None
+    return Candidate(candidate.name, candidate.recipe.put("steps", 0), f"{candidate.because}, until the time was up")
+
+
+def try_out(run: Run, group: Sequence[Candidate], advance: Advance) -> None:
+    """Note that these are tried, and train them side by side where there are workers."""
+    for candidate in group:
+        run.candidates.append(candidate)
+        run.say("exploring", candidate=candidate.to_dict())
+    if run.workers > 1:
+        advance([c.name for c in group], time_to_train(run) / len(group))
 
 
 def settle(run: Run, candidate: Candidate, winner: Trial, tries: int) -> Trial:
-    """Train a candidate to its end, and compare what would be delivered: the winner of the two."""
+    """Train a candidate to its end, and compare what would be delivered: the winner of the two, delivered."""
     trial = run.runner.trial(candidate.name)
     train_whole(run, trial)
+    candidate = replace(candidate, recipe=trial.recipe)  # as it was trained: a restart or a retry may have changed it
+    run.candidates = [candidate if c.name == candidate.name else c for c in run.candidates]
     new, old = trial.best_score, winner.best_score
     better = clearly_better(new, old, tries)
     if better:
@@ -193,4 +247,9 @@ def settle(run: Run, candidate: Candidate, winner: Trial, tries: int) -> Trial:
         run.fates[candidate.name] = f"{new.value:.5g}: not clearly better than {run.winner}"
     run.screen.say(f"  {candidate.because}: {new.value:.5g}", "dim")
     run.say("explored", candidate=candidate.to_dict(), winner=run.winner, why=run.why, fates=run.fates)
-    return trial if better else winner
+    run.runner.drop(keep=run.winner)
+    if not better:
+        trial.forget()
+        return winner
+    run.delivery.finish(trial)
+    return trial

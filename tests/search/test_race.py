@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from whet.search.race import Score, clearly_better, race
+from whet.search.race import Score, as_rare, clearly_better, race
 
 
 class Track:
@@ -80,3 +80,12 @@ def test_the_luckiest_of_many_has_to_be_better_than_luck() -> None:
         for _ in range(200):
             wins[tries] += clearly_better(Score(0.0, random.random(400)), old, tries)
     assert wins[50] < 0.1 * max(1, wins[1])
+
+
+def test_few_rows_have_to_show_more() -> None:
+    """Two rows that happen to agree are no evidence: Student's t asks for more than the normal distribution does."""
+    old = np.zeros(2)
+    assert not clearly_better(Score(1.0, old - [0.2, 1.0]), Score(0.0, old))  # 1.5 standard errors
+    many = np.tile([0.2, 1.0], 50)
+    assert clearly_better(Score(1.0, -many), Score(0.0, np.zeros(100)))
+    assert as_rare(1.0, 1_000_000) == pytest.approx(1.0, abs=1e-5)

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -36,6 +37,8 @@ class Job:
     seed: int
     plan: Plan
     seconds: float
+    until: float = math.inf
+    """When it must be over, by `time.monotonic()`, which all processes of a machine share."""
 
 
 class Pool:
@@ -93,4 +96,5 @@ def advance_one(job: Job) -> Score:
     data = Prepared.load(job.prepared)
     trial = open_trial(job.name, job.recipe, job.task, data, job.seed, job.plan, job.folder)
     # Its schedule ends with the slice of time: candidates are compared at rest, whatever their learning rates.
-    return trial.advance(Horizon(job.recipe.steps, trial.training.seconds + job.seconds), job.seconds)
+    seconds = min(job.seconds, job.until - time.monotonic())
+    return trial.advance(Horizon(trial.recipe.steps, trial.training.seconds + seconds), seconds)

@@ -91,6 +91,16 @@ class Trial:
             validator(model)
         return Score(training.best.score, validator.rows)
 
+    def end_by_the_clock(self) -> None:
+        """From now on the time alone says when the training ends, and no number of steps; a restart knows it too."""
+        self.recipe = self.recipe.put("steps", 0)
+        write_recipe(self.folder, self.recipe)
+
+    def forget(self) -> None:
+        """Give up what is needed to go on; the record stays."""
+        for path in (*checkpoint.checkpoints(self.folder), self.folder / checkpoint.BEST):
+            path.unlink(missing_ok=True)
+
     def _retry(self) -> bool:
         """Start again from fresh weights with a lower learning rate: those at hand may be spoilt already.
 
@@ -105,8 +115,7 @@ class Trial:
             self.folder / "retries.jsonl",
             {"why": self.fate, "edit": f"optimizer.lr: {show(lr)} -> {show(lr * LOWER)}", "seconds": spent},
         )
-        for path in (*checkpoint.checkpoints(self.folder), self.folder / checkpoint.BEST):
-            path.unlink(missing_ok=True)
+        self.forget()
         write_recipe(self.folder, self.recipe)
         self.training, self.fate = self.rebuild(self.recipe), ""
         self.training.seconds = spent

@@ -9,10 +9,13 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whet.recipe import Choice, Recipe
 from whet.rng import generator
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RACE_FROM = 100.0
 """Passes over the data that the budget must allow before any of it is spent on a race: in a slice of less than two
@@ -269,34 +272,47 @@ OVERFITTED = 0.7
 
 
 def neighbours(recipe: Recipe, seed: int, best_share: float = 1.0) -> Iterator[Candidate]:
-    """Recipes near a good one, each once; see `near`."""
+    """Recipes near a good one, each once, without end; see `near`."""
     seen = {recipe.hash}
-    for candidate in itertools.islice(near(recipe, seed, best_share), MOST_NEIGHBOURS):
+    for candidate in near(recipe, seed, best_share):
         if candidate.recipe.hash not in seen:
             seen.add(candidate.recipe.hash)
             yield candidate
 
 
-MOST_NEIGHBOURS = 200
-
-
 def near(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
-    """Recipes near a good one, without end: first the single changes that helped somewhere, then pairs of them.
+    """First the single changes that helped somewhere, then pairs of them, then what is drawn at random.
 
     `best_share`: the share of its steps at which the recipe was best. After overfitting, what regularises comes first.
     """
+    random = generator(seed, "search")
     if best_share < OVERFITTED:
-        steps = max(10, round(recipe.steps * best_share))
-        yield Candidate("shorter", recipe.put("steps", steps), "ending where the validation was best")
-        calm = recipe.put("family.dropout", 0.3).put("steps", max(10, recipe.steps // 2))
-        yield Candidate("calmer", calm, "more dropout and half the passes")
-        small = recipe.put("family.width", 32).put("family.depth", 1).put("optimizer.lr", 5e-3)
-        yield Candidate("smaller", small.put("family.bins", 8), "one narrow layer")
-        plain = (
-            recipe.put("family", Choice("linear")).put("optimizer.lr", 1e-2).put("steps", max(10, recipe.steps // 2))
-        )
-        yield Candidate("linear", plain, "a linear model")
-    edits = [
+        yield from calmer(recipe, best_share)
+    edits = single_edits(recipe)
+    for path, value, because in edits:
+        yield Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
+    pairs = [(a, b) for a, b in itertools.combinations(edits, 2) if a[0] != b[0]]
+    for count, i in enumerate(random.permutation(len(pairs)), start=1):
+        (path, value, one), (other, another, two) = pairs[i]
+        yield Candidate(f"pair-{count}", recipe.put(path, value).put(other, another), f"{one} and {two}")
+    for count in itertools.count(1):
+        yield Candidate(f"drawn-{count}", drawn(recipe, random), "drawn at random")
+
+
+def calmer(recipe: Recipe, best_share: float) -> Iterator[Candidate]:
+    """Recipes that can over-fit less."""
+    half, steps = max(10, recipe.steps // 2), max(10, round(recipe.steps * best_share))
+    yield Candidate("shorter", recipe.put("steps", steps), "ending where the validation was best")
+    yield Candidate("calmer", recipe.put("family.dropout", 0.3).put("steps", half), "more dropout and half the passes")
+    small = recipe.put("family.width", 32).put("family.depth", 1).put("optimizer.lr", 5e-3)
+    yield Candidate("smaller", small.put("family.bins", 8), "one narrow layer")
+    linear = recipe.put("family", Choice("linear")).put("optimizer.lr", 1e-2).put("steps", half)
+    yield Candidate("linear", linear, "a linear model")
+
+
+def single_edits(recipe: Recipe) -> list[tuple[str, float, str]]:
+    """(path, value, why) of the changes that helped on some table."""
+    return [
         ("family.dropout", 0.2, "more or less dropout"),
         ("optimizer.lr", 4e-3, "twice the learning rate"),
         ("optimizer.lr", 1e-3, "half the learning rate"),
@@ -306,17 +322,19 @@ def near(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
         ("family.width", 512, "wider layers"),
         ("steps", max(1, recipe.steps // 2), "half the passes"),
     ]
-    for path, value, because in edits:
-        yield Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
-    random = generator(seed, "search")
-    for count in itertools.count(1):
-        chosen = [edits[int(i)] for i in random.choice(len(edits), 2, replace=False)]
-        if chosen[0][0] == chosen[1][0]:
-            continue
-        pair = recipe
-        for path, value, _ in chosen:
-            pair = pair.put(path, value)
-        yield Candidate(f"pair-{count}", pair, " and ".join(because for *_, because in chosen))
+
+
+def drawn(recipe: Recipe, random: np.random.Generator) -> Recipe:
+    """The recipe with its strengths drawn anew: rates by their logarithm, around what they were."""
+    lr, decay = recipe["optimizer.lr"], recipe["optimizer.weight_decay"]
+    return (
+        recipe.put("optimizer.lr", float(lr * 3.0 ** random.uniform(-1, 1)))
+        .put("optimizer.weight_decay", float(decay * 10.0 ** random.uniform(-1, 1)))
+        .put("family.dropout", round(float(random.uniform(0.0, 0.4)), 2))
+        .put("family.width", int(random.choice([64, 128, 256])))
+        .put("family.depth", int(random.integers(1, 4)))
+        .put("steps", max(10, round(recipe.steps * 2.0 ** random.uniform(-2, 0))))
+    )
 
 
 # -- the user's own ------------------------------------------------------------------------------------------------

@@ -84,7 +84,8 @@ def clearly_better(new: Score, old: Score, tries: int = 1) -> bool:
     """Whether the paired difference over the validation rows is larger than chance would make it.
 
     Of `tries` candidates that are all just as good, the luckiest seems better by about sqrt(2 ln tries) standard errors;
-    that, and at least one, is what has to be beaten.
+    that, and at least one, is what has to be beaten. Where the rows are few, their spread is uncertain too, and more is
+    asked for: the quantile of Student's t that is as rare (Student 1908).
     """
     if not math.isfinite(old.value):
         return math.isfinite(new.value)
@@ -95,5 +96,12 @@ def clearly_better(new: Score, old: Score, tries: int = 1) -> bool:
     if len(new.rows) < 2:
         return False  # one row is no evidence
     gain = old.rows - new.rows  # (rows,)
-    errors = max(1.0, math.sqrt(2 * math.log(max(1, tries))))
+    errors = as_rare(max(1.0, math.sqrt(2 * math.log(max(1, tries)))), len(gain) - 1)
     return bool(gain.mean() > errors * gain.std(ddof=1) / math.sqrt(len(gain)))
+
+
+def as_rare(errors: float, freedom: int) -> float:
+    """The value of Student's t with so many degrees of freedom that is exceeded as rarely as a normal value is."""
+    from scipy.special import ndtr, stdtrit
+
+    return -float(stdtrit(freedom, ndtr(-errors)))
