@@ -1,10 +1,14 @@
 """Optimisers against their formulas, written out for one weight matrix in plain arithmetic."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from whet.optim import OPTIMIZERS, SCHEDULES, Lion, Muon, build, newton_schulz, parameter_groups, set_lr
+from whet.optim.eager import eager
 from whet.optim.muon import A, B, C, _by_gram, _plain
 from whet.recipe import Choice
 
@@ -245,3 +249,35 @@ def test_a_plateau_lowers_the_rate_only_after_its_patience_and_survives_a_restar
     other = entry.make(**entry.fill({"factor": 0.5, "patience": 0.2}))
     other.load_state_dict(schedule.state_dict())
     assert other.state_dict() == schedule.state_dict()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "NAdam", "Adagrad", "RMSprop"])
+def test_an_eager_optimiser_is_torchs_own_to_the_bit(name: str) -> None:
+    kind = getattr(torch.optim, name)
+    mine, theirs = one_layer().weight, one_layer().weight
+    for w, make in ((mine, eager(kind)), (theirs, kind)):
+        optimizer = make([w], lr=0.1, weight_decay=0.01)
+        run(optimizer, w)
+        again = make([w], lr=0.5)
+        again.load_state_dict(optimizer.state_dict())
+        again.zero_grad()
+        assert w.grad is None
+        run(again, w)
+    assert torch.equal(mine, theirs)
+
+
+def test_training_does_not_import_torchs_compiler() -> None:
+    lines = [
+        "import sys, torch",
+        "from whet.optim import build",
+        "from whet.recipe import Choice",
+        "for name in ('sgd', 'adamw', 'lion', 'muon'):",
+        "    layer = torch.nn.Linear(3, 4)",
+        "    optimizer = build(Choice(name), layer, fused=True)",
+        "    layer(torch.ones(2, 3)).sum().backward()",
+        "    optimizer.step()",
+        "    optimizer.load_state_dict(optimizer.state_dict())",
+        "    optimizer.zero_grad()",
+        "sys.exit('torch._dynamo' in sys.modules)",
+    ]
+    assert subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode == 0

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from whet.optim.eager import Eager
 
-class Lion(Optimizer):
+
+class Lion(Eager):
     """Chen et al. 2023, arXiv:2302.06675, algorithm 2.
 
     w <- w - lr (sign(beta1 m + (1 - beta1) g) + weight_decay w)

@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from whet.errors import RecipeError
+from whet.optim.eager import eager
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 
 def gd(params: Params, *, lr: float, weight_decay: float, fused: bool | None = None) -> Optimizer:
     """w <- w - lr (g + weight_decay w)."""
-    return torch.optim.SGD(params, lr=lr, weight_decay=weight_decay, fused=fused)
+    return eager(torch.optim.SGD)(params, lr=lr, weight_decay=weight_decay, fused=fused)
 
 
 def sgd(
@@ -28,7 +29,9 @@ def sgd(
     """v <- momentum v + g; w <- w - lr v, or with Nesterov w - lr (g + momentum v)."""
     # torch refuses Nesterov without momentum; the two are the same thing then.
     ahead = nesterov and momentum > 0
-    return torch.optim.SGD(params, lr=lr, momentum=momentum, nesterov=ahead, weight_decay=weight_decay, fused=fused)
+    return eager(torch.optim.SGD)(
+        params, lr=lr, momentum=momentum, nesterov=ahead, weight_decay=weight_decay, fused=fused
+    )
 
 
 def adam(
@@ -41,7 +44,7 @@ def adam(
     weight_decay: float,
     fused: bool | None = None,
 ) -> Optimizer:
-    return torch.optim.Adam(params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
+    return eager(torch.optim.Adam)(params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
 
 
 def adamw(
@@ -54,7 +57,9 @@ def adamw(
     weight_decay: float,
     fused: bool | None = None,
 ) -> Optimizer:
-    return torch.optim.AdamW(params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused)
+    return eager(torch.optim.AdamW)(
+        params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=fused
+    )
 
 
 def nadam(
@@ -67,13 +72,13 @@ def nadam(
     weight_decay: float,
     fused: bool | None = None,
 ) -> Optimizer:
-    return torch.optim.NAdam(
+    return eager(torch.optim.NAdam)(
         params, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, decoupled_weight_decay=True
     )
 
 
 def adagrad(params: Params, *, lr: float, eps: float, weight_decay: float, fused: bool | None = None) -> Optimizer:
-    return torch.optim.Adagrad(params, lr=lr, eps=eps, weight_decay=weight_decay, fused=fused)
+    return eager(torch.optim.Adagrad)(params, lr=lr, eps=eps, weight_decay=weight_decay, fused=fused)
 
 
 def rmsprop(
@@ -86,7 +91,7 @@ def rmsprop(
     weight_decay: float,
     fused: bool | None = None,
 ) -> Optimizer:
-    return torch.optim.RMSprop(params, lr=lr, alpha=alpha, momentum=momentum, eps=eps, weight_decay=weight_decay)
+    return eager(torch.optim.RMSprop)(params, lr=lr, alpha=alpha, momentum=momentum, eps=eps, weight_decay=weight_decay)
 
 
 def schedule_free(

@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from whet.errors import RecipeError
+from whet.optim.eager import Eager, eager
 from whet.optim.lion import momentum_buffers
 
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -33,7 +34,7 @@ A, B, C = 3.4445, -4.7750, 2.0315
 STEPS = 5
 
 
-class Muon(Optimizer):
+class Muon(Eager):
     """Muon for the groups with `matrix=True`, another optimiser for the rest: one object, one state.
 
     A list of plain parameters is split by dimension; `parameter_groups(model, by_matrix=True)` knows better, because
@@ -56,7 +57,7 @@ class Muon(Optimizer):
         mine |= {"stacked": False, "sphere": sphere}
         settings = {"lr": lr, "weight_decay": weight_decay, **(rest_settings or {})}
         others = [g for g in groups if not g["matrix"]]
-        self._rest = rest(others, **settings) if others else None
+        self._rest = eager(rest)(others, **settings) if others else None  # type: ignore[arg-type]
         for group in groups:
             if group["matrix"]:
                 for key, value in mine.items():
