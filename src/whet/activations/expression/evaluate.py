@@ -1,0 +1,186 @@
+"""What a formula is worth: on tensors and on float64 arrays.
+
+A formula is first turned into a `Program`: its different nodes in an order in which they can be computed, with the step
+after which each is no longer needed, so that memory holds only what is still to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from whet.activations.expression.nodes import Call, Name, Node, Number, walk
+from whet.activations.expression.points import value_of
+
+Value = Tensor | float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: its function, where its arguments lie, and what may be forgotten afterwards."""
+
+    function: str
+    arguments: tuple[int, ...]
+    forget: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Places 0, 1, …: first the names, then the constants, then the result of each step; the last is the answer."""
+
+    names: tuple[str, ...]
+    constants: tuple[float, ...]
+    steps: tuple[Step, ...]
+    answers: tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def program(*nodes: Node) -> Program:
+    """The program that computes some formulas together, what they share once."""
+    order = list(dict.fromkeys(n for node in nodes for n in walk(node)))
+    names = [n for n in order if isinstance(n, Name)]
+    constants = [n for n in order if isinstance(n, Number)]
+    calls = [n for n in order if isinstance(n, Call)]
+    place: dict[Node, int] = {n: i for i, n in enumerate([*names, *constants, *calls])}
+    last = {a: c for c in calls for a in c.arguments if a not in nodes}
+    steps = (
+        Step(
+            c.function,
+            tuple(place[a] for a in c.arguments),
+            tuple(place[a] for a in dict.fromkeys(c.arguments) if last.get(a) is c and isinstance(a, Call)),
+        )
+        for c in calls
+    )
+    return Program(
+        tuple(n.name for n in names), tuple(n.value for n in constants), tuple(steps), tuple(place[n] for n in nodes)
+    )
+
+
+def run(program: Program, values: Mapping[str, Value]) -> list[Value]:
+    """The program's answers, for tensors that broadcast; what depends on no tensor stays a float."""
+    places: list[Any] = [values[name] for name in program.names]
+    places.extend(program.constants)
+    for step in program.steps:
+        given = [places[i] for i in step.arguments]
+        places.append(_apply(step.function, given))
+        for i in step.forget:
+            places[i] = None
+    return [places[i] for i in program.answers]
+
+
+def _apply(function: str, given: list[Any]) -> Value:
+    """A call on tensors; numbers alone stay numbers."""
+    if any(isinstance(g, Tensor) for g in given):
+        return TORCH[function](*given)
+    return value_of(function, *given)
+
+
+def on_array(node: Node, **values: Any) -> np.ndarray:
+    """The formula in float64, for numpy arrays and numbers that broadcast."""
+    shape = np.broadcast_shapes(*(np.shape(v) for v in values.values()))
+    tensors = {k: torch.from_numpy(np.array(v, dtype=np.float64)) for k, v in values.items()}
+    (answer,) = run(program(node), tensors)
+    found = answer.numpy() if isinstance(answer, Tensor) else np.asarray(answer)
+    return np.broadcast_to(found, shape).copy()
+
+
+# -- what each function is in torch ---------------------------------------------------------------------------------
+
+
+def _where(condition: Tensor, a: Value, b: Value) -> Tensor:
+    return torch.where(condition > 0, a, b)
+
+
+def _chain(outer: Value, inner: Tensor) -> Value:
+    return torch.where(inner == 0, 0.0, outer * inner) if isinstance(inner, Tensor) else outer * inner
+
+
+def _sech(u: Tensor) -> Tensor:
+    e = torch.exp(-u.abs())
+    return 2 * e / (1 + e * e)
+
+
+def _softplus(u: Tensor) -> Tensor:
+    return u.clamp(min=0) + torch.log1p(torch.exp(-u.abs()))
+
+
+def _saturate(u: Tensor) -> Tensor:
+    most = torch.finfo(u.dtype).max
+    return u.clamp(-most, most)
+
+
+def _compare(test: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def as_number(a: Any, b: Any) -> Any:
+        like = a if isinstance(a, Tensor) else b
+        return test(a, b).to(like.dtype)
+
+    return as_number
+
+
+def _max(a: Any, b: Any) -> Tensor:
+    """A clamp where one side is a number."""
+    if not isinstance(b, Tensor):
+        return a.clamp(min=b)
+    return torch.maximum(a, b) if isinstance(a, Tensor) else b.clamp(min=a)
+
+
+def _min(a: Any, b: Any) -> Tensor:
+    if not isinstance(b, Tensor):
+        return a.clamp(max=b)
+    return torch.minimum(a, b) if isinstance(a, Tensor) else b.clamp(max=a)
+
+
+def _clip(u: Any, a: Any, b: Any) -> Tensor:
+    return _min(_max(u, a), b)
+
+
+def _xlogy(a: Any, b: Any) -> Tensor:
+    return torch.xlogy(a, b) if isinstance(b, Tensor) else a * value_of("log", b)
+
+
+TORCH: dict[str, Callable[..., Any]] = {
+    "neg": lambda u: -u,
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b,
+    "gt": _compare(lambda a, b: a > b),
+    "ge": _compare(lambda a, b: a >= b),
+    "exp": torch.exp,
+    "expm1": torch.expm1,
+    "log": torch.log,
+    "log1p": torch.log1p,
+    "xlogy": _xlogy,
+    "sqrt": torch.sqrt,
+    "square": lambda u: u * u,
+    "abs": torch.abs,
+    "sign": torch.sign,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "tan": torch.tan,
+    "tanh": torch.tanh,
+    "sinh": torch.sinh,
+    "cosh": torch.cosh,
+    "sech": _sech,
+    "arctan": torch.atan,
+    "arcsinh": torch.asinh,
+    "sigmoid": torch.sigmoid,
+    "softplus": _softplus,
+    "erf": torch.erf,
+    "Phi": lambda u: 0.5 * torch.erfc(-0.7071067811865476 * u),
+    "phi": lambda u: 0.3989422804014327 * torch.exp(-0.5 * (u * u)),
+    "relu": torch.relu,
+    "max": _max,
+    "min": _min,
+    "clip": _clip,
+    "where": _where,
+    "chain": _chain,
+    "saturate": _saturate,
+}

@@ -1,0 +1,134 @@
+"""What may be rewritten, as pairs of formulas: left becomes right, for any u, v, w and any numbers c, d.
+
+Right is worth as much as left, up to rounding, wherever left is a finite number; it is cheaper, or exact where left
+overflows or cancels: log(1 + exp(u)) is softplus(u), which is 1e4 and not infinite at u = 1e4.
+"""
+
+RULES = """
+-(-u)                            u
+-(u - v)                         v - u
+u + 0                            u
+0 + u                            u
+u - 0                            u
+0 - u                            -u
+u - u                            0
+u + -v                           u - v
+-u + v                           v - u
+u - -v                           u + v
+u + u                            2 * u
+u + c                            c + u
+c + (d + u)                      (c + d) + u
+c + (d - u)                      (c + d) - u
+c - (d + u)                      (c - d) - u
+c - (d - u)                      (c - d) + u
+u - c                            -c + u
+
+1 * u                            u
+-1 * u                           -u
+u * 1                            u
+0 * u                            0
+u * 0                            0
+u * c                            c * u
+c * (d * u)                      (c * d) * u
+u * (c * v)                      c * (u * v)
+(c * u) * v                      c * (u * v)
+c * -u                           -c * u
+u * -v                           -(u * v)
+-u * v                           -(u * v)
+-(c * u)                         -c * u
+u * u                            square(u)
+c * (u / v)                      (c * u) / v
+-u / v                           -(u / v)
+u / -v                           -(u / v)
+0 / u                            0
+u / (c * v)                      (1 / c) * (u / v)
+(c * u) / d                      (c / d) * u
+u * (1 / v)                      u / v
+(1 / v) * u                      u / v
+
+chain(u, 0)                      0
+chain(0, u)                      0
+chain(u, 1)                      u
+chain(1, u)                      u
+chain(u, c)                      c * u
+chain(c, u)                      c * u
+chain(u, -v)                     -chain(u, v)
+chain(-u, v)                     -chain(u, v)
+chain(u, c * v)                  c * chain(u, v)
+chain(c * u, v)                  c * chain(u, v)
+
+u^0                              1
+u^1                              u
+u^2                              square(u)
+u^0.5                            sqrt(u)
+u^-1                             1 / u
+1^u                              1
+square(-u)                       square(u)
+square(abs(u))                   square(u)
+sqrt(square(u))                  abs(u)
+abs(-u)                          abs(u)
+abs(abs(u))                      abs(u)
+relu(relu(u))                    relu(u)
+
+max(u, 0)                        relu(u)
+max(0, u)                        relu(u)
+max(u, u)                        u
+min(u, u)                        u
+where(u > 0, u, 0)               relu(u)
+where(u, v, v)                   v
+where(u > 0, v, w)               where(u, v, w)
+(u > 0) * u                      relu(u)
+u * (u > 0)                      relu(u)
+(u > 0) > 0                      u > 0
+
+exp(u) * exp(v)                  exp(u + v)
+exp(u) / exp(v)                  exp(u - v)
+square(exp(u))                   exp(2 * u)
+log(exp(u))                      u
+-1 + exp(u)                      expm1(u)
+exp(u) - 1                       expm1(u)
+1 - exp(u)                       -expm1(u)
+1 + expm1(u)                     exp(u)
+log(1 + u)                       log1p(u)
+log1p(exp(u))                    softplus(u)
+log1p(-1 + u)                    log(u)
+log(cosh(u))                     softplus(2 * u) - u - 0.6931471805599453
+log(sigmoid(u))                  -softplus(-u)
+expm1(log1p(u))                  u
+exp(softplus(u))                 1 + exp(u)
+
+u / (1 + exp(-v))                u * sigmoid(v)
+u / (1 + exp(v))                 u * sigmoid(-v)
+exp(u) / (1 + exp(u))            sigmoid(u)
+exp(u) * sigmoid(-u)             sigmoid(u)
+1 - sigmoid(u)                   sigmoid(-u)
+1 + tanh(u)                      2 * sigmoid(2 * u)
+1 - tanh(u)                      2 * sigmoid(-2 * u)
+1 - square(tanh(u))              square(sech(u))
+2 * sigmoid(u) - 1               tanh(0.5 * u)
+-1 + 2 * sigmoid(u)              tanh(0.5 * u)
+1 / cosh(u)                      sech(u)
+exp(u) - exp(-u)                 2 * sinh(u)
+exp(-u) - exp(u)                 -2 * sinh(u)
+exp(u) + exp(-u)                 2 * cosh(u)
+exp(-u) + exp(u)                 2 * cosh(u)
+sinh(u) / cosh(u)                tanh(u)
+sin(u) / cos(u)                  tan(u)
+1 + erf(u)                       2 * Phi(1.4142135623730951 * u)
+1 - erf(u)                       2 * Phi(-1.4142135623730951 * u)
+u + sqrt(c + square(u))          where(u, relu(u) + sqrt(c + square(u)), c / (sqrt(c + square(u)) - u))
+sqrt(c + square(u)) + u          where(u, relu(u) + sqrt(c + square(u)), c / (sqrt(c + square(u)) - u))
+1 - Phi(u)                       Phi(-u)
+
+sin(-u)                          -sin(u)
+cos(-u)                          cos(u)
+tan(-u)                          -tan(u)
+tanh(-u)                         -tanh(u)
+erf(-u)                          -erf(u)
+sinh(-u)                         -sinh(u)
+cosh(-u)                         cosh(u)
+sech(-u)                         sech(u)
+phi(-u)                          phi(u)
+arctan(-u)                       -arctan(u)
+arcsinh(-u)                      -arcsinh(u)
+"""

@@ -1,0 +1,195 @@
+"""A formula as an activation: `Formula` is the module, `elementwise` the function.
+
+Values and slopes come from the formula's own tree (expression/): the backward pass keeps the input and nothing else, and
+computes the derivative's formula from it, so that gradients are exact where the textbook's chain rule overflows.
+Arithmetic is in float32, or float64 for float64 inputs; narrower inputs are read and written as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.activations.expression import Node, derive, free_names, parse, replace, simplify
+from whet.activations.expression.bounds import guarded
+from whet.activations.expression.evaluate import program, run
+from whet.activations.expression.nodes import number
+from whet.errors import RecipeError
+
+
+class Formula(nn.Module):
+    """y = formula(x), element by element, for tensors of any shape.
+
+    `learn` are parameters with their first values, which training changes: one number each, or one per channel along
+    dimension `dim` if `channels` is given. `fix` are parameters that stay as they are.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        learn: Mapping[str, float] | None = None,
+        fix: Mapping[str, float] | None = None,
+        *,
+        channels: int | None = None,
+        dim: int = 1,
+    ) -> None:
+        super().__init__()
+        learn, fix = dict(learn or {}), dict(fix or {})
+        self.plan = Plan.of(prepare(text, learn, fix), tuple(learn))
+        self.text, self.fix, self.channels, self.dim = text, fix, channels, dim
+        for name in learn:
+            size = () if channels is None else (channels,)
+            self.register_parameter(name, nn.Parameter(torch.full(size, float(learn[name]))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return apply(self.plan, x, *(self._shaped(name, x) for name in self.plan.names))
+
+    def _shaped(self, name: str, x: Tensor) -> Tensor:
+        """The parameter, so that it broadcasts along its dimension of x."""
+        value: Tensor = getattr(self, name)
+        if self.channels is None:
+            return value
+        sizes = [1] * x.dim()
+        sizes[self.dim] = self.channels
+        return value.view(sizes)
+
+    def extra_repr(self) -> str:
+        parts = [self.text, *(f"{k}={v:g}" for k, v in self.fix.items())]
+        if self.channels is not None:
+            parts.append(f"channels={self.channels}")
+        return ", ".join(parts)
+
+
+def elementwise(text: str, **fix: float) -> Callable[[Tensor], Tensor]:
+    """The formula as a function of a tensor, with its parameters fixed."""
+    plan = Plan.of(prepare(text, {}, fix), ())
+
+    def of(x: Tensor) -> Tensor:
+        return apply(plan, x)
+
+    of.__name__ = of.__qualname__ = text
+    return of
+
+
+def prepare(text: str, learn: Mapping[str, float], fix: Mapping[str, float]) -> Node:
+    """The simplified formula with the fixed parameters put in. Raises RecipeError for what does not fit together."""
+    given = {**learn, **fix}
+    for key, value in given.items():
+        check_parameter(key, value)
+    if twice := set(learn) & set(fix):
+        raise RecipeError(f"{', '.join(sorted(twice))} can't be both learned and fixed.")
+    node = parse(text, names=given)
+    if unused := set(given) - set(free_names(node)):
+        raise RecipeError(
+            f"{', '.join(sorted(unused))} does not occur in the formula {text!r}.",
+            f"It has: {', '.join(free_names(node))}.",
+        )
+    return simplify(replace(node, {k: number(v) for k, v in fix.items()}))
+
+
+def check_parameter(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
+        raise RecipeError(f"{key}={value!r} is not a number.", "Give each parameter of a formula its first value.")
+    if not parses_as_name(key):
+        raise RecipeError(
+            f"{key!r} can't be a parameter's name.", "Use letters, digits and _; not x, pi, e or a function's name."
+        )
+    if hasattr(nn.Module, key) or key in ("plan", "text", "fix", "channels", "dim", "training"):
+        raise RecipeError(f"{key!r} can't be a parameter's name: torch modules use it.", "Use another name.")
+
+
+def parses_as_name(key: str) -> bool:
+    try:
+        return key != "x" and str(parse(key, names=(key,))) == key and key not in ("pi", "e")
+    except RecipeError:
+        return False
+
+
+# -- evaluation with gradients ---------------------------------------------------------------------------------------
+
+
+def apply(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
+    """The formula on x, differentiable as often as you like, in x's dtype."""
+    if not x.is_floating_point():
+        raise RecipeError(f"An activation takes floating-point tensors, not {x.dtype}.", "Convert with x.float().")
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return plan(x, *parameters)
+    return _Elementwise.apply(plan, x, *parameters)
+
+
+class Plan:
+    """A formula with the order of its inputs, and its derivatives, each made when first asked for."""
+
+    def __init__(self, node: Node, names: tuple[str, ...]) -> None:
+        self.node, self.names = node, names
+        self.program = program(guarded(node))
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def of(node: Node, names: tuple[str, ...]) -> Plan:
+        """The one plan of a formula whose inputs are x and these."""
+        return Plan(node, names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Plan.of, (self.node, self.names)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Plan:
+        return self
+
+    def slope(self, i: int) -> Plan:
+        """The derivative with respect to the i-th input."""
+        return Plan.of(derive(self.node, ("x", *self.names)[i]), self.names)
+
+    def __call__(self, x: Tensor, *parameters: Tensor) -> Tensor:
+        """The formula's value by torch's own operations."""
+        wide = torch.float64 if x.dtype == torch.float64 else torch.float32
+        values = {"x": x.to(wide)} | {n: p.to(wide) for n, p in zip(self.names, parameters, strict=True)}
+        (answer,) = run(self.program, values)
+        if not isinstance(answer, Tensor):
+            return torch.full_like(x, answer)
+        if "x" not in self.program.names:
+            answer = answer.expand(x.shape)
+        return answer.to(x.dtype)
+
+
+class _Elementwise(torch.autograd.Function):
+    """Keeps the inputs only; each derivative is a formula of them again."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
+        return plan(x, *parameters)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.plan, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        grads: list[Tensor | None] = [None]
+        for i, tensor in enumerate(tensors):
+            if not ctx.needs_input_grad[i + 1]:
+                grads.append(None)
+                continue
+            slope = _Elementwise.apply(ctx.plan.slope(i), *tensors)
+            grads.append(_sum_to(g * slope, tensor))
+        return tuple(grads)
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+        tensors = ctx.saved_tensors
+        parts = [_Elementwise.apply(ctx.plan.slope(i), *tensors) * t for i, t in enumerate(tangents) if t is not None]
+        return torch.stack(parts).sum(0).to(tensors[0].dtype) if len(parts) > 1 else parts[0].to(tensors[0].dtype)
+
+
+def _sum_to(grad: Tensor, like: Tensor) -> Tensor:
+    """A gradient summed over the dimensions along which its input was broadcast."""
+    return grad if grad.shape == like.shape else grad.float().sum_to_size(like.shape).to(like.dtype)
