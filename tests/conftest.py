@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "train"))
+for folder in ("train", "contracts"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -1,119 +1,66 @@
-"""Activation functions: name -> make(**params) -> nn.Module, elementwise, any shape.
+"""Activation functions: a catalogue of entries, each with its formula, its facts and an implementation.
 
-Each entry's summary holds the formula; z is the input.
+>>> import whet
+>>> whet.activations.get("leaky_relu", slope=0.2)
+LeakyReLU(negative_slope=0.2)
+>>> whet.activations.formula("x * tanh(exp(a * x))", a=1.0)
+Formula(x * tanh(exp(a * x)))
+>>> whet.activations.facts("tanh").odd
+True
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
-from whet.entry import Catalogue, Entry
+from whet.activations import bounded, dynamic, gated, learned, outputs, periodic, rectified, smooth
+from whet.activations.entry import KINDS, Activation, Activations
 
-ACTIVATIONS: Catalogue[nn.Module] = Catalogue(
+# facts: soon
+from whet.activations.formula import Formula
+from whet.errors import UnknownName
+
+ACTIVATIONS = Activations(
     "activation",
     [
-        Entry(
-            "relu",
-            nn.ReLU,
-            "max(0, z).",
-            paper="Nair & Hinton 2010, Rectified Linear Units Improve Restricted Boltzmann Machines",
-            cost="one comparison; the cheapest of all",
-            hurts_when="the learning rate is high: units that are negative everywhere stop learning",
-        ),
-        Entry(
-            "leaky_relu",
-            lambda slope: nn.LeakyReLU(slope),
-            "z where it is positive, slope z elsewhere.",
-            {"slope": 0.01},
-            paper="Maas, Hannun & Ng 2013, Rectifier Nonlinearities Improve Neural Network Acoustic Models",
-            cost="as relu",
-            hurts_when="the slope comes near 1: the network becomes linear",
-        ),
-        Entry(
-            "elu",
-            lambda alpha: nn.ELU(alpha),
-            "z where it is positive, alpha (exp(z) - 1) elsewhere.",
-            {"alpha": 1.0},
-            paper="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289",
-            cost="one exponential",
-            hurts_when="normalisation follows anyway: its mean near zero buys nothing then",
-        ),
-        Entry(
-            "selu",
-            nn.SELU,
-            "1.0507 elu(z, alpha=1.6733): keeps mean 0 and variance 1 from layer to layer.",
-            paper="Klambauer et al. 2017, Self-Normalizing Neural Networks, arXiv:1706.02515, eq. 2",
-            cost="one exponential",
-            hurts_when="the start is not lecun, inputs aren't standardised, or dropout breaks its fixed point",
-        ),
-        Entry(
-            "gelu",
-            lambda approximate: nn.GELU("tanh" if approximate else "none"),
-            "z P(N(0, 1) <= z).",
-            {"approximate": False},
-            paper="Hendrycks & Gimpel 2016, Gaussian Error Linear Units, arXiv:1606.08415",
-            cost="one error function (or tanh); some 2-4 times relu in small networks on a CPU (assumed)",
-            hurts_when="the network is so small that the activation is a good part of its time",
-        ),
-        Entry(
-            "silu",
-            nn.SiLU,
-            "z sigmoid(z).",
-            paper="Elfwing, Uchibe & Doya 2018, arXiv:1702.03118; Ramachandran et al. 2017 (swish), arXiv:1710.05941",
-            cost="one sigmoid",
-            hurts_when="as gelu",
-            aliases=("swish",),
-        ),
-        Entry(
-            "mish",
-            nn.Mish,
-            "z tanh(softplus(z)).",
-            paper="Misra 2020, Mish: A Self Regularized Non-Monotonic Activation Function, arXiv:1908.08681",
-            cost="an exponential, a logarithm and a tanh; the dearest here",
-            hurts_when="time is short",
-        ),
-        Entry(
-            "tanh",
-            nn.Tanh,
-            "tanh(z), in (-1, 1).",
-            paper="LeCun et al. 1998, Efficient BackProp, section 4.4",
-            cost="one tanh",
-            hurts_when="the network is deep without normalisation: it saturates and gradients vanish",
-        ),
-        Entry(
-            "sigmoid",
-            nn.Sigmoid,
-            "1 / (1 + exp(-z)), in (0, 1).",
-            paper="Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors",
-            cost="one exponential",
-            hurts_when="there is more than one hidden layer: its slope is at most 1/4 and its mean is not zero",
-        ),
-        Entry(
-            "softplus",
-            lambda beta: nn.Softplus(beta),
-            "log(1 + exp(beta z)) / beta, a smooth relu.",
-            {"beta": 1.0},
-            paper="Dugas et al. 2001, Incorporating Second-Order Functional Knowledge for Better Option Pricing",
-            cost="an exponential and a logarithm",
-            hurts_when="layers are stacked deep: every unit's mean is positive and adds up",
-        ),
-        Entry(
-            "hardswish",
-            nn.Hardswish,
-            "z clip(z + 3, 0, 6) / 6, a silu of straight lines.",
-            paper="Howard et al. 2019, Searching for MobileNetV3, arXiv:1905.02244, section 5.2",
-            cost="little more than relu",
-            hurts_when="second derivatives matter: it has kinks at -3 and 3",
-        ),
-        Entry(
-            "identity",
-            nn.Identity,
-            "z: no activation, the control of every comparison.",
-            cost="none",
-            hurts_when="the network should be more than a linear map",
-            aliases=("linear",),
-        ),
+        *rectified.ENTRIES,
+        *smooth.ENTRIES,
+        *bounded.ENTRIES,
+        *periodic.ENTRIES,
+        *learned.ENTRIES,
+        *dynamic.ENTRIES,
+        *gated.ENTRIES,
+        *outputs.ENTRIES,
     ],
 )
 
-__all__ = ["ACTIVATIONS"]
+
+def names(kind: str | None = None) -> tuple[str, ...]:
+    """The names of all activations, or of one kind: fixed, learned, dynamic, gated, output."""
+    if kind is not None and kind not in KINDS:
+        raise UnknownName("kind of activation", kind, KINDS)
+    return tuple(entry.name for entry in ACTIVATIONS if kind in (None, entry.kind))
+
+
+def get(name: str, *, channels: int | None = None, dim: int | None = None, **params: Any) -> nn.Module:
+    """A fresh module of this name or alias, with these parameters in place of the defaults.
+
+    `channels` gives learned and dynamic activations parameters per channel, and `dim` says along which dimension channels
+    lie; the rest have no use for them. Raises UnknownName, and RecipeError for a parameter that doesn't fit.
+    """
+    entry = ACTIVATIONS[name]
+    return entry.make(**entry.fill(params), **entry.placed(channels, dim))
+
+
+def formula(text: str, *, channels: int | None = None, dim: int = 1, **learnable: float) -> Formula:
+    """A module from a formula in x, such as "x * tanh(exp(a * x))"; parameters given by keyword are learned.
+
+    They start at the value given: one number each, or one per channel with `channels`. The grammar is in
+    `whet.activations.expression.grammar`. Raises RecipeError with the position of what can't be read.
+    """
+    return Formula(text, learn=learnable, channels=channels, dim=dim)
+
+
+__all__ = ["ACTIVATIONS", "KINDS", "Activation", "Formula", "formula", "get", "names"]

@@ -1,0 +1,92 @@
+"""What the catalogue knows of one activation, beyond what every entry says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from torch import nn
+
+from whet.activations.formula import Formula
+from whet.entry import Catalogue, Entry
+from whet.errors import RecipeError
+
+Kind = Literal["fixed", "learned", "dynamic", "gated", "output"]
+KINDS: tuple[Kind, ...] = ("fixed", "learned", "dynamic", "gated", "output")
+
+
+@dataclass(frozen=True)
+class Activation(Entry[nn.Module]):
+    """One activation: `make(**fill(params))` gives a fresh module of the input's shape, unless `width` says otherwise."""
+
+    formula: str = ""
+    """f(x) in the grammar of `whet.activations.formula`, with the names of `defaults`; "" where one number in, one number
+    out does not say it."""
+    kind: Kind = "fixed"
+    """fixed: nothing is learned. learned: the function's parameters are. dynamic: they depend on the example. gated: one
+    part of the channels decides how much of another passes. output: turns scores into probabilities."""
+    year: int = 0
+    """Of its first paper; 0 where there is none."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Sensible values of its parameters, ends included: {name: (least, most)}."""
+    wants_channels: bool = False
+    """`make` takes `channels=`, their number, for parameters per channel, and `dim=`, where they are (1 if not given)."""
+    needs_channels: bool = False
+    """… and can't be made without."""
+    wants_dim: bool = False
+    """`make` takes `dim=`, the dimension along which it works (-1 if not given)."""
+    width: float = 1.0
+    """Channels out per channel in, with the default parameters."""
+    elementwise: bool = True
+    """Each number is mapped by itself."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "ranges", MappingProxyType(dict(self.ranges)))
+
+    @property
+    def gates(self) -> bool:
+        """Whether fewer channels come out than go in: the layer in front has to be 1 / `width` times as wide."""
+        return self.width < 1
+
+    def fill(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """`params` over the defaults. Raises RecipeError also for a value out of its range."""
+        filled = super().fill(params)
+        for name, (least, most) in self.ranges.items():
+            if not least <= filled[name] <= most:
+                raise RecipeError(
+                    f"{self.name}.{name}={filled[name]!r} is outside {least:g} to {most:g}.",
+                    f"The default is {self.defaults[name]!r}.",
+                )
+        return filled
+
+    def placed(self, channels: int | None, dim: int | None) -> dict[str, int | None]:
+        """What `make` wants to know of the place: nothing, the dimension, or the channels as well."""
+        where = {} if dim is None else {"dim": dim}
+        if self.wants_channels:
+            return {"channels": channels, **where}
+        return dict(where) if self.wants_dim else {}
+
+
+class Activations(Catalogue[nn.Module]):
+    """The catalogue, whose entries are known to be activations."""
+
+    def __getitem__(self, name: str) -> Activation:
+        entry = super().__getitem__(name)
+        assert isinstance(entry, Activation)
+        return entry
+
+    def __iter__(self) -> Iterator[Activation]:
+        return (self[name] for name in self.names)
+
+
+def of_formula(formula: str) -> Callable[..., nn.Module]:
+    """A maker for a formula whose parameters stay as they are."""
+    return lambda **params: Formula(formula, fix=params)
+
+
+def of_learned(formula: str) -> Callable[..., nn.Module]:
+    """A maker for a formula whose parameters are learned, one set for the layer or one per channel."""
+    return lambda channels=None, dim=1, **params: Formula(formula, learn=params, channels=channels, dim=dim)

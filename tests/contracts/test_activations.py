@@ -1,0 +1,157 @@
+"""What every activation of the catalogue promises as a function: its value, its slopes, and no surprises far from zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from activation_twins import OTHER_PARAMETERS, TWINS
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from whet.activations import ACTIVATIONS, Activation, get
+
+ELEMENTWISE = [e for e in ACTIVATIONS if e.elementwise]
+CHANNELS = 6
+NARROW = [torch.float32, torch.bfloat16]
+
+
+def each(entries: list[Activation]) -> Any:
+    return pytest.mark.parametrize("entry", entries, ids=lambda entry: entry.name)
+
+
+def made(entry: Activation, **params: float) -> nn.Module:
+    """In evaluation, with channels in dimension 1 where that matters."""
+    channels = CHANNELS if entry.needs_channels else None
+    return get(entry.name, channels=channels, dim=1, **params).eval()
+
+
+def points(n: int = 400, seed: int = 0) -> Tensor:
+    """Float64 numbers from [-15, 15] on no kink, more of them near zero."""
+    u = 2 * torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1
+    return 15 * u * u.abs()
+
+
+def twin(name: str, x: Tensor) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return TWINS[name](x.numpy())
+
+
+def test_every_elementwise_activation_has_a_twin_and_every_parameter_is_tried() -> None:
+    assert set(TWINS) == {e.name for e in ELEMENTWISE}
+    assert {e.name for e in ELEMENTWISE if e.defaults} - set(OTHER_PARAMETERS) == {"apl", "pwlu", "spline", "mixture"}
+    for name, (params, _) in OTHER_PARAMETERS.items():
+        assert set(params) == set(ACTIVATIONS[name].defaults)
+
+
+@each(ELEMENTWISE)
+def test_its_value_is_that_of_the_paper(entry: Activation) -> None:
+    x = points()
+    y = made(entry).double()(x).detach().numpy()
+    rtol = 1e-6 if entry.kind == "learned" else 1e-12  # parameters are made in float32
+    np.testing.assert_allclose(y, twin(entry.name, x), rtol=rtol, atol=rtol / 10)
+
+
+@each([ACTIVATIONS[name] for name in OTHER_PARAMETERS])
+def test_its_parameters_mean_what_they_mean_in_the_paper(entry: Activation) -> None:
+    x = points()
+    params, expected = OTHER_PARAMETERS[entry.name]
+    y = made(entry, **params).double()(x).detach().numpy()
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(y, expected(x.numpy()), rtol=2e-6, atol=2e-7)
+
+
+@each(ELEMENTWISE)
+def test_in_float32_it_is_exact_to_float32(entry: Activation) -> None:
+    """Up to a few roundings of the input, of what is computed on the way, and of the result."""
+    x = points().float().requires_grad_()
+    f = made(entry)
+    y = f(x)
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    expected = twin(entry.name, x.detach().double())
+    wrong = np.abs(y.detach().double().numpy() - expected)
+    assert (wrong <= 2e-6 + 1e-6 * (np.abs(expected) + (x * slope).abs().detach().numpy())).all()
+
+
+@each(ELEMENTWISE)
+def test_its_slope_is_that_of_finite_differences(entry: Activation) -> None:
+    f, x, h = made(entry).double(), points().requires_grad_(), 1e-6
+    (slope,) = torch.autograd.grad(f(x).sum(), x)
+    with torch.no_grad():
+        expected = (f(x + h) - f(x - h)) / (2 * h)
+    torch.testing.assert_close(slope, expected, rtol=1e-6, atol=1e-7)
+
+
+@each(ELEMENTWISE)
+def test_its_curvature_is_that_of_finite_differences(entry: Activation) -> None:
+    f, x, h = made(entry).double(), points().requires_grad_(), 1e-6
+
+    def slope(at: Tensor, graph: bool = False) -> Tensor:
+        return torch.autograd.grad(f(at).sum(), at, create_graph=graph)[0]
+
+    first = slope(x, graph=True)
+    if first.requires_grad:
+        (curvature,) = torch.autograd.grad(first.sum(), x, allow_unused=True, materialize_grads=True)
+    else:
+        curvature = torch.zeros_like(x)
+    expected = (slope(x + h) - slope(x - h)) / (2 * h)
+    torch.testing.assert_close(curvature, expected, rtol=1e-5, atol=1e-6)
+
+
+FAR = [0.0, 1e-40, 1e-8, 1e-3, 0.5, 1.0, 3.0, 6.0, 9.0, 20.0, 40.0, 88.0, 89.0, 104.0, 500.0, 1e3, 5e3, 1e4]
+
+
+@each([e for e in ACTIVATIONS if not e.needs_channels])
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_nothing_overflows_for_inputs_up_to_ten_thousand(entry: Activation, dtype: torch.dtype) -> None:
+    x = torch.tensor([[s * v, s * w] for s in (-1, 1) for v in FAR for w in (v, -v)], dtype=dtype, requires_grad=True)
+    f = made(entry)
+    y = f(x)
+    y.sum().backward()
+    assert y.isfinite().all()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    for parameter in f.parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all()
+
+
+@each([e for e in ACTIVATIONS if e.needs_channels])
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_nothing_overflows_in_images_of_large_numbers(entry: Activation, dtype: torch.dtype) -> None:
+    x = (torch.randn(2, CHANNELS, 4, 4, generator=torch.Generator().manual_seed(0)) * 5e3).clamp(-1e4, 1e4).to(dtype)
+    f = made(entry).to(dtype)
+    x.requires_grad_()
+    y = f(x)
+    y.sum().backward()
+    assert y.isfinite().all()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+@each([e for e in ACTIVATIONS if e.kind != "fixed"])
+def test_the_gradients_of_inputs_and_parameters_are_those_of_finite_differences(entry: Activation) -> None:
+    torch.manual_seed(1)
+    f = get(entry.name, channels=CHANNELS, dim=1).eval().double()
+    parameters = {k: (p + 0.1 * torch.randn_like(p)).detach().requires_grad_() for k, p in f.named_parameters()}
+    x = torch.randn(2, CHANNELS, 2, 2, dtype=torch.float64, requires_grad=True)
+
+    def of(x: Tensor, *values: Tensor) -> Tensor:
+        return functional_call(f, dict(zip(parameters, values, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(of, (x, *parameters.values()), fast_mode=True)
+
+
+@each([e for e in ACTIVATIONS if e.kind == "fixed"])
+def test_at_most_one_tensor_is_kept_for_the_backward_pass(entry: Activation) -> None:
+    kept: dict[int, Tensor] = {}
+
+    def keep(t: Tensor) -> Tensor:
+        kept[t.data_ptr()] = t
+        return t
+
+    x = torch.randn(64, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        made(entry)(x)
+    assert len([t for t in kept.values() if t.numel() > 1]) <= 1
