@@ -49,7 +49,7 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         average=regular["ema"](model) if "ema" in regular else None,
         after_step=[p.after_step(optimizer_lr(recipe)) for p in penalties if is_proximal(p)],
         penalty=sum_of([p for p in penalties if not is_proximal(p)]),
-        clip_norm=regular["clip"].max_norm if "clip" in regular else 0.0,
+        clip=regular.get("clip"),
         stop=regular.get("early_stop"),
     )
 

@@ -163,3 +163,12 @@ def test_a_users_module_is_trained_without_being_wrapped() -> None:
     one = training(SMALL.put("family", Choice("user", factory=remember(factory))), images())
     advance(one)
     assert one.parts.model is made[-1]
+
+
+def test_clipped_gradients_move_the_weights_no_farther_than_they_are_long() -> None:
+    recipe = SMALL.put("optimizer", Choice("gd", lr=1.0)).put("schedule", Choice("constant"))
+    one = training(recipe.put("regularise", (Choice("clip", max_norm=1e-3),)))
+    before = [p.detach().clone() for p in one.parts.model.parameters()]
+    train_step(one)
+    moved = [(a.detach() - b).square().sum() for a, b in zip(one.parts.model.parameters(), before, strict=True)]
+    assert float(sum(moved)) ** 0.5 == pytest.approx(1e-3, rel=1e-3)

@@ -163,14 +163,3 @@ def _image_groups(x: np.ndarray) -> np.ndarray:
 
 def _hashes(flat: np.ndarray, rows: np.ndarray, columns: slice) -> np.ndarray:
     return np.fromiter((hash(flat[i, columns].tobytes()) for i in rows), np.int64, len(rows))
-
-
-def describe(parts: Mapping[str, np.ndarray], data: Data) -> str:
-    """One sentence: the parts' sizes, and where they come from."""
-    sizes = ", ".join(f"{len(rows):,} {part}" for part, rows in parts.items())
-    own = [part for part in parts if part in data.official]
-    if not own:
-        return f"Split: {sizes} rows, drawn by seed and stratified."
-    drawn = [part for part in parts if part not in data.official and part != "train"]
-    rest = f"; {' and '.join(drawn)} drawn from train" if drawn else ""
-    return f"Split: {sizes} rows; the source's own {' and '.join(own)}{rest}."

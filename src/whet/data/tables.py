@@ -232,14 +232,6 @@ def _files_of(folder: Path) -> dict[str, Path]:
     raise DataError(f"{folder} holds {len(files)} tables and none is train.csv: {seen}.", "Name one of them.")
 
 
-def is_table_folder(folder: Path) -> bool:
-    """Whether a folder holds table files and so is to be read by `load_table`."""
-    try:
-        return any(is_table_name(p) and p.is_file() for p in folder.iterdir())
-    except OSError:
-        return False
-
-
 def _raw(source: Any, names: Sequence[str] | None = None) -> RawTable:
     """Any single table as it stands. `names` are the columns' names for an array without any."""
     if isinstance(source, str | Path):

@@ -140,8 +140,8 @@ def train_step(training: Training) -> None:
     set_lr(parts.optimizer, multiplier)
     parts.optimizer.zero_grad(set_to_none=True)
     training.note_loss(forward_backward(training, inputs, target))
-    if parts.clip_norm:
-        nn.utils.clip_grad_norm_(parts.model.parameters(), parts.clip_norm)
+    if parts.clip is not None:
+        parts.clip(parts.model)
     parts.optimizer.step()
     training.step += 1
     for call in parts.after_step:

@@ -70,5 +70,5 @@ class Parts:
     """Added to the loss."""
     stop: Stopper | None = None
     """Whether the validation score says that it is enough."""
-    clip_norm: float = 0.0
-    """Gradients longer than this are shortened to it; 0: never."""
+    clip: Callable[[nn.Module], object] | None = None
+    """Shortens gradients that are too long, in place."""
