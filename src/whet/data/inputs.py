@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -158,7 +157,7 @@ def known_labels(
 
 
 def _arrays(found: Source, spec: Mapping[str, Any]) -> Inputs:
-    from whet.data import arrays
+    from whet.data import array_files, arrays
 
     names: Sequence[str] = ()
     said: list[str] = []
@@ -168,7 +167,7 @@ def _arrays(found: Source, spec: Mapping[str, Any]) -> Inputs:
             x, y = _npz(found.value)
         case "idx":
             x, y = _idx(found.value, said)
-            names = arrays.class_names(found.value if found.value.is_dir() else found.value.parent)
+            names = array_files.class_names(found.value if found.value.is_dir() else found.value.parent)
         case "bundled" if found.value == "digits":
             from whet.data.bundled import load_bundled
 
@@ -204,48 +203,38 @@ def _size(spec: Mapping[str, Any]) -> str:
 
 def _npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """The test part's (x, y) if there is one, else the only one's; y is None where the file has none."""
-    from whet.data import arrays
+    from whet.data import array_files
 
-    npz = arrays.read_npz(path)
+    npz = array_files.read_npz(path)
     try:
-        chosen = arrays.npz_names(list(npz), path)
+        chosen = array_files.npz_names(list(npz), path)
     except DataError:
         lower = {name.lower(): name for name in npz}
         for name in ("x", "x_test", "data", "images", "features", *([next(iter(lower))] if len(lower) == 1 else [])):
             if name in lower:
-                return arrays.member(npz, lower[name], path), None
+                return array_files.member(npz, lower[name], path), None
         raise
     x, y = chosen.get("test") or chosen.get("") or next(iter(chosen.values()))
-    return arrays.member(npz, x, path), arrays.member(npz, y, path)
+    return array_files.member(npz, x, path), array_files.member(npz, y, path)
 
 
 def _idx(path: Path, said: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
-    from whet.data import arrays
+    from whet.data import array_files
 
     if path.is_file() and "label" not in path.name.lower():
         pair = next((p for p in _pairs_beside(path) if path in p), None)
-        return arrays.read_idx(path), None if pair is None else arrays.read_idx(pair[1])
-    pairs = arrays.idx_pairs(path)
+        return array_files.read_idx(path), None if pair is None else array_files.read_idx(pair[1])
+    pairs = array_files.idx_pairs(path)
     if "test" in pairs and len(pairs) > 1:
         said.append("The source's own test part is taken.")
     x, y = pairs.get("test") or next(iter(pairs.values()))
-    return arrays.read_idx(x), arrays.read_idx(y)
+    return array_files.read_idx(x), array_files.read_idx(y)
 
 
 def _pairs_beside(path: Path) -> list[tuple[Path, Path]]:
-    from whet.data import arrays
+    from whet.data import array_files
 
     try:
-        return list(arrays.idx_pairs(path.parent).values())
+        return list(array_files.idx_pairs(path.parent).values())
     except DataError:
         return []
-
-
-def as_rows(inputs: Inputs, rows: np.ndarray) -> Inputs:
-    """Some rows of the inputs."""
-    return dataclasses.replace(
-        inputs,
-        x=inputs.x[rows],
-        ids=None if inputs.ids is None else [inputs.ids[i] for i in rows],
-        y=None if inputs.y is None else inputs.y[rows],
-    )

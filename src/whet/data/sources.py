@@ -115,11 +115,11 @@ def _pictures(
             column = None if split is None else str(split)
             return load_parquet(found.value, target=target, task=task, split=column, canvas=canvas, check=check)
         case "idx":
-            from whet.data.arrays import load_idx
+            from whet.data.array_files import load_idx
 
             return load_idx(found.value, task=task, check=check)
         case "npz":
-            from whet.data.arrays import load_npz
+            from whet.data.array_files import load_npz
 
             return load_npz(found.value, task=task, check=check)
         case "bundled":
@@ -184,7 +184,8 @@ def _columns(x: np.ndarray) -> np.ndarray:
 
 
 def _identify_mapping(source: Mapping[str, Any]) -> Source:
-    from whet.data.arrays import as_array, npz_names
+    from whet.data.array_files import npz_names
+    from whet.data.arrays import as_array
 
     arrays = {str(k): v for k, v in source.items() if hasattr(v, "__len__") and not isinstance(v, str)}
     try:
@@ -217,7 +218,7 @@ def _identify_path(source: str | os.PathLike[str]) -> Source:
 
 
 def _identify_file(path: Path) -> Source:
-    from whet.data.arrays import is_idx_name
+    from whet.data.array_files import is_idx_name
     from whet.data.decode import SUFFIXES
 
     name, suffix = path.name.lower(), path.suffix.lower()
@@ -244,7 +245,7 @@ def _identify_file(path: Path) -> Source:
 
 def _identify_folder(path: Path) -> Source:
     """By what lies in the folder: IDX files, Parquet files with pictures, tables, and otherwise folders of pictures."""
-    from whet.data.arrays import is_idx_name
+    from whet.data.array_files import is_idx_name
     from whet.data.decode import SUFFIXES
 
     try:
