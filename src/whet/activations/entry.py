@@ -24,6 +24,8 @@ class Activation(Entry[nn.Module]):
     formula: str = ""
     """f(x) in the grammar of `whet.activations.formula`, with the names of `defaults`; "" where one number in, one number
     out does not say it."""
+    spell: Callable[..., tuple[str, dict[str, float]]] | None = None
+    """(formula, its parameters' values) from the entry's own parameters, where these are not simply the formula's."""
     kind: Kind = "fixed"
     """fixed: nothing is learned. learned: the function's parameters are. dynamic: they depend on the example. gated: one
     part of the channels decides how much of another passes. output: turns scores into probabilities."""
@@ -61,6 +63,10 @@ class Activation(Entry[nn.Module]):
                     f"The default is {self.defaults[name]!r}.",
                 )
         return filled
+
+    def spelled(self, filled: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
+        """The formula, and the value of each parameter in it; with filled parameters of this entry."""
+        return self.spell(**filled) if self.spell else (self.formula, dict(filled))
 
     def placed(self, channels: int | None, dim: int | None) -> dict[str, int | None]:
         """What `make` wants to know of the place: nothing, the dimension, or the channels as well."""

@@ -68,14 +68,18 @@ def smu(slope: float, mu: float, channels: int | None = None, dim: int = 1) -> n
     return Formula(SMU, learn={"mu": mu}, fix={"slope": slope}, channels=channels, dim=dim)
 
 
+def apl_formula(hinges: int) -> tuple[str, dict[str, float]]:
+    """Relu with hinges at equal distances in [-1, 1] and slopes of zero: the paper does not say how they start."""
+    start: dict[str, float] = {}
+    for s in range(int(hinges)):
+        start |= {f"a{s}": 0.0, f"b{s}": 2 * (s + 0.5) / int(hinges) - 1}
+    return " + ".join(["max(x, 0)", *(f"a{s} * max(b{s} - x, 0)" for s in range(int(hinges)))]), start
+
+
 def apl(hinges: int, channels: int | None = None, dim: int = 1) -> nn.Module:
-    """APL, a relu with hinges at equal distances in [-1, 1] and slopes of zero: the paper does not say how they start."""
-    hinges = int(hinges)
-    learn: dict[str, float] = {}
-    for s in range(hinges):
-        learn |= {f"a{s}": 0.0, f"b{s}": 2 * (s + 0.5) / hinges - 1}
-    text = " + ".join(["max(x, 0)", *(f"a{s} * max(b{s} - x, 0)" for s in range(hinges))])
-    return Formula(text, learn=learn, channels=channels, dim=dim)
+    """An adaptive piecewise linear unit with this many hinges."""
+    text, start = apl_formula(hinges)
+    return Formula(text, learn=start, channels=channels, dim=dim)
 
 
 def rational(channels: int | None = None, dim: int = 1) -> nn.Module:
@@ -124,7 +128,8 @@ ENTRIES = [
         apl,
         "Relu plus `hinges` learned hinges, each a slope and a place.",
         {"hinges": 2},
-        formula="max(x, 0)",
+        formula=apl_formula(2)[0],
+        spell=apl_formula,
         kind="learned",
         ranges={"hinges": (1, 32)},
         year=2015,
@@ -165,6 +170,7 @@ ENTRIES = [
         rational,
         "A quotient of polynomials with learned coefficients, degrees 5 and 4; starts as leaky relu.",
         formula=RATIONAL,
+        spell=lambda: (RATIONAL, FITTED),
         kind="learned",
         year=2020,
         wants_channels=True,

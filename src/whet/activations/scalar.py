@@ -92,9 +92,9 @@ def _of_text(text: str, params: dict[str, float]) -> Scalar:
     if text in ACTIVATIONS:
         entry = ACTIVATIONS[text]
         filled = entry.fill(params)
-        formula = getattr(entry, "formula", "")
-        if formula:
-            return of_node(entry.name, prepare(formula, {}, filled), formula)
+        if entry.formula:
+            formula, values = entry.spelled(filled)
+            return of_node(entry.name, prepare(formula, {}, values), formula)
         return _of_callable(entry.make(**filled), entry.name)
     if text.isidentifier() and text != "x":
         raise UnknownName("activation", text, [n for e in ACTIVATIONS for n in (e.name, *e.aliases)])

@@ -28,6 +28,7 @@ ATLU = "x * (atan(x) / pi + 0.5)"
 BENT = "(sqrt(x^2 + 1) - 1) / 2 + x"
 SYMLOG = "sign(x) * log1p(abs(x))"
 GELU = "x * Phi(x)"
+GELU_TANH = "x / 2 * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x^3)))"
 
 ENTRIES = [
     Activation(
@@ -36,6 +37,7 @@ ENTRIES = [
         "x times the share of N(0, 1) that lies below x; `approximate` uses a tanh.",
         {"approximate": False},
         formula=GELU,
+        spell=lambda approximate: (GELU_TANH if approximate else GELU, {}),
         year=2016,
         paper="Hendrycks & Gimpel 2016, Gaussian Error Linear Units, arXiv:1606.08415, section 2",
         cost="one error function",
