@@ -50,24 +50,27 @@ def fit(
     steps: Annotated[int | None, typer.Option(help="Train exactly this many steps.", min=1)] = None,
 ) -> None:
     """Train the best network that the budget allows, and report why it is the best."""
-    from whet.improve import fit as run
+    from whet.tasks import aside
 
-    run(
-        data,
-        target=target,
-        task=task,
-        budget=budget,
-        seed=seed,
-        out=out,
-        workers=workers,
-        holdout=holdout,
-        split=split,
-        model=model,
-        recipe=recipe,
-        steps=steps,
-        show=True,
-        started=process_start(),
-    )
+    with aside.early(data):
+        from whet.improve import fit as run
+
+        run(
+            data,
+            target=target,
+            task=task,
+            budget=budget,
+            seed=seed,
+            out=out,
+            workers=workers,
+            holdout=holdout,
+            split=split,
+            model=model,
+            recipe=recipe,
+            steps=steps,
+            show=True,
+            started=process_start(),
+        )
 
 
 @app.command()

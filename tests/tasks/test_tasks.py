@@ -1,14 +1,21 @@
 """Tasks are plain data; baselines answer for every row, see training rows only, and keep to their time."""
 
-import importlib
+import contextlib
 import json
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from whet.errors import UserError
-from whet.tasks import Features, Task, baselines, make_task
-from whet.tasks.baselines import constant, linear, trees
+from whet.tasks import Features, Task, aside, baselines, make_task
+from whet.tasks.baselines import constant
+from whet.tasks.features import Wanted
+from whet.tasks.linear import linear
+from whet.tasks.trees import trees
 
 RANDOM = np.random.default_rng(0)
 
@@ -23,6 +30,16 @@ def table(n=400):
 def halves(features, y):
     rows = np.arange(len(y))
     return features.rows(rows[::2]), y[::2], features.rows(rows[1::2]), y[1::2]
+
+
+@contextlib.contextmanager
+def sklearn_unknown():
+    """As in a process that has not imported scikit-learn."""
+    known = sys.modules.pop("sklearn")
+    try:
+        yield
+    finally:
+        sys.modules["sklearn"] = known
 
 
 def test_a_task_survives_json():
@@ -65,17 +82,80 @@ def test_ridge_on_exactly_linear_data_is_exact():
     features, _ = table(600)
     y = features.numeric @ np.array([1.0, -2.0, 0.5]) + 3 * (features.category[:, 1] == 1)
     train, y_train, test, y_test = halves(features, y)
-    found = linear(train, y_train, test, goal="regress", outputs=1, seconds=60, threads=1)
+    found = linear(train, y_train, test, Wanted("regress", 1, 60))
     assert np.abs(found.predicted - y_test).max() < 0.1
 
 
-def test_many_categories_take_the_sparse_way_to_the_same_answer(monkeypatch):
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_linear_baseline_is_scikit_learns_logistic_regression(classes):
     features, y = table()
+    labels = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
+    found = linear(features, labels, features, Wanted("classify", classes, 60)).predicted
+    hot = [np.eye(4)[features.category[:, k]] for k in range(2)]
+    numbers = (features.numeric - features.numeric.mean(0)) / features.numeric.std(0)
+    design = np.concatenate([numbers, *hot], 1)
+    wanted = LogisticRegression(tol=1e-8).fit(design, labels).predict_proba(design)
+    np.testing.assert_allclose(found, wanted, atol=2e-3)
+
+
+def test_the_linear_baseline_is_scikit_learns_ridge():
+    features, y = table()
+    found = linear(features, y, features, Wanted("regress", 1, 60)).predicted
+    hot = [np.eye(4)[features.category[:, k]] for k in range(2)]
+    numbers = (features.numeric - features.numeric.mean(0)) / features.numeric.std(0)
+    design = np.concatenate([numbers, *hot], 1)
+    np.testing.assert_allclose(found, Ridge().fit(design, y).predict(design), atol=2e-3 * y.std())
+
+
+def test_images_and_their_linear_baseline_do_not_import_scikit_learn():
+    lines = [
+        "import sys, numpy as np",
+        "from whet.tasks import Features, baselines",
+        "x = Features.images(np.eye(8, dtype=np.uint8).reshape(8, 8, 1, 1).repeat(40, 0))",
+        "baselines(x, np.arange(320) % 2, x, goal='classify', outputs=2, seconds=60, threads=1)",
+        "sys.exit('sklearn' in sys.modules)",
+    ]
+    assert subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("goal", ["classify", "regress"])
+def test_trees_of_another_process_are_the_same_trees(goal):
+    features, y = table()
+    y = (y > 0).astype(np.int64) if goal == "classify" else y
     train, y_train, test, _ = halves(features, y)
-    dense = linear(train, y_train, test, goal="regress", outputs=1, seconds=60, threads=1)
-    monkeypatch.setattr(importlib.import_module("whet.tasks.baselines"), "DENSE", 1)
-    sparse = linear(train, y_train, test, goal="regress", outputs=1, seconds=60, threads=1)
-    np.testing.assert_allclose(dense.predicted, sparse.predicted, atol=1e-3)
+    wanted = Wanted(goal, 2 if goal == "classify" else 1, 60)
+    here = aside.trees(train, y_train, test, wanted)
+    with sklearn_unknown():
+        aside.start()
+    (process,) = aside._started
+    there = aside.trees(train, y_train, test, wanted)
+    assert process.returncode == 0
+    np.testing.assert_array_equal(here.predicted, there.predicted)
+
+
+def test_a_process_that_fails_is_replaced_by_this_one(monkeypatch):
+    features, y = table()
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with sklearn_unknown():
+        aside.start()
+    assert aside._started
+    assert aside.trees(features, y, features, Wanted("regress", 1, 60)).predicted is not None
+
+
+def test_a_process_that_nobody_asks_ends_by_itself():
+    with sklearn_unknown():
+        aside.start()
+    with aside._started.pop() as process:
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
+def test_the_other_process_is_started_for_a_text_table_only_and_ends_with_the_command(tmp_path):
+    (tmp_path / "train.csv").write_text("a,b\n")
+    for source, wanted in ((tmp_path, 1), (tmp_path / "train.csv", 1), (tmp_path / "none", 0), ("digits", 0)):
+        with sklearn_unknown(), aside.early(str(source)):
+            assert len(aside._started) == wanted
+        assert not aside._started
 
 
 def test_images_have_a_linear_baseline():
@@ -93,15 +173,15 @@ def test_images_have_a_linear_baseline():
 def test_a_class_that_training_never_saw_has_no_probability():
     features, y = table()
     labels = np.where(y > 0, 2, 0)
-    found = trees(features, labels, features, goal="classify", outputs=4, seconds=60, threads=1)
+    found = trees(features, labels, features, Wanted("classify", 4, 60))
     assert found.predicted.shape == (400, 4)
     assert (found.predicted[:, [1, 3]] == 0).all()
-    assert constant(labels, 2, goal="classify", outputs=4).predicted[0, 1] == 0
+    assert constant(labels, 2, Wanted("classify", 4, 60)).predicted[0, 1] == 0
 
 
 @pytest.mark.parametrize("fit", [linear, trees])
 def test_what_can_not_be_afforded_is_skipped_with_a_reason(fit):
     features, y = table()
-    found = fit(features, y, features, goal="regress", outputs=1, seconds=0.0, threads=1)
+    found = fit(features, y, features, Wanted("regress", 1, 0.0))
     assert found.predicted is None
     assert "too short" in found.note

@@ -1,7 +1,8 @@
 """What is to be learned, how it is judged, and what simple models reach."""
 
 from whet.tasks.base import Task, make_task
-from whet.tasks.baselines import IMAGE_ROWS, PIXELS, Baseline, Features, baselines
+from whet.tasks.baselines import baselines
+from whet.tasks.features import IMAGE_ROWS, PIXELS, Baseline, Features
 from whet.tasks.metrics import METRICS, Metric, ci95, metric
 
 __all__ = [

@@ -1,0 +1,77 @@
+"""The yardstick for tables: gradient-boosted trees with scikit-learn's defaults."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from whet.tasks.features import Baseline, Features, Wanted
+from whet.tasks.timed import fit_in_time
+
+ROUNDS = 100
+"""Rounds of boosting: scikit-learn's default."""
+MOST_CATEGORIES = 255
+"""What scikit-learn's boosted trees take as a category; longer columns are read as numbers."""
+
+
+def trees(train: Features, y: np.ndarray, test: Features, wanted: Wanted) -> Baseline:
+    """Gradient-boosted trees, in about the wanted seconds (scikit-learn's import apart)."""
+    ready()
+    with _quiet(wanted.threads):
+        return fit_in_time(
+            "trees", lambda rows: Trees(train.rows(rows), y[rows], wanted), y, test, wanted, ROUNDS, len(train)
+        )
+
+
+def ready() -> None:
+    """Import what the fit needs: its time is not the fit's."""
+    import sklearn.ensemble  # noqa: F401
+    import threadpoolctl  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
+
+
+class Trees:
+    """Boosted trees on these rows, fitted in stages."""
+
+    def __init__(self, train: Features, y: np.ndarray, wanted: Wanted) -> None:
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        self.outputs = wanted.outputs if wanted.goal == "classify" else 0
+        kind = HistGradientBoostingClassifier if self.outputs else HistGradientBoostingRegressor
+        short = np.array([c <= MOST_CATEGORIES for c in train.cardinalities], bool)
+        mask = np.concatenate([np.zeros(train.numeric.shape[1], bool), short])
+        self.x, self.y = _columns(train), y
+        # Early stopping would set rows aside by class, which a class with one training row does not survive.
+        self.model: Any = kind(
+            random_state=wanted.seed % 2**32,
+            warm_start=True,
+            categorical_features=mask if mask.any() else None,
+            early_stopping=False,
+        )
+
+    def until(self, rounds: int, more: int) -> None:
+        self.model.set_params(max_iter=rounds).fit(self.x, self.y)
+
+    def predict(self, test: Features) -> np.ndarray:
+        if not self.outputs:
+            return np.asarray(self.model.predict(_columns(test)), np.float64).ravel()
+        full = np.zeros((len(test), self.outputs))  # classes that training never saw have no probability
+        full[:, np.asarray(self.model.classes_, np.int64)] = self.model.predict_proba(_columns(test))
+        return full
+
+
+def _columns(features: Features) -> np.ndarray:
+    return np.concatenate([features.numeric, features.category.astype(np.float32)], 1)
+
+
+@contextlib.contextmanager
+def _quiet(threads: int) -> Iterator[None]:
+    """At most `threads` threads, and no word about fits that were stopped early on purpose."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped,unused-ignore]
+
+    with threadpool_limits(limits=threads), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
