@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from whet.activations.expression import Node, derive, on_array
+from whet.activations.expression.bounds import guarded
 from whet.activations.formula import Formula, prepare
 from whet.errors import RecipeError, UnknownName, WhetError
 
@@ -30,6 +31,7 @@ FAR = 40.0
 """Kinks are looked for between -FAR and FAR."""
 CELLS = 2561
 MOST_KINKS = 64
+LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,14 @@ class Scalar:
     """Its formula, where it has one."""
 
     @cached_property
+    def jumps(self) -> tuple[list[float], ...]:
+        """Where the value jumps, where the slope, and where the curvature, within +-FAR."""
+        return tuple(jumps(curve) for curve in (self.value, self.slope, self.curvature))
+
+    @property
     def kinks(self) -> tuple[float, ...]:
-        """Where the value, the slope or the curvature jumps, within +-FAR; the first MOST_KINKS of them by distance from 0."""
-        found = {p for curve in (self.value, self.slope, self.curvature) for p in jumps(curve)}
+        """All jumps in order, at most MOST_KINKS of them: those nearest to 0."""
+        found = {place for places in self.jumps for place in places}
         return tuple(sorted(sorted(found, key=abs)[:MOST_KINKS]))
 
 
@@ -79,9 +86,12 @@ def of_node(name: str, node: Node, text: str) -> Scalar:
 
 
 def _curve(node: Node) -> Curve:
+    safe = guarded(node)
+
     def of(z: Array) -> Array:
         with np.errstate(all="ignore"):
-            return on_array(node, x=z)
+            y = on_array(safe, x=z)
+            return np.where(np.abs(y) < LARGEST, y, y * np.inf)  # what was kept finite on the way is infinite
 
     return of
 

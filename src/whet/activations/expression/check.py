@@ -1,0 +1,134 @@
+"""Where within |x| <= 1e4 a function is not a finite number: outside its domain, at a pole, or beyond the largest float32.
+
+By looking: at a dense grid near 0, a logarithmic one up to 1e4, round numbers, and the places between which the answer
+changes, closed in by bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whet.activations.expression.bounds import MOST, REACH, guarded
+from whet.activations.expression.derive import derive
+from whet.activations.expression.evaluate import on_array
+from whet.activations.expression.nodes import Node
+
+Array = NDArray[np.float64]
+Curve = Callable[[Array], Array]
+Kind = Literal["undefined", "pole", "overflow"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A stretch of x, ends included, on which a function is undefined, infinite, or too large for float32."""
+
+    kind: Kind
+    low: float
+    high: float
+    of: str = "value"
+    """What is wrong there: the value, or the slope only."""
+
+    def __str__(self) -> str:
+        said = {"undefined": "undefined", "pole": "infinite", "overflow": "too large for float32"}[self.kind]
+        return f"its {self.of} is {said} {self._where()}"
+
+    def _where(self) -> str:
+        if self.low == self.high:
+            return f"at x = {self.low:g}"
+        if self.low <= -REACH and self.high >= REACH:
+            return "everywhere"
+        if self.low <= -REACH:
+            return f"below x = {self.high:.4g}"
+        if self.high >= REACH:
+            return f"above x = {self.low:.4g}"
+        return f"for x from {self.low:.4g} to {self.high:.4g}"
+
+
+def check(node: Node) -> tuple[Problem, ...]:
+    """What is wrong with a formula of x, in its value or its slope; nothing: it is a finite number everywhere."""
+    return check_curves(lambda z: on_array(guarded(node), x=z), lambda z: on_array(guarded(derive(node)), x=z))
+
+
+def check_curves(value: Curve, slope: Curve) -> tuple[Problem, ...]:
+    """The same for a function given by its value and slope; a slope's problem is told where the value has none."""
+    found = problems_of(value, "value")
+    known = [(p.low, p.high) for p in found]
+    more = [p for p in problems_of(slope, "slope") if not any(low <= p.high and p.low <= high for low, high in known)]
+    return (*found, *more)
+
+
+def places() -> Array:
+    """Where to look, sorted: whole and simple numbers are among them, since that is where poles are."""
+    far = np.geomspace(20, REACH, 2000)
+    near = np.linspace(-20, 20, 8001)
+    return np.unique(np.concatenate([-far, near.round(3), far, np.arange(-100.0, 101.0), [np.pi, -np.pi]]))
+
+
+def problems_of(curve: Curve, of: str) -> list[Problem]:
+    z = places()
+    kinds = _kinds(curve, z)
+    found = []
+    begin = 0
+    for end in [*(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1), len(z)]:
+        if kinds[begin]:
+            exact = begin == 0 or KINDS[kinds[begin]] == "pole"
+            low = z[begin] if exact else _edge(curve, z[begin], z[begin - 1])
+            high = z[end - 1] if end == len(z) or exact else _edge(curve, z[end - 1], z[end])
+            found.append(Problem(KINDS[kinds[begin]], _short(low), _short(high), of))
+        begin = end
+    return [*found, *_hidden_poles(curve, z, kinds, of)]
+
+
+MOST_POLES = 3
+"""Told at most of those that lie between two places: the nearest to 0."""
+KINDS: tuple[Kind, ...] = ("undefined", "undefined", "pole", "overflow")
+
+
+def _kinds(curve: Curve, z: Array) -> NDArray[np.int64]:
+    """0 where the curve is a number of float32, else a place in KINDS. An infinity among large numbers is an overflow."""
+    with np.errstate(all="ignore"):
+        y = curve(z)
+    kinds = np.zeros(len(z), dtype=np.int64)
+    kinds[np.abs(y) > MOST] = 3
+    infinite = np.flatnonzero(np.isinf(y))
+    beside = np.clip(np.stack([infinite - 1, infinite + 1]), 0, len(z) - 1)
+    kinds[infinite[~(np.abs(y[beside]) > 1e15).any(0)]] = 2
+    kinds[np.isnan(y)] = 1
+    return kinds
+
+
+def _edge(curve: Curve, bad: float, good: float) -> float:
+    """The last bad place towards a good one."""
+    kind = _kinds(curve, np.array([bad]))[0] > 0
+    for _ in range(60):
+        middle = (bad + good) / 2
+        if (_kinds(curve, np.array([middle]))[0] > 0) == kind:
+            bad = middle
+        else:
+            good = middle
+    return bad
+
+
+def _hidden_poles(curve: Curve, z: Array, kinds: NDArray[np.int64], of: str) -> list[Problem]:
+    """Poles between two places: the curve changes sign there, and grows as one comes nearer."""
+    with np.errstate(all="ignore"):
+        y = curve(z)
+        jump = np.flatnonzero((kinds[1:] == 0) & (kinds[:-1] == 0) & (y[1:] * y[:-1] < 0) & (np.abs(z[1:]) < 40))
+        low, high = z[jump], z[jump + 1]
+        before = np.maximum(np.abs(y[jump]), np.abs(y[jump + 1]))
+        for _ in range(45):
+            middle = (low + high) / 2
+            same = np.sign(curve(middle)) == np.sign(curve(low))
+            low, high = np.where(same, middle, low), np.where(same, high, middle)
+        after = np.minimum(np.abs(curve(low)), np.abs(curve(high)))
+    poles = sorted(low[(after > 1e6 * before) & (after > 1e6)], key=abs)[:MOST_POLES]
+    return [Problem("pole", place, place, of) for place in map(_short, poles)]
+
+
+def _short(place: float) -> float:
+    return round(float(place), 9) + 0.0
