@@ -1,0 +1,121 @@
+"""From what a person asked for to a maker of modules: a name, a formula, a module, a factory, a callable."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from whet.activations import ACTIVATIONS
+from whet.errors import UnknownName, UserError
+from whet.surgery.places import Place
+
+Given = str | nn.Module | type[nn.Module] | Callable[..., Any]
+
+
+class Function(nn.Module):
+    """A plain function of one tensor as a module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+    def extra_repr(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How to make the new activation for a place."""
+
+    label: str
+    make: Callable[[Place], nn.Module]
+
+
+def maker_of(new: Given, per_channel: bool = False) -> Maker:
+    """The maker for what a caller gave. UnknownName for a name that is none, UserError for what is no activation."""
+    if isinstance(new, str):
+        return _of_formula(new) if _is_formula(new) else _of_entry(new, per_channel)
+    if isinstance(new, nn.Module):
+        return Maker(type(new).__name__, lambda place: copy.deepcopy(new))
+    if isinstance(new, type) and issubclass(new, nn.Module):
+        return Maker(new.__name__, lambda place: new())
+    if callable(new):
+        return _of_callable(new)
+    raise UserError(
+        f"{new!r} is no activation.",
+        "Give a name, a formula, a module, a function that makes one, or a function of a tensor.",
+    )
+
+
+def _is_formula(text: str) -> bool:
+    return not text.replace("_", "").replace("-", "").isalnum() and text not in ACTIVATIONS
+
+
+def _of_formula(text: str) -> Maker:
+    from whet import activations
+
+    return Maker(text, lambda place: activations.formula(text))
+
+
+def _of_entry(name: str, per_channel: bool) -> Maker:
+    entry = ACTIVATIONS[name]
+    if getattr(entry, "width", 1.0) != 1.0:
+        raise UserError(
+            f"{entry.name} changes the number of channels, so it can't stand where another activation stood.",
+            "For gates use whet.surgery.make_gated, which doubles the layer in front.",
+        )
+    per_channel = per_channel and getattr(entry, "wants_channels", False)
+    return Maker(entry.name, lambda place: _from_entry(entry, place, per_channel))
+
+
+def _from_entry(entry: Any, place: Place, per_channel: bool) -> nn.Module:
+    params = dict(entry.defaults)
+    if per_channel or getattr(entry, "needs_channels", False):
+        if place.shape is None:
+            raise UserError(
+                f"{entry.name} needs the number of channels at {place.where}, which this sample does not reach.",
+                "Give a sample that reaches it, or leave the place out by where=.",
+            )
+        params |= {"channels": place.shape[place.channel_dim], "dim": place.channel_dim}
+    made: nn.Module = entry.make(**params)
+    return made
+
+
+def _of_callable(new: Callable[..., Any]) -> Maker:
+    if _needs_argument(new):
+        return Maker(getattr(new, "__name__", "function"), lambda place: Function(new))
+    if not isinstance(new(), nn.Module):
+        raise UserError(
+            f"{new!r} makes {type(new()).__name__}, not a module.", "Return an nn.Module, or take a tensor."
+        )
+    return Maker(getattr(new, "__name__", "factory"), lambda place: new())
+
+
+def _needs_argument(new: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(new).parameters.values()
+    except (TypeError, ValueError):  # a function of torch: it takes a tensor
+        return True
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    """Whether two activations are of one kind: class, settings and the shapes of what they learn, not its values."""
+    shapes = [{k: (v.shape, v.dtype) for k, v in m.state_dict().items()} for m in (a, b)]
+    return type(a) is type(b) and repr(a) == repr(b) and shapes[0] == shapes[1]
+
+
+def canonical(name: str) -> str:
+    """The catalogue's own name for an alias; the name itself if the catalogue does not have it."""
+    try:
+        return ACTIVATIONS[name].name
+    except UnknownName:
+        return name

@@ -1,0 +1,179 @@
+"""Changed code: a module's method in which an expression is exchanged for a call of a child module.
+
+    F.relu(self.conv(x))          self.relu_0(self.conv(x))
+    x.clamp(min=0)                self.relu_1(x)
+    activations[i](x)             self.relu_2(activations[i], x)      a Guard: other functions pass through it
+    x * torch.sigmoid(x)          self.silu_0(x)
+
+The method is written anew from its own text, in a subclass of the module's class; the one module that is changed gets
+that class. So everything else about the module stays: its attributes, hooks, names. torch.compile, torch.export and a
+reader see plain code. Copies and pickles carry the cuts as plain data and make the class again.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import CodeType, FunctionType
+from typing import Any, Literal
+
+from torch import nn
+
+from whet.errors import UserError
+from whet.surgery import source
+from whet.surgery.frames import Span
+from whet.surgery.source import Text
+
+Form = Literal["call", "method", "operator", "formula", "guarded", "watched", "whole"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One expression in one method, to be exchanged for a call of the child `child`. Plain data."""
+
+    method: str
+    child: str
+    form: Form
+    qualname: str = ""
+    span: Span = (0, 0, 0, 0)
+    """Lines counted from the method's first."""
+    position: int = 0
+    root: str = ""
+    digest: str = ""
+    """Of the method's text: the cut fits this text only."""
+    trail: tuple[tuple[str, Span | None], ...] = ()
+    """For `watched`: every function on the way to the call, by name and expression."""
+
+
+def digest_of(text: Text) -> str:
+    """A short name of a method's text."""
+    return hashlib.sha256(ast.unparse(text.tree).encode()).hexdigest()[:16]
+
+
+def shifted(span: Span, lines: int) -> Span:
+    """The span with its lines moved."""
+    return span[0] + lines, span[1] + lines, span[2], span[3]
+
+
+def exchange(text: Text, cuts: list[Cut], first_line: int) -> Text:
+    """The text with each cut's expression exchanged."""
+    tree = copy.deepcopy(text.tree)
+    own = tree.args.posonlyargs + tree.args.args
+    targets = {id(source.at(tree, shifted(c.span, first_line))): c for c in cuts}
+    changed = _Exchange(targets, own[0].arg).visit(tree)
+    return Text(changed, text.class_name, text.imports)
+
+
+class _Exchange(ast.NodeTransformer):
+    def __init__(self, targets: dict[int, Cut], own: str) -> None:
+        self.targets, self.own = targets, own
+
+    def visit(self, node: ast.AST) -> Any:
+        cut = self.targets.get(id(node))
+        visited = self.generic_visit(node)
+        return visited if cut is None else ast.copy_location(_written(visited, cut, self.own), node)
+
+
+def _written(node: ast.AST, cut: Cut, own: str) -> ast.AST:
+    child = ast.Attribute(ast.Name(own, ast.Load()), cut.child, ast.Load())
+    if isinstance(node, ast.AugAssign):
+        assert isinstance(node.target, ast.Name)
+        return ast.Assign([node.target], ast.Call(child, [ast.Name(node.target.id, ast.Load())], []))
+    if cut.form == "formula":
+        return ast.Call(child, [ast.Name(cut.root, ast.Load())], [])
+    if cut.form == "guarded":
+        assert isinstance(node, ast.Call)
+        return ast.Call(child, [node.func, *node.args], node.keywords)
+    return ast.Call(child, [tensor_of(node, cut)], [])
+
+
+def tensor_of(node: ast.AST, cut: Cut) -> ast.expr:
+    """The part of the expression that is the tensor."""
+    if isinstance(node, ast.BinOp):
+        return node.left if cut.position == 0 else node.right
+    assert isinstance(node, ast.Call)
+    if cut.form == "method":
+        assert isinstance(node.func, ast.Attribute)
+        return node.func.value if cut.position == 0 else node.args[cut.position - 1]
+    if len(node.args) > cut.position:
+        return node.args[cut.position]
+    return next(k.value for k in node.keywords if k.arg in ("input", "x", "inputs", cut.root))
+
+
+@cache
+def with_cuts(kind: type, cuts: tuple[Cut, ...]) -> type:
+    """The subclass of `kind` whose methods have these cuts; the same one each time."""
+    methods = {name: _method(kind, name, [c for c in cuts if c.method == name]) for name in {c.method for c in cuts}}
+    body = {**methods, "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    body |= {"__reduce_ex__": _reduce, "_whet_cuts": (*getattr(kind, "_whet_cuts", ()), cuts)}
+    body["_whet_plain"] = getattr(kind, "_whet_plain", kind)
+    return type(kind)(kind.__name__, (kind,), body)
+
+
+def _method(kind: type, name: str, cuts: list[Cut]) -> Any:
+    function = getattr(kind, name)
+    if any(c.form == "whole" for c in cuts):
+        return _whole(cuts[0].child)
+    written = [c for c in cuts if c.form != "watched"]
+    if written:
+        function = _rewritten(kind, function, written)
+    watched = [c for c in cuts if c.form == "watched"]
+    if watched:
+        from whet.surgery.watched import watching
+
+        function = watching(function, tuple(watched))
+    return function
+
+
+def _whole(child: str) -> Callable:
+    def forward(self: nn.Module, x: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, child)(x)
+
+    return forward
+
+
+def _rewritten(kind: type, function: Any, cuts: list[Cut]) -> Any:
+    inner = find_function(
+        function, lambda code: code.co_qualname == cuts[0].qualname and _digest(code) == cuts[0].digest
+    )
+    if inner is None:
+        raise UserError(
+            f"The text of {kind.__name__}.{cuts[0].method} is not the one in which activations were replaced.",
+            "Load the model with the version of the code that it was saved with.",
+        )
+    text = source.text_of(inner.__code__)
+    assert text is not None
+    changed = exchange(text, cuts, inner.__code__.co_firstlineno)
+    label = f"<{inner.__qualname__} after surgery {digest_of(changed)[:8]}>"
+    return source.rewrapped(function, inner, source.rebuilt(inner, changed, label))
+
+
+def _digest(code: CodeType) -> str:
+    text = source.text_of(code)
+    return digest_of(text) if text else ""
+
+
+def find_function(function: Any, accept: Callable[[CodeType], bool], depth: int = 8) -> FunctionType | None:
+    """The function, or the one inside its decorators, whose code is accepted."""
+    if not isinstance(function, FunctionType):
+        return None
+    if accept(function.__code__):
+        return function
+    held = source.held_by(function) if depth else []
+    return next((f for f in (find_function(h, accept, depth - 1) for h in held) if f), None)
+
+
+def _reduce(self: nn.Module, protocol: Any) -> Any:
+    made = type(self)._whet_plain.__reduce_ex__(self, protocol)
+    return (_reborn, (type(self)._whet_plain, type(self)._whet_cuts), *made[2:])
+
+
+def _reborn(plain: type, layers: tuple[tuple[Cut, ...], ...]) -> Any:
+    kind = plain
+    for cuts in layers:
+        kind = with_cuts(kind, cuts)
+    return kind.__new__(kind)

@@ -1,0 +1,83 @@
+"""The modules of a model and everything that holds them: registered children, and plain lists and dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, MutableMapping, MutableSequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+_OWN = frozenset(vars(nn.Module()))
+"""Attributes that every module has."""
+
+
+def every_module(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Path and module, also of modules that stand in plain lists, tuples and dicts, which torch does not register."""
+    seen: set[int] = set()
+    todo = list(model.named_modules())
+    for path, module in todo:
+        if id(module) not in seen:
+            seen.add(id(module))
+            yield path, module
+            for slot in _hidden_slots(module):
+                if id(slot.module) not in seen:
+                    todo.extend(slot.module.named_modules(prefix=f"{path}.{slot.name}".lstrip(".")))
+
+
+def module_at(model: nn.Module, path: str) -> nn.Module:
+    """The module with this path, as `every_module` names it."""
+    try:
+        return model.get_submodule(path)
+    except AttributeError:
+        return dict(every_module(model))[path]
+
+
+@dataclass
+class Slot:
+    """One place that holds a module."""
+
+    owner: nn.Module
+    name: str
+    table: Any
+    key: Any
+    module: nn.Module
+
+    def put(self, module: nn.Module) -> None:
+        """Let this place hold another module."""
+        if isinstance(self.table, tuple):
+            items = list(self.table)
+            items[self.key] = module
+            field = self.name.partition("[")[0]
+            self.table = vars(self.owner)[field] = tuple(items)
+        else:
+            self.table[self.key] = module
+            if self.table is self.owner._modules and self.key in vars(self.owner):
+                vars(self.owner)[self.key] = module
+        self.module = module
+
+
+def _hidden_slots(module: nn.Module) -> Iterator[Slot]:
+    for field, value in vars(module).items():
+        if field in _OWN:
+            continue
+        for key, item in _items(value):
+            if isinstance(item, nn.Module):
+                yield Slot(module, f"{field}[{key!r}]", value, key, item)
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, MutableMapping):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, MutableSequence | tuple) else []
+
+
+def slots_of(model: nn.Module, module: nn.Module) -> list[Slot]:
+    """Everything in the model that holds this module."""
+    found = []
+    for _, owner in every_module(model):
+        for name, child in owner._modules.items():
+            if child is module:
+                found.append(Slot(owner, name, owner._modules, name, module))
+        found += [slot for slot in _hidden_slots(owner) if slot.module is module]
+    return found

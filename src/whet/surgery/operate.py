@@ -1,0 +1,240 @@
+"""Putting a module where a non-linearity stood: four ways, the plainest that does it exactly.
+
+swapped      a layer of its own: everything that holds it holds the new one
+attribute    a function that the module keeps, `self.activation = F.relu`: the attribute becomes a child
+rewritten    an expression in the module's code becomes a call of a child (cuts.py)
+watched      the same at run time, where the code can't be rewritten (watched.py)
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from torch import Tensor, nn
+
+from whet.errors import UserError
+from whet.surgery import changes, cuts, source, unreached, vocabulary
+from whet.surgery.cuts import Cut, Form, find_function
+from whet.surgery.modules import module_at, slots_of
+from whet.surgery.places import Place, Site
+from whet.surgery.source import Text
+from whet.surgery.watched import trail_of
+
+Undo = Callable[[], None]
+
+
+class WriteBack(nn.Module):
+    """An activation that also overwrites its input, as `relu_` does, because somebody reads that later."""
+
+    def __init__(self, function: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.copy_(self.function(x.clone()))
+
+
+class Guard(nn.Module):
+    """`function` answers calls of `called`; any other function that the expression may hold runs as it would."""
+
+    def __init__(self, called: Any, function: nn.Module) -> None:
+        super().__init__()
+        self.called = called
+        self.function = function
+
+    def forward(self, called: Any, *args: Any, **kwargs: Any) -> Any:
+        if called is self.called:
+            return self.function(args[0])
+        return called(*args, **kwargs)
+
+
+@dataclass
+class Operation:
+    """A place of a model, the module that is to stand there, and how to put it there."""
+
+    model: nn.Module
+    place: Place
+    new: nn.Module
+
+    def __post_init__(self) -> None:
+        self.owner = module_at(self.model, self.place.path)
+
+    def swap(self) -> tuple[str, list[Undo]]:
+        """Replace a layer in everything that holds it. Its hooks and its mode go over to the new one."""
+        old = self.owner
+        slots = slots_of(self.model, old)
+        if not slots or _is_keras(old):
+            return self._take_over(old)
+        take_after(self.new, old)
+        undos: list[Undo] = []
+        for slot in slots:
+            slot.put(self.new)
+            undos.append(functools.partial(slot.put, old))
+            undos += tell_encoder_layer(slot.owner, slot.name, self.new)
+        return "swapped", undos
+
+    def _take_over(self, layer: nn.Module) -> tuple[str, list[Undo]]:
+        """Leave the layer where it is, and let it hand its input on: for the root, and where a graph holds the layers."""
+        cut = Cut("call" if _is_keras(layer) else "forward", free_name(layer, self.place.what), "whole")
+        return "rewritten", apply_cuts(layer, {cut: self.new})
+
+    def set_attribute(self, name: str) -> tuple[str, list[Undo]]:
+        """Replace a function that the owner keeps under this name."""
+        return "attribute", [
+            changes.add_child(self.owner, name, self.new),
+            *tell_encoder_layer(self.owner, name, self.new),
+        ]
+
+    @property
+    def site(self) -> Site:
+        """The expression. UserError if there is none: compiled code."""
+        if self.place.site is None or self.place.how == "kernel":
+            raise refusal(self.place, "it is computed inside compiled code")
+        return self.place.site
+
+    def attribute(self) -> str | None:
+        """The attribute of the owner that holds the function which the place calls, if it calls one."""
+        node, own = self._node(), self.site.method.co_varnames[0]
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return None
+        on_self = isinstance(node.func.value, ast.Name) and node.func.value.id == own
+        return node.func.attr if on_self and callable(vars(self.owner).get(node.func.attr)) else None
+
+    def _node(self) -> ast.expr | ast.AugAssign | None:
+        text = source.text_of(self.site.method)
+        return source.at(text.tree, self.site.span) if text else None
+
+    def cut(self, taken: set[str]) -> tuple[Cut, nn.Module]:
+        """How the owner's code has to be changed, and the child that it will call."""
+        site = self.site
+        method = method_of(self.owner, site.method)
+        if method is None:
+            raise refusal(self.place, "its code is not a method of the module's class")
+        child = free_name(self.owner, self.place.what, taken)
+        text = source.text_of(site.method)
+        form = form_of(self.place, self._node(), type(self.owner), method) if text else None
+        if text is None or form is None:
+            return self._watched(method, child), self.new
+        span = cuts.shifted(site.span, -site.method.co_firstlineno)
+        digest = cuts.digest_of(text)
+        made = Cut(method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
+        return made, Guard(site.function, self.new) if form == "guarded" else self.new
+
+    def _watched(self, method: str, child: str) -> Cut:
+        if not self.site.called:
+            raise refusal(self.place, "it is a formula in code that can't be rewritten")
+        trail = trail_of(self.site.steps)
+        return Cut(method, child, "watched", position=self.site.position, root=self.site.called, trail=trail)
+
+
+def refusal(place: Place, why: str) -> UserError:
+    """The error for a place where nothing can be put."""
+    return UserError(
+        f"{place.what} at {place.where} can't be replaced: {why}.",
+        "Leave it out by where=, for example where=lambda place: place.where != ....",
+    )
+
+
+def form_of(place: Place, node: ast.AST | None, kind: type, method: str) -> Form | None:
+    """The form of a rewritten expression, or None if it can't be rewritten exactly."""
+    site = place.site
+    assert site is not None
+    if node is None or _hides_self(source.text_of(site.method), site.method.co_varnames[0]):
+        return None
+    if place.how == "formula":
+        return "formula" if not isinstance(node, ast.AugAssign) or _target(node) == site.root else None
+    if isinstance(node, ast.BinOp):
+        return "operator" if isinstance(node.op, ast.Pow) and place.what in ("pow", "square") else None
+    return _form_of_call(place, node, kind, method) if isinstance(node, ast.Call) else None
+
+
+def _form_of_call(place: Place, node: ast.Call, kind: type, method: str) -> Form | None:
+    site = place.site
+    assert site is not None
+    if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+        return None
+    if place.how == "method":
+        named = isinstance(node.func, ast.Attribute) and node.func.attr == (site.called or place.what)
+        return "method" if named or place.count == 0 else None
+    function = find_function(getattr(kind, method), lambda code: code is site.method)
+    called = unreached.resolved(node.func, function) if function else None
+    if called is None:
+        return "guarded" if node.args and site.position == 0 and site.function is not None else None
+    known = called is site.function or vocabulary.plain_name(called) == place.what or place.count == 0
+    return "call" if known and (node.args or node.keywords) else None
+
+
+def _target(node: ast.AugAssign) -> str:
+    return node.target.id if isinstance(node.target, ast.Name) else ""
+
+
+def _hides_self(text: Text | None, own: str) -> bool:
+    if text is None:
+        return True
+    inner = [n for n in ast.walk(text.tree) if isinstance(n, ast.FunctionDef | ast.Lambda) and n is not text.tree]
+    return any(a.arg == own for n in inner for a in (*n.args.posonlyargs, *n.args.args, *n.args.kwonlyargs))
+
+
+def method_of(owner: nn.Module, code: CodeType) -> str | None:
+    """The name under which the owner's class has the method with this code, decorated or not; None if it has none."""
+    for name in dict.fromkeys(name for kind in type(owner).__mro__ for name in vars(kind)):
+        value = inspect.getattr_static(type(owner), name)
+        if find_function(value, lambda c: c is code):
+            return None if value is vars(nn.Module).get(name) or name in vars(owner) else name
+    return None
+
+
+def free_name(owner: nn.Module, what: str, taken: set[str] | None = None) -> str:
+    """A name for a new child, such as "relu_0", that the owner does not use."""
+    base = what if what.isidentifier() else "activation"
+    names = (f"{base}_{i}" for i in itertools.count())
+    return next(n for n in names if not hasattr(owner, n) and n not in (taken or ()))
+
+
+def apply_cuts(owner: nn.Module, children: dict[Cut, nn.Module]) -> list[Undo]:
+    """Give the owner changed code and the children that it calls; returns what takes it back."""
+    undos = [changes.add_child(owner, cut.child, child) for cut, child in children.items()]
+    return [*undos, changes.set_class(owner, cuts.with_cuts(type(owner), tuple(children)))]
+
+
+def take_after(new: nn.Module, old: nn.Module) -> None:
+    """Hooks and mode of the old layer, for the new one."""
+    new.train(old.training)
+    for name in _HOOKS:
+        vars(new)[name] = vars(old)[name]
+
+
+_HOOKS = tuple(
+    n for n in vars(nn.Module()) if re.search("hooks|with_kwargs|always_called", n) and "state_dict" not in n
+)
+"""Attributes of a module that hold its hooks."""
+
+
+def tell_encoder_layer(owner: nn.Module, name: str, new: nn.Module) -> list[Undo]:
+    """torch's encoder layer keeps a note of its activation, by which it chooses a kernel that computes that one inside."""
+    if name != "activation" or "activation_relu_or_gelu" not in vars(owner):
+        return []
+    exact = type(new) is nn.GELU and new.approximate == "none"
+    return [changes.set_value(owner, "activation_relu_or_gelu", 1 if type(new) is nn.ReLU else 2 if exact else 0)]
+
+
+def tell_encoders(model: nn.Module) -> list[Undo]:
+    """torch's encoder packs sequences for that kernel; it must not where its layers don't use it any more."""
+    return [
+        changes.set_value(encoder, "use_nested_tensor", False)
+        for encoder in model.modules()
+        if isinstance(encoder, nn.TransformerEncoder) and getattr(encoder, "use_nested_tensor", False)
+        and not all(getattr(layer, "activation_relu_or_gelu", 1) for layer in encoder.layers)
+    ]  # fmt: skip
+
+
+def _is_keras(module: nn.Module) -> bool:
+    return any(kind.__module__.startswith("keras.") for kind in type(module).__mro__)

@@ -1,0 +1,75 @@
+"""A place: one non-linearity of a model, where it stands, what it is, and how the model calls it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, Literal
+
+from whet.surgery.frames import Span, Step
+
+How = Literal["module", "call", "method", "operator", "formula", "kernel"]
+Role = Literal["activation", "gate", "attention", "output", "recurrent", "norm", "loss", "arithmetic"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """An expression in a module's code: the method of the module, the code in which the expression stands, its span."""
+
+    method: CodeType
+    code: CodeType
+    span: Span
+    steps: tuple[Step, ...]
+    """From the method to the torch call; more than those of the method's own code where helpers lie between."""
+    function: Any = None
+    """What is called there, torch's own or somebody's; None for a formula, or where the text says it."""
+    called: str = ""
+    """The name of torch's function at the end of the way, if there is one only."""
+    position: int = 0
+    """Which of its arguments is the tensor."""
+    root: str = ""
+    """For a formula, the name of the variable that it is a function of."""
+
+    @property
+    def key(self) -> tuple[str, str, Span]:
+        return self.code.co_filename, self.code.co_qualname, self.span
+
+
+@dataclass(frozen=True)
+class Place:
+    """One non-linearity. `str(place)` is a line for people."""
+
+    path: str
+    """Of the module that is it, or whose code computes it; "" is the model itself."""
+    what: str
+    """Its name in the catalogue where it has one."""
+    how: How
+    """module: a layer of its own. call: a function, such as F.relu(x). method: of a tensor, x.relu(). operator: x ** 2.
+    formula: spelt out in arithmetic. kernel: inside compiled code, seen only by what it computes."""
+    role: Role
+    """activation: what a replacement replaces if nothing else is said. gate: opens or closes another signal. attention,
+    recurrent: inside these mechanisms. output: makes the model's own result. norm, loss, arithmetic: parts of those."""
+    count: int
+    """How often it is computed in one run; 0 if the sample does not reach it."""
+    shape: tuple[int, ...] | None
+    """Of its input, the first time; None if it is not reached."""
+    stage: int = 0
+    """0 at the model's full resolution, and one more each time that maps get smaller."""
+    channel_dim: int = 1
+    """Where its input's channels are."""
+    source: str = ""
+    """File and line of the expression; "" for a layer of its own."""
+    site: Site | None = field(default=None, repr=False, compare=False)
+    stale: bool = field(default=False, repr=False, compare=False)
+    """It overwrites its input, and that is read later."""
+
+    @property
+    def where(self) -> str:
+        """The module's path, and the line if it is an expression in that module's code."""
+        path = self.path or "(model)"
+        return f"{path} ({self.source})" if self.source else path
+
+    def __str__(self) -> str:
+        seen = f"{self.count}x {'x'.join(map(str, self.shape))}" if self.shape is not None else "not reached"
+        role = "" if self.role == "activation" else f", {self.role}"
+        return f"{self.where}: {self.what} ({self.how}{role}), {seen}"

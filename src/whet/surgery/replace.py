@@ -1,0 +1,181 @@
+"""Replacing activations, wherever and however a model computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from whet.errors import UserError
+from whet.surgery import catalogue, operate, select
+from whet.surgery import sample as samples
+from whet.surgery.changes import Change, Changes, extend_optimizer
+from whet.surgery.find import find
+from whet.surgery.modules import module_at
+from whet.surgery.operate import Operation, WriteBack
+from whet.surgery.places import Place
+
+New = catalogue.Given | Mapping[Any, Any]
+
+
+def replace_activations(
+    model: nn.Module,
+    new: New,
+    *,
+    sample: Any,
+    where: select.Where = None,
+    per_channel: bool = False,
+    inplace: bool = False,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> tuple[nn.Module, Changes]:
+    """The model with other activations, and what was done, place by place.
+
+    `new` is a name of the catalogue, a formula, a module (each place gets a copy), a class or function that makes one, a
+    function of a tensor, or a table {where: new} of which the first match counts. `where` says which places are meant
+    (`select.chosen`); by default all that `find` calls activations: neither gates nor attention, nor what makes the
+    model's own result. `per_channel`: what the catalogue's learned functions learn, they learn for each channel.
+
+    The given model stays as it is, unless `inplace`; then `optimizer` is told of new parameters. Places that already
+    have what is asked for are left alone. Raises UserError, and changes nothing, if a place can't be replaced.
+    """
+    if optimizer is not None and not inplace:
+        raise UserError(
+            "An optimiser trains the model that it was made for, and this would be another.", "Use inplace=True."
+        )
+    places = find(model, sample)
+    target = model if inplace else samples.twin(model)
+    wanted = _wanted(places, new, where, target)
+    changes = Changes(kept=[f"{p.where}: {p.what} ({p.role})" for p in places if all(p is not q for q, _ in wanted)])
+    known = {id(p) for p in target.parameters()}
+    try:
+        _replace(target, places, wanted, per_channel, sample, changes)
+        if optimizer is not None and (fresh := [p for p in target.parameters() if id(p) not in known]):
+            changes._inverses.append(extend_optimizer(optimizer, fresh))
+    except Exception:
+        changes.undo()
+        raise
+    return target, changes
+
+
+def _wanted(places: list[Place], new: New, where: select.Where, model: nn.Module) -> list[tuple[Place, Any]]:
+    if isinstance(new, Mapping):
+        return select.by_pattern(places, new, model)
+    return [(place, new) for place in select.chosen(places, where, model)]
+
+
+def _replace(
+    model: nn.Module,
+    places: list[Place],
+    wanted: list[tuple[Place, Any]],
+    per_channel: bool,
+    sample: Any,
+    changes: Changes,
+) -> None:
+    operations = [_operation(model, place, new, per_channel) for place, new in wanted]
+    wanted_places = [place for place, _ in wanted]
+    rewritten: list[Operation] = []
+    for operation in operations:
+        if not _is_done(operation, changes) and not _replaced_whole(operation, places, wanted_places, changes):
+            rewritten.append(operation)
+    _rewrite(rewritten, changes)
+    changes._inverses.extend(operate.tell_encoders(model))
+    confirm(model, [o for o in operations if o.place.count], sample)
+
+
+def _operation(model: nn.Module, place: Place, new: Any, per_channel: bool) -> Operation:
+    if place.role == "recurrent":
+        raise operate.refusal(
+            place, "a fused kernel computes it; whet.surgery.replace_cells makes cells of other functions"
+        )
+    made = catalogue.maker_of(new, per_channel).make(place)
+    owner = module_at(model, place.path)
+    like = next((p for m in (owner, model) for p in m.parameters() if p.is_floating_point()), None)
+    made.train(owner.training)
+    if like is not None:
+        made.to(device=like.device, dtype=like.dtype)
+    return Operation(model, place, WriteBack(made) if place.stale else made)
+
+
+def _is_done(operation: Operation, changes: Changes) -> bool:
+    if operation.place.how != "module":
+        return False
+    if same := catalogue.same(operation.owner, operation.new):
+        changes.kept.append(f"{operation.place.where}: {operation.place.what} already")
+    return same
+
+
+def _replaced_whole(operation: Operation, places: list[Place], wanted: list[Place], changes: Changes) -> bool:
+    """Whether the place was replaced without touching code: a layer, or a function that the owner keeps."""
+    place = operation.place
+    if place.how == "module":
+        _note(changes, operation, *operation.swap())
+        return True
+    name = operation.attribute()
+    if name is None or not _all_meant(operation, name, places, wanted):
+        return False
+    _note(changes, operation, *operation.set_attribute(name))
+    return True
+
+
+def _all_meant(operation: Operation, name: str, places: list[Place], wanted: list[Place]) -> bool:
+    """Whether every place where the owner calls this attribute is to be replaced."""
+    others = [p for p in places if p.path == operation.place.path and p.site and p.how == "call" and p.how != "kernel"]
+    users = [p for p in others if Operation(operation.model, p, operation.new).attribute() == name]
+    return all(any(u is w for w in wanted) for u in users)
+
+
+def _note(changes: Changes, operation: Operation, how: str, undos: list[operate.Undo]) -> None:
+    place = operation.place
+    changes.add(Change(place.where, place.what, _label(operation.new), how), *undos)
+
+
+def _label(module: nn.Module) -> str:
+    inner = module.function if isinstance(module, WriteBack) else module
+    return f"{type(inner).__name__}, written back" if inner is not module else str(module).partition("\n")[0]
+
+
+def _rewrite(operations: list[Operation], changes: Changes) -> None:
+    by_owner: dict[int, list[Operation]] = {}
+    for operation in operations:
+        by_owner.setdefault(id(operation.owner), []).append(operation)
+    for group in by_owner.values():
+        children: dict[Any, nn.Module] = {}
+        for operation in group:
+            cut, child = operation.cut({c.child for c in children})
+            children[cut] = child
+        undos = operate.apply_cuts(group[0].owner, children)
+        for operation, cut in zip(group, children, strict=True):
+            how = "watched" if cut.form == "watched" else "rewritten"
+            _note(changes, operation, how, undos if operation is group[0] else [])
+
+
+def confirm(model: nn.Module, operations: list[Operation], sample: Any) -> None:
+    """Run the changed model on a copy and see that each new module was called as often as what it replaced."""
+    calls: dict[int, int] = {}
+    handles = [
+        o.new.register_forward_hook(lambda m, *_: calls.__setitem__(id(m), calls.get(id(m), 0) + 1)) for o in operations
+    ]
+    try:
+        for training in (model.training, not model.training):
+            _run_untouched(model, sample, training)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for operation in operations:
+        if not calls.get(id(operation.new)) and operation.place.how != "module":
+            raise operate.refusal(operation.place, "the new function was not called there")
+
+
+def _run_untouched(model: nn.Module, sample: Any, training: bool) -> None:
+    buffers = {name: b.clone() for name, b in model.named_buffers()}
+    with samples.quietly(training, model):
+        try:
+            samples.run(model, sample)
+        except UserError:
+            if training == model.training:
+                raise
+        finally:
+            for name, buffer in model.named_buffers():
+                buffer.copy_(buffers[name])

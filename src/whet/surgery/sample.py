@@ -1,0 +1,114 @@
+"""Running a model on a sample without leaving a trace: no gradient, no random number drawn, no buffer changed."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
+
+from whet.errors import UserError
+
+
+def run(model: nn.Module, sample: Any) -> Any:
+    """The model on a sample: a tensor, a tuple of arguments, or a dict of keyword arguments. UserError if it fails."""
+    try:
+        if isinstance(sample, Mapping):
+            return model(**sample)
+        return model(*sample) if isinstance(sample, tuple) else model(sample)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"The model fails on this sample ({describe(sample)}): {_short(error)}",
+            "Give a sample that model(sample) accepts; a tuple holds arguments, a dict keyword arguments.",
+        ) from error
+
+
+def describe(value: Any) -> str:
+    """A sample in a few words: shapes of tensors, kinds of other things."""
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k}={describe(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(describe(v) for v in value)
+    return type(value).__name__
+
+
+def _short(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def tensors_in(value: Any, depth: int = 6) -> Iterator[Tensor]:
+    """Every tensor in nested lists, tuples, dicts and records."""
+    if isinstance(value, Tensor):
+        yield value
+    elif depth and isinstance(value, Mapping):
+        for v in value.values():
+            yield from tensors_in(v, depth - 1)
+    elif depth and isinstance(value, list | tuple | set):
+        for v in value:
+            yield from tensors_in(v, depth - 1)
+    elif depth and hasattr(value, "__dict__") and not isinstance(value, nn.Module | type):
+        for v in vars(value).values():
+            yield from tensors_in(v, depth - 1)
+
+
+def key_of(tensor: Tensor) -> int:
+    """One number per piece of memory: a view has that of its base."""
+    try:
+        return tensor.untyped_storage()._cdata
+    except (RuntimeError, NotImplementedError):  # sparse and nested tensors have none
+        return id(tensor)
+
+
+@contextlib.contextmanager
+def quietly(training: bool, model: nn.Module) -> Iterator[None]:
+    """Without gradients and in this mode; the random state and every module's mode are put back afterwards."""
+    modes = [(m, m.training) for m in model.modules()]
+    devices = sorted({t.device.index for t in model.parameters() if t.is_cuda and t.device.index is not None})
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices), torch.compiler.set_stance("force_eager"):
+            torch.manual_seed(0)
+            for module, mode in modes:
+                module.training = mode if training == model.training else training
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def check(model: Any) -> nn.Module:
+    """The model, if surgery can work on it. UserError names what is no network, is scripted, or has no weights yet."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{type(model).__name__} is no network.", "Give a torch.nn.Module.")
+    for name, module in model.named_modules():
+        called = f"layer {name!r}" if name else "the model"
+        if isinstance(module, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+            raise UserError(
+                f"{called} is a TorchScript module, whose code is fixed.",
+                "Do the surgery first, then torch.jit.script or trace the result.",
+            )
+        if any(isinstance(p, UninitializedTensorMixin) for p in module.parameters(recurse=False)):
+            raise UserError(
+                f"{called} ({type(module).__name__}) has no weights yet.",
+                "Run the model once, so that its lazy layers see their input, and come again.",
+            )
+    return model
+
+
+def twin(model: nn.Module) -> nn.Module:
+    """A copy to experiment on. UserError where a model can't be copied."""
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        raise UserError(
+            f"The model can't be copied: {_short(error)}",
+            "Make it copyable by copy.deepcopy, or detach the tensors that it keeps from an earlier run.",
+        ) from error

@@ -1,0 +1,91 @@
+"""Which places are meant: by a name, a pattern, a class, a part they play, a stage, or any question asked of a place."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
+
+from torch import nn
+
+from whet.errors import UnknownName, UserError
+from whet.surgery import catalogue
+from whet.surgery.modules import module_at
+from whet.surgery.places import Place, Role
+
+Where = None | str | int | type[nn.Module] | Callable[[Place], bool] | Sequence[Any]
+ROLES: tuple[str, ...] = get_args(Role)
+
+
+def chosen(places: Sequence[Place], where: Where, model: nn.Module) -> list[Place]:
+    """The places that `where` means; UserError if it means none.
+
+    None: all that play the part "activation"; where there is none of those, the model's own outputs. "relu": of that
+    name (not in fused recurrent kernels, not arithmetic). "gate": of that role. "layer1", "blocks.*": of modules with
+    that path, or inside. 2: of that stage. A module class: layers of that class. A function: for which it is true. A
+    list: any of these.
+    """
+    if where is None:
+        found = [p for p in places if p.role == "activation"]
+        found = found or [p for p in places if p.role == "output" and p.how != "kernel"]
+    else:
+        found = [p for p in places if _means(where, p, model)]
+    if not found:
+        _complain(places, where)
+    return found
+
+
+def _complain(places: Sequence[Place], where: Where) -> None:
+    if not places:
+        raise UserError(
+            "The model computes no activation on this sample: it is a linear map.", "Give another model or sample."
+        )
+    if where is None:
+        kinds = ", ".join(sorted({f"{p.what} ({p.role})" for p in places}))
+        raise UserError(
+            f"The model has no activation, only {kinds}.", 'Say which of them you mean: where="softmax", for example.'
+        )
+    if isinstance(where, str):
+        raise UnknownName(
+            "place, activation or role", where, {n for p in places for n in (p.path, p.what, p.role) if n}
+        )
+    raise UserError(
+        f"where={where!r} means none of the {len(places)} places.", "whet.surgery.find(model, sample) lists them."
+    )
+
+
+def _means(where: Any, place: Place, model: nn.Module) -> bool:
+    if isinstance(where, str):
+        return _means_text(where, place)
+    if isinstance(where, bool):
+        return where
+    if isinstance(where, int):
+        return place.stage == where and place.role == "activation"
+    if isinstance(where, type):
+        return place.how == "module" and isinstance(module_at(model, place.path), where)
+    if isinstance(where, Sequence):
+        return any(_means(w, place, model) for w in where)
+    if callable(where):
+        return bool(where(place))
+    raise UserError(
+        f"where={where!r} is no choice of places.", "Give a name, a pattern, a stage, a class, or a function."
+    )
+
+
+def _means_text(where: str, place: Place) -> bool:
+    if where in ROLES:
+        return place.role == where
+    name = catalogue.canonical(where)
+    if place.what in (where, name):
+        return place.role in ("activation", "gate", "output", "attention")
+    inside = place.path == where or place.path.startswith(where + ".")
+    return place.role == "activation" and (inside or (where != "" and fnmatch.fnmatchcase(place.path, where)))
+
+
+def by_pattern(places: Sequence[Place], table: Mapping[Any, Any], model: nn.Module) -> list[tuple[Place, Any]]:
+    """For {pattern: new}: each place with the first pattern's value that means it."""
+    pairs: list[tuple[Place, Any]] = []
+    for where, new in table.items():
+        taken = {id(p) for p, _ in pairs}
+        pairs += [(p, new) for p in chosen(places, where, model) if id(p) not in taken]
+    return pairs

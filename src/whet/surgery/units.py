@@ -1,0 +1,185 @@
+"""What one would replace as a whole, and the places that it makes of its events."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MethodDescriptorType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.surgery import source, vocabulary
+from whet.surgery.compositions import name_of_values
+from whet.surgery.frames import Step
+from whet.surgery.observe import Event
+from whet.surgery.places import How, Place, Role, Site
+
+FUSED = {
+    "LSTM": ("sigmoid", "tanh"),
+    "GRU": ("sigmoid", "tanh"),
+    "LSTMCell": ("sigmoid", "tanh"),
+    "GRUCell": ("sigmoid", "tanh"),
+}
+"""The functions inside torch's recurrent kernels; plain ones have one, which is an attribute of theirs."""
+_POSITIONS = re.compile("rotary|rope|position|timestep", re.IGNORECASE)
+"""In the names of classes whose sines are coordinates."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module that is an activation, or another non-linear layer of torch's."""
+
+    module: nn.Module
+
+    def places(self, events: list[Event]) -> Iterable[Place]:
+        """One place, or one per function for a recurrent kernel."""
+        first = events[0]
+        if isinstance(self.module, nn.RNNBase | nn.RNNCellBase):
+            for what in FUSED.get(type(self.module).__name__, (getattr(self.module, "nonlinearity", "tanh"),)):
+                yield _place(events, what, "module", role="recurrent")
+        else:
+            yield _place(events, self._name(events), "module", role=self._role(first, events))
+
+    def _name(self, events: list[Event]) -> str:
+        single = events[0].what if len({(e.what, e.steps) for e in events}) == 1 else None
+        if type(self.module).__module__.startswith("torch.nn."):
+            return single or _snake(type(self.module).__name__)
+        return self._by_values(events[0]) or single or _snake(type(self.module).__name__)
+
+    def _by_values(self, event: Event) -> str | None:
+        x = torch.linspace(-3, 3, 61)
+        try:
+            with torch.no_grad():
+                y = self.module.eval()(x.clone() if event.input is None else x.to(event.input, copy=True))
+        except Exception:  # it wants another shape: its class names it
+            return None
+        return name_of_values(x, y.cpu()) if isinstance(y, Tensor) else None
+
+    def _role(self, first: Event, events: list[Event]) -> Role:
+        role = role_of(events, first.what)
+        arithmetic = role == "arithmetic" and not type(self.module).__module__.startswith("torch.nn.")
+        return "activation" if arithmetic else role
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression that spells a known function out."""
+
+    path: str
+    what: str
+    step: Step
+    root: str
+
+    def places(self, events: list[Event]) -> Iterable[Place]:
+        yield _place(events, self.what, "formula", self.step, root=self.root)
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A call of a function that is an activation, written in Python by somebody."""
+
+    path: str
+    step: Step
+
+    def places(self, events: list[Event]) -> Iterable[Place]:
+        first = events[0]
+        assert first.helper is not None
+        assert first.input is not None
+        function, tensor, others = first.helper
+        x = torch.linspace(-3, 3, 61).to(first.input.dtype)
+        with torch.no_grad():
+            named = name_of_values(x, function(**{tensor: x}, **others))
+        what = named or (first.what if len({e.steps for e in events}) == 1 else function.__name__.strip("_"))
+        role = role_of(events, what)
+        yield _place(events, what, "call", self.step, role="activation" if named and role == "arithmetic" else role)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One call of torch in a module's code."""
+
+    path: str
+    steps: tuple[Step, ...]
+    what: str
+
+    def places(self, events: list[Event]) -> Iterable[Place]:
+        first = events[0]
+        yield _place(events, self.what, _how(first), first.steps[first.own - 1])
+
+
+Unit = Layer | Formula | Helper | Expression
+
+
+def _place(
+    events: list[Event], what: str, how: How, step: Step | None = None, *, root: str = "", role: Role | None = None
+) -> Place:
+    first = events[0]
+    site = None
+    if step is not None and step.span is not None:
+        function = (
+            first.helper[0] if first.helper and how == "call" and len(first.steps) > first.own else first.function
+        )
+        names = {getattr(e.function, "__name__", "") for e in events if e.steps == first.steps}
+        called = names.pop() if len({e.steps for e in events}) == len(names) == 1 else ""
+        site = Site(first.steps[0].code, step.code, step.span, first.steps, function, called, first.position, root)
+    return Place(
+        path=first.path,
+        what=what,
+        how=how,
+        role=role or role_of(events, what),
+        count=len({id(e.frame) for e in events})
+        if how == "module"
+        else len(events) // max(1, len({e.steps for e in events})),
+        shape=None if first.input is None else tuple(first.input.shape),
+        channel_dim=first.channel_dim,
+        source=step.source if step else "",
+        site=site,
+        stale=any(e.read_later for e in events),
+    )
+
+
+def _how(event: Event) -> How:
+    if event.by_kernel:
+        return "kernel"
+    step = event.steps[event.own - 1]
+    text = source.text_of(event.steps[0].code)
+    node = source.at(text.tree, step.span) if text and step.span else None
+    if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare | ast.AugAssign):
+        return "operator"
+    return "method" if _is_method(event.function) else "call"
+
+
+def _is_method(function: Any) -> bool:
+    name = getattr(function, "__name__", "")
+    return isinstance(function, MethodDescriptorType) or getattr(Tensor, name, None) is function
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def role_of(events: list[Event], what: str) -> Role:
+    """The part that these events of one place play."""
+    first, owner = events[0], type(events[0].owner).__name__
+    if what in vocabulary.LOSSES:
+        return "loss"
+    if "norm" in owner.lower() or what in vocabulary.NORMALISERS:
+        return "norm"
+    if what in ("recurrent", "transformer layer"):
+        return "recurrent"
+    if what in vocabulary.WEIGHING:
+        return "output" if any(e.is_output and not e.gates for e in events) else "attention"
+    if what in vocabulary.GATED or (what in vocabulary.SQUASHING and any(e.gates for e in events)):
+        return "gate"
+    if what in vocabulary.BOUNDED and any(e.is_output for e in events):
+        return "output"
+    coordinates = what in ("sine", "cosine") and _POSITIONS.search(owner)
+    return "arithmetic" if what in vocabulary.ARITHMETIC or coordinates or _is_index(first) else "activation"
+
+
+def _is_index(event: Event) -> bool:
+    return event.input is not None and not event.input.is_floating_point()

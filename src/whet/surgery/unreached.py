@@ -1,0 +1,102 @@
+"""Non-linearities that a model's code or its list of layers holds, and that the sample does not reach.
+
+The text of a module's methods is read: `forward`, and what it calls on `self`. A call counts if its name leads to a
+function of torch that is an activation, or if it is a method that only tensors have, such as `.relu()`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import nn
+
+from whet.surgery import source, vocabulary
+from whet.surgery.frames import Span, Step
+from whet.surgery.modules import every_module
+from whet.surgery.places import Place, Site
+
+_METHODS = vocabulary.words("relu relu_ sigmoid sigmoid_ tanh tanh_ hardshrink prelu")
+"""Of tensors, and of hardly anything else."""
+
+
+def places(model: nn.Module, seen: list[Place], visited: set[tuple[str, Step]]) -> list[Place]:
+    """The places of `model` that are not among those `seen`, nor among the expressions that were `visited`."""
+    active = {p.path for p in seen}
+    found = []
+    for path, module in every_module(model):
+        if isinstance(module, nn.Module) and path not in active and (what := _idle_layer(module)):
+            found.append(Place(path, what, "module", "activation", 0, None))
+        if not type(module).__module__.startswith(("torch.", "whet.activations")):
+            spans = {(s.code.co_filename, s.span) for owner, s in visited if owner == path and s.span}
+            found += _in_code(path, module, spans)
+    return found
+
+
+def _idle_layer(module: nn.Module) -> str | None:
+    if type(module).__module__ != "torch.nn.modules.activation":
+        return None
+    lower = type(module).__name__.lower()
+    name = vocabulary.SPELLINGS.get(lower, lower)
+    name = {"leakyrelu": "leaky_relu"}.get(name, name)
+    return name if name in vocabulary.ACTIVATIONS else None
+
+
+def _in_code(path: str, module: nn.Module, visited: set[tuple[str, Span]]) -> Iterator[Place]:
+    for function in _reachable(type(module)):
+        text = source.text_of(function.__code__)
+        done = {span for file, span in visited if file == function.__code__.co_filename}
+        for node in ast.walk(text.tree) if text else ():
+            name = _activation(node, function) if isinstance(node, ast.Call) else None
+            span = source.span_of(node)
+            if name and span and span not in done and not any(source.is_chained(node, s) for s in done):
+                step = Step(function.__code__, span)
+                how = "method" if name[1] else "call"
+                site = Site(function.__code__, function.__code__, span, (step,))
+                yield Place(path, name[0], how, "activation", 0, None, source=step.source, site=site)  # type: ignore[arg-type]
+
+
+def _reachable(kind: type) -> Iterator[FunctionType]:
+    """`forward`, and the methods that it calls on its first argument, and what those call."""
+    todo, done = ["forward", "call"], set()
+    while todo:
+        name = todo.pop()
+        function = getattr(kind, name, None)
+        if name in done or not isinstance(function, FunctionType):
+            continue
+        done.add(name)
+        yield function
+        text = source.text_of(function.__code__)
+        own = function.__code__.co_varnames[:1]
+        for node in ast.walk(text.tree) if text else ():
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in own:
+                todo.append(node.attr)
+
+
+def _activation(call: ast.Call, function: FunctionType) -> tuple[str, bool] | None:
+    """The activation that a call computes and whether it is a method, as far as its text says."""
+    called = resolved(call.func, function)
+    if called is None:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _METHODS and not call.args:
+            return call.func.attr.rstrip("_"), True
+        return None
+    name = vocabulary.plain_name(called) if callable(called) and _is_of_torch(called) else ""
+    return (name, False) if name in vocabulary.ACTIVATIONS else None
+
+
+def _is_of_torch(value: Any) -> bool:
+    return (getattr(value, "__module__", None) or "").startswith("torch") or value in vars(torch).values()
+
+
+def resolved(node: ast.expr, function: FunctionType) -> Any:
+    """The object that a dotted name of the function's globals stands for, or None."""
+    if isinstance(node, ast.Name):
+        return function.__globals__.get(node.id, getattr(builtins, node.id, None))
+    if isinstance(node, ast.Attribute):
+        base = resolved(node.value, function)
+        return getattr(base, node.attr, None) if base is not None else None
+    return None

@@ -1,0 +1,66 @@
+"""Where a method can't be written anew (no text, or the call happens in a function that others use too): its run is
+watched, and the call is answered by the child module instead.
+
+A TorchFunctionMode looks at each call of the functions in question, who made it, and from which expression. That costs
+time per call of torch (docs/surgery.md has figures), and torch.compile and torch.export can't look through it; so this
+is the last resort, and `Changes` names such places.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from whet.surgery import frames, sample
+from whet.surgery.cuts import Cut, shifted
+from whet.surgery.frames import Span, Step
+
+Trail = tuple[tuple[str, Span | None], ...]
+
+
+def trail_of(steps: tuple[Step, ...]) -> Trail:
+    """The way to a call as plain data: names of functions, and expressions with lines counted from the function's first."""
+    return tuple((s.code.co_qualname, s.span and shifted(s.span, -s.code.co_firstlineno)) for s in steps)
+
+
+class Watch(TorchFunctionMode):
+    """Sends the calls that were cut to the owner's children."""
+
+    def __init__(self, owner: nn.Module, cuts: tuple[Cut, ...]) -> None:
+        super().__init__()
+        self.owner = owner
+        self.names = {c.root for c in cuts}
+        self.children = {c.trail: (c.child, c.position) for c in cuts}
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__name__", "") not in self.names:
+            return function(*args, **kwargs)
+        found = self._child(sys._getframe(1))
+        if found is None:
+            return function(*args, **kwargs)
+        child, position = found
+        tensor = next(sample.tensors_in([args[position:], kwargs]))
+        return getattr(self.owner, child)(tensor)
+
+    def _child(self, frame: Any) -> tuple[str, int] | None:
+        caller = frames.caller_of(frame)
+        if caller is None or caller.owner is not self.owner:
+            return None
+        return self.children.get(trail_of(caller.steps))
+
+
+def watching(method: Callable, cuts: tuple[Cut, ...]) -> Callable:
+    """The method, watched while it runs."""
+
+    @functools.wraps(method)
+    def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        with Watch(self, cuts):
+            return method(self, *args, **kwargs)
+
+    return run
