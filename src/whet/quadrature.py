@@ -129,7 +129,8 @@ def _means(family: Family, count: int, splits: Array) -> tuple[Array, Array]:
 def _first_panels(radius: float, count: int, splits: Array) -> tuple[Array, Array, Owners]:
     """The left ends, right ends and owners of the panels to start with; splits beyond the radius cut nothing."""
     inner = np.arange(-RADII[0], RADII[0] + WIDTH / 2, WIDTH)
-    grid = np.unique(np.concatenate([inner, np.linspace(-radius, radius, 13)]))
+    outer = np.arange(RADII[0], radius, 2 * WIDTH)[1:]
+    grid = np.concatenate([[-radius], -outer[::-1], inner, outer, [radius]] if radius > RADII[0] else [inner])
     edges = np.concatenate([np.broadcast_to(grid, (count, len(grid))), np.clip(splits, -radius, radius)], axis=1)
     edges = np.sort(edges, axis=1)
     left, right = edges[:, :-1], edges[:, 1:]
