@@ -112,12 +112,15 @@ def export(
 
 @app.command()
 def report(runs: Annotated[list[Path], typer.Argument(help="Run folders.")]) -> None:
-    """Print the summary of finished runs, and where their reports are."""
+    """Write the reports of finished runs anew from what is stored, and print their summaries."""
+    from whet.report import rebuild
     from whet.report.text import show_result
     from whet.run_folder import RunFolder
 
     for run in runs:
-        show_result(RunFolder(run).result_dict(), run)
+        result = RunFolder(run).result_dict()
+        rebuild(run, result)
+        show_result(result, run)
 
 
 @app.command("list")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from typing import Any
 
 import numpy as np
@@ -17,15 +14,14 @@ from whet.data.prepared import Prepared
 from whet.diagnose.rules import diagnose
 from whet.network import Network
 from whet.recipe import Recipe
-from whet.record import Finding, Record, read
-from whet.report import PictureMistake, RowMistake, RunView, Tried, write
+from whet.record import Finding, Record, read, versions
+from whet.report import PictureMistake, RowMistake, RunView, Tried, save, write
 from whet.run_folder import Order, RunFolder
 from whet.search.first import Candidate
 from whet.tasks import Task
 from whet.train.horizon import Clock
-from whet.train.plan import Plan, machine_name
+from whet.train.plan import Plan, machine_name, running
 
-PACKAGES = ("whet", "torch", "numpy", "polars", "scikit-learn")
 WORST = 24
 """Mistakes that the report shows."""
 MOST_POINTS = 20_000
@@ -68,18 +64,20 @@ def conclude(outcome: Outcome) -> None:
     predicted = test_predictions(network, outcome, rows)
     result = result_of(outcome, network.recipe, truth, predicted)
     view = view_of(outcome, network.recipe, truth, predicted, result)
+    save(view)
     write(view)
     result["seconds"] = round(outcome.clock.spent, 2)
     files.write_json(outcome.folder.result, result)
 
 
 def test_predictions(network: Network, outcome: Outcome, rows: np.ndarray) -> np.ndarray:
-    """What the network says of the test rows, from the files that were delivered."""
-    if outcome.data.domain == "image":
-        import torch
+    """What the network says of the test rows, from the files that were delivered, with as many threads as in training."""
+    with running(outcome.plan):
+        if outcome.data.domain == "image":
+            import torch
 
-        return network.from_tensors(outcome.prepared.inputs, torch.from_numpy(rows))
-    return network.predict(outcome.data.x[rows])
+            return network.from_tensors(outcome.prepared.inputs, torch.from_numpy(rows))
+        return network.predict(outcome.data.x[rows])
 
 
 def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
@@ -121,17 +119,6 @@ def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np
         "versions": versions(),
         "machine": machine_name(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Of what decides the numbers."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = installed(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def view_of(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet import files
+from whet.build import mirror_views
 from whet.data.prepared import Prepared
 from whet.network import Network
 from whet.recipe import Recipe
@@ -17,8 +18,8 @@ from whet.train.plan import Plan
 
 REPORT_SECONDS = 0.5
 """What writing the result and the report takes, measured on one core, with a margin."""
-VIEWS = 2.2
-"""The test part is seen twice where mirror images count too; with a margin."""
+MARGIN = 1.1
+"""The test may run a little slower than the newest validation did."""
 
 
 class Delivery:
@@ -28,6 +29,8 @@ class Delivery:
         self.folder, self.task, self.data, self.plan, self.inputs = folder, task, data, plan, inputs
         self.best: float | None = None
         self.seconds_per_row = 0.0
+        self.views = 2
+        """How often the test part is seen: twice where mirror images count too."""
 
     def network(self, training: Training, recipe: Recipe) -> Network:
         """The training's model, as something that predicts."""
@@ -41,6 +44,7 @@ class Delivery:
     def offer(self, training: Training, recipe: Recipe) -> None:
         """Deliver the training's best weights if they are better than what was delivered before."""
         self.seconds_per_row = training.validation_seconds / max(1, len(self.data.rows["val"]))
+        self.views = 1 + len(mirror_views(recipe))
         best = training.best
         if best is None or training.best_weights is None:
             return
@@ -60,7 +64,7 @@ class Delivery:
 
     def seconds_to_finish(self, test_rows: int) -> float:
         """How long the test and the report will take."""
-        return REPORT_SECONDS + VIEWS * test_rows * self.seconds_per_row
+        return REPORT_SECONDS + MARGIN * self.views * test_rows * self.seconds_per_row
 
 
 class Listener:

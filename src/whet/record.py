@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +64,6 @@ class Record:
     task: str
     seed: int
     steps: tuple[Step, ...] = ()
-    findings: tuple[Finding, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def curve(self, metric: str) -> tuple[tuple[float, float], ...]:
@@ -70,6 +73,21 @@ class Record:
     def last(self, metric: str) -> float | None:
         """The newest value of a metric; None if it was never measured."""
         return next((s.metrics[metric] for s in reversed(self.steps) if metric in s.metrics), None)
+
+
+PACKAGES = ("whet", "torch", "numpy", "polars", "scikit-learn")
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Of what decides the numbers: the records of a run and its result carry them."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = installed(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -77,10 +77,6 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
-    def details(self) -> Path:
-        return self.path / "details.json"
-
-    @property
     def has_network(self) -> bool:
         """Whether something was trained: a network was delivered, or a checkpoint waits."""
         return self.weights.exists() or any(self.path.glob("trials/*/checkpoint-*"))

@@ -1,5 +1,6 @@
 """Who is done and who is not, whatever the clock says; timings themselves live in the benchmarks."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from setups import PARTS, SMALL, images, prepared_of, task_of
 from torch import nn
 
 import whet
+from whet import cli, record
 from whet.contest import is_done
 from whet.errors import RecipeError
 from whet.recipe import Choice, Recipe
@@ -73,6 +75,28 @@ def _one_thread() -> None:
 def test_the_finished_run_gives_the_same_result_again(tmp_path: Path) -> None:
     result = whet.fit("iris", steps=20, out=tmp_path / "run")
     assert whet.fit("iris", steps=20, out=tmp_path / "run").details == result.details
+
+
+@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.parametrize("data", ["digits", "diabetes"])
+def test_a_report_is_drawn_again_from_what_is_stored(tmp_path: Path, data: str) -> None:
+    folder = whet.fit(data, steps=5, out=tmp_path / "run").folder
+    page = (folder / "report.html").read_text()
+    (folder / "report.html").unlink()
+    assert cli.run(["report", str(folder)]) == 0
+    again = (folder / "report.html").read_text()
+    assert re.sub(r"[\d.]+\ss\b", "", again) == re.sub(r"[\d.]+\ss\b", "", page)  # the result's seconds count the report
+    (folder / "details.npz").unlink()
+    assert cli.run(["report", str(folder)]) == 2
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_records_and_result_say_the_same_versions(tmp_path: Path) -> None:
+    result = whet.fit("iris", steps=5, out=tmp_path / "run")
+    (path,) = (tmp_path / "run" / "trials").glob("*/record.jsonl")
+    versions = record.read(path).versions
+    assert versions == result.details["versions"]
+    assert versions["torch"] == torch.__version__
 
 
 @pytest.mark.usefixtures("_one_thread")

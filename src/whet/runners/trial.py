@@ -204,7 +204,7 @@ def open_trial(
         write_recipe(folder, recipe)
 
     def rebuild(recipe: Recipe) -> Training:
-        head = Record(name, recipe.hash, task.name, seed)
+        head = Record(name, recipe.hash, task.name, seed, versions=record.versions())
         with running(plan):
             parts = build(recipe, task, data, seed, plan)
         return Training(

@@ -14,6 +14,9 @@ from whet.tasks.timed import fit_in_time
 
 ROUNDS = 100
 """Rounds of boosting: scikit-learn's default."""
+ROWS_PER_THREAD = 100_000
+"""Another thread for each so many rows: 32,000 rows take 0.5 s on one thread, and on two beside busy processes 50 s,
+because the threads wait for each other thousands of times."""
 MOST_CATEGORIES = 255
 """What scikit-learn's boosted trees take as a category; longer columns are read as numbers."""
 
@@ -21,7 +24,7 @@ MOST_CATEGORIES = 255
 def trees(train: Features, y: np.ndarray, test: Features, wanted: Wanted) -> Baseline:
     """Gradient-boosted trees, in about the wanted seconds (scikit-learn's import apart)."""
     ready()
-    with _quiet(wanted.threads):
+    with _quiet(min(wanted.threads, 1 + len(train) // ROWS_PER_THREAD)):
         return fit_in_time(
             "trees", lambda rows: Trees(train.rows(rows), y[rows], wanted), y, test, wanted, ROUNDS, len(train)
         )
