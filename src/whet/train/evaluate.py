@@ -17,15 +17,16 @@ def outputs(
     inputs: Inputs,
     rows: Tensor | None,
     plan: Plan,
-    batch_size: int = 500,
+    batch_size: int = 0,
     views: Sequence[Callable[[Inputs], Inputs]] = (),
 ) -> Tensor:
     """The model's outputs (n, C) for these rows of the inputs (all of them if None).
 
-    `views` are label-keeping changes of a batch, such as a mirror image; outputs are averaged over the batch and its
-    views. The model's mode is put back afterwards.
+    `batch_size`: rows at once; 0: as `fitting_batch` says. `views` are label-keeping changes of a batch, such as a mirror
+    image; outputs are averaged over the batch and its views. The model's mode is put back afterwards.
     """
     n = len(inputs[0]) if rows is None else len(rows)
+    batch_size = batch_size or fitting_batch(inputs)
     was_training = model.training
     model.eval()
     try:
@@ -37,6 +38,18 @@ def outputs(
     finally:
         model.train(was_training)
     return torch.cat(pieces)
+
+
+BATCH = 1000
+"""Rows at once: of 28-pixel images 1.2 times as fast as 500, and 1.6 times as 250 (2 busy cores)."""
+VALUES = 6_000_000
+"""Numbers at once, which limit the rows of large images: 500 of 64 by 64 coloured pixels."""
+
+
+def fitting_batch(inputs: Inputs) -> int:
+    """How many rows go through the model at once."""
+    each = sum(x[0].numel() for x in inputs if len(x))
+    return max(1, min(BATCH, VALUES // max(1, each)))
 
 
 def _cut(inputs: Inputs, rows: Tensor | None, start: int, end: int) -> Inputs:

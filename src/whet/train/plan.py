@@ -128,7 +128,11 @@ def changes(plan: Plan) -> list[dict[str, Any]]:
 
 
 STEPS_TO_TIME = 3
-"""What timing a plan costs at least, in steps: one to warm up, the others timed."""
+"""What timing a plan of short steps costs at least, in steps: one to warm up, the others timed."""
+
+
+LONG_STEP = 0.1
+"""Seconds from which a step is timed once: another one would tell little and cost much."""
 
 
 def time_of_step(step: Callable[[], object], seconds: float = 0.12) -> float:
@@ -139,6 +143,8 @@ def time_of_step(step: Callable[[], object], seconds: float = 0.12) -> float:
         at = time.perf_counter()
         step()
         best, count = min(best, time.perf_counter() - at), count + 1
+        if best > LONG_STEP:
+            break
     return best
 
 
