@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from whet.activations import ACTIVATIONS
 from whet.errors import UnknownName, UserError
+from whet.recipe import Choice
 from whet.surgery.places import Place
 
-Given = str | nn.Module | type[nn.Module] | Callable[..., Any]
+Given = str | Choice | nn.Module | type[nn.Module] | Callable[..., Any]
 
 
 class Function(nn.Module):
@@ -42,7 +43,9 @@ class Maker:
 def maker_of(new: Given, per_channel: bool = False) -> Maker:
     """The maker for what a caller gave. UnknownName for a name that is none, UserError for what is no activation."""
     if isinstance(new, str):
-        return _of_formula(new) if _is_formula(new) else _of_entry(new, per_channel)
+        new = Choice(new)
+    if isinstance(new, Choice):
+        return _of_formula(new) if _is_formula(new.name) else _of_entry(new, per_channel)
     if isinstance(new, nn.Module):
         return Maker(type(new).__name__, lambda place: copy.deepcopy(new))
     if isinstance(new, type) and issubclass(new, nn.Module):
@@ -51,40 +54,55 @@ def maker_of(new: Given, per_channel: bool = False) -> Maker:
         return _of_callable(new)
     raise UserError(
         f"{new!r} is no activation.",
-        "Give a name, a formula, a module, a function that makes one, or a function of a tensor.",
+        "Give a name, a formula, a Choice, a module, a function that makes one, or a function of a tensor.",
     )
+
+
+def maker(choice: Choice) -> Callable[[], nn.Module]:
+    """A function that makes the activation of a recipe, the same for every place. See `needs_place`."""
+    made = maker_of(choice).make
+    return lambda: made(NOWHERE)
+
+
+def needs_place(choice: Choice) -> bool:
+    """Whether the activation can be made only where it is known how many channels it gets."""
+    return not _is_formula(choice.name) and bool(getattr(ACTIVATIONS[choice.name], "needs_channels", False))
+
+
+NOWHERE = Place("", "", "module", "activation", 0, None)
 
 
 def _is_formula(text: str) -> bool:
     return not text.replace("_", "").replace("-", "").isalnum() and text not in ACTIVATIONS
 
 
-def _of_formula(text: str) -> Maker:
+def _of_formula(choice: Choice) -> Maker:
     from whet import activations
 
-    return Maker(text, lambda place: activations.formula(text))
+    learnable: Any = choice.params
+    return Maker(str(choice), lambda place: activations.formula(choice.name, **learnable))
 
 
-def _of_entry(name: str, per_channel: bool) -> Maker:
-    entry = ACTIVATIONS[name]
+def _of_entry(choice: Choice, per_channel: bool) -> Maker:
+    entry = ACTIVATIONS[choice.name]
+    params = entry.fill(choice.params)
     if getattr(entry, "width", 1.0) != 1.0:
         raise UserError(
             f"{entry.name} changes the number of channels, so it can't stand where another activation stood.",
             "For gates use whet.surgery.make_gated, which doubles the layer in front.",
         )
     per_channel = per_channel and getattr(entry, "wants_channels", False)
-    return Maker(entry.name, lambda place: _from_entry(entry, place, per_channel))
+    return Maker(str(choice), lambda place: _from_entry(entry, params, place, per_channel))
 
 
-def _from_entry(entry: Any, place: Place, per_channel: bool) -> nn.Module:
-    params = dict(entry.defaults)
+def _from_entry(entry: Any, params: dict[str, Any], place: Place, per_channel: bool) -> nn.Module:
     if per_channel or getattr(entry, "needs_channels", False):
         if place.shape is None:
             raise UserError(
                 f"{entry.name} needs the number of channels at {place.where}, which this sample does not reach.",
                 "Give a sample that reaches it, or leave the place out by where=.",
             )
-        params |= {"channels": place.shape[place.channel_dim], "dim": place.channel_dim}
+        params = {**params, "channels": place.shape[place.channel_dim], "dim": place.channel_dim}
     made: nn.Module = entry.make(**params)
     return made
 

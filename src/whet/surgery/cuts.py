@@ -47,6 +47,8 @@ class Cut:
     """Of the method's text: the cut fits this text only."""
     trail: tuple[tuple[str, Span | None], ...] = ()
     """For `watched`: every function on the way to the call, by name and expression."""
+    tap: bool = False
+    """The child is also given the expression itself, as a function of its tensor: `self.relu_0(h, lambda t: F.relu(t))`."""
 
 
 def digest_of(text: Text) -> str:
@@ -80,15 +82,37 @@ class _Exchange(ast.NodeTransformer):
 
 def _written(node: ast.AST, cut: Cut, own: str) -> ast.AST:
     child = ast.Attribute(ast.Name(own, ast.Load()), cut.child, ast.Load())
-    if isinstance(node, ast.AugAssign):
-        assert isinstance(node.target, ast.Name)
-        return ast.Assign([node.target], ast.Call(child, [ast.Name(node.target.id, ast.Load())], []))
-    if cut.form == "formula":
-        return ast.Call(child, [ast.Name(cut.root, ast.Load())], [])
     if cut.form == "guarded":
         assert isinstance(node, ast.Call)
         return ast.Call(child, [node.func, *node.args], node.keywords)
-    return ast.Call(child, [tensor_of(node, cut)], [])
+    tensor = ast.Name(cut.root, ast.Load()) if cut.form == "formula" else tensor_of(node, cut)
+    call = ast.Call(child, [tensor, _as_function(node, tensor, cut)] if cut.tap else [tensor], [])
+    return ast.Assign([node.target], call) if isinstance(node, ast.AugAssign) else call
+
+
+def _as_function(node: ast.AST, tensor: ast.expr, cut: Cut) -> ast.Lambda:
+    """`lambda t: F.relu(t)` for F.relu(h), and `lambda x: x * torch.sigmoid(x)` for a formula of x."""
+    name = cut.root if cut.form == "formula" else "tensor_"
+    body = _with(node, tensor, ast.Name(name, ast.Load())) if cut.form != "formula" else node
+    if isinstance(body, ast.AugAssign):
+        body = ast.BinOp(ast.Name(name, ast.Load()), body.op, body.value)
+    assert isinstance(body, ast.expr)
+    return ast.Lambda(ast.arguments([], [ast.arg(name)], None, [], [], None, []), body)
+
+
+def _with(node: ast.AST, old: ast.expr, new: ast.expr) -> ast.AST:
+    """The node, with one part exchanged."""
+
+    class Put(ast.NodeTransformer):
+        def visit(self, inner: ast.AST) -> Any:
+            return new if inner is old else self.generic_visit(inner)
+
+    return Put().visit(_shallow(node, old))
+
+
+def _shallow(node: ast.AST, kept: ast.AST) -> ast.AST:
+    """A copy of the node in which `kept` is the same object."""
+    return copy.deepcopy(node, {id(kept): kept})
 
 
 def tensor_of(node: ast.AST, cut: Cut) -> ast.expr:

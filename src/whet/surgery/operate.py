@@ -112,27 +112,36 @@ class Operation:
         text = source.text_of(self.site.method)
         return source.at(text.tree, self.site.span) if text else None
 
-    def cut(self, taken: set[str]) -> tuple[Cut, nn.Module]:
-        """How the owner's code has to be changed, and the child that it will call."""
-        site = self.site
-        method = method_of(self.owner, site.method)
-        if method is None:
-            raise refusal(self.place, "its code is not a method of the module's class")
+    def cut(self, taken: set[str], watched: bool = False) -> tuple[Cut, nn.Module]:
+        """How the owner's code has to be changed, and the child that it will call; at run time only if `watched`."""
+        site, method = self.site, self.method
         child = free_name(self.owner, self.place.what, taken)
+        form = None if watched else self.form()
         text = source.text_of(site.method)
-        form = form_of(self.place, self._node(), type(self.owner), method) if text else None
-        if text is None or form is None:
-            return self._watched(method, child), self.new
+        if form is None or text is None:
+            return self._watched(child), self.new
         span = cuts.shifted(site.span, -site.method.co_firstlineno)
         digest = cuts.digest_of(text)
         made = Cut(method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
         return made, Guard(site.function, self.new) if form == "guarded" else self.new
 
-    def _watched(self, method: str, child: str) -> Cut:
-        if not self.site.called:
-            raise refusal(self.place, "it is a formula in code that can't be rewritten")
-        trail = trail_of(self.site.steps)
-        return Cut(method, child, "watched", position=self.site.position, root=self.site.called, trail=trail)
+    @property
+    def method(self) -> str:
+        """The name of the owner's method in whose code the place is."""
+        found = method_of(self.owner, self.site.method)
+        if found is None:
+            raise refusal(self.place, "its code is not a method of the module's class")
+        return found
+
+    def form(self) -> Form | None:
+        """How the expression can be rewritten; None if it can only be watched."""
+        return form_of(self.place, self._node(), type(self.owner), self.method)
+
+    def _watched(self, child: str) -> Cut:
+        site = self.site
+        if not site.called or not self.place.count:
+            raise refusal(self.place, "its code can't be rewritten")
+        return Cut(self.method, child, "watched", position=site.position, root=site.called, trail=trail_of(site.steps))
 
 
 def refusal(place: Place, why: str) -> UserError:

@@ -141,9 +141,10 @@ def _rewrite(operations: list[Operation], changes: Changes) -> None:
     for operation in operations:
         by_owner.setdefault(id(operation.owner), []).append(operation)
     for group in by_owner.values():
+        watched = {operation.method for operation in group if operation.form() is None}
         children: dict[Any, nn.Module] = {}
         for operation in group:
-            cut, child = operation.cut({c.child for c in children})
+            cut, child = operation.cut({c.child for c in children}, operation.method in watched)
             children[cut] = child
         undos = operate.apply_cuts(group[0].owner, children)
         for operation, cut in zip(group, children, strict=True):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedTensorMixin
 
-from whet.errors import UserError
+from whet.errors import UserError, WhetError
 
 
 def run(model: nn.Module, sample: Any) -> Any:
@@ -20,7 +20,7 @@ def run(model: nn.Module, sample: Any) -> Any:
         if isinstance(sample, Mapping):
             return model(**sample)
         return model(*sample) if isinstance(sample, tuple) else model(sample)
-    except UserError:
+    except WhetError:
         raise
     except Exception as error:
         raise UserError(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
-from types import FunctionType
+from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import Any
 
 import torch
@@ -93,10 +94,18 @@ def _is_of_torch(value: Any) -> bool:
 
 
 def resolved(node: ast.expr, function: FunctionType) -> Any:
-    """The object that a dotted name of the function's globals stands for, or None."""
+    """The object that a dotted name of the function's globals stands for; None if a local variable hides it."""
     if isinstance(node, ast.Name):
-        return function.__globals__.get(node.id, getattr(builtins, node.id, None))
+        hidden = node.id in _locals(function.__code__)
+        return None if hidden else function.__globals__.get(node.id, getattr(builtins, node.id, None))
     if isinstance(node, ast.Attribute):
         base = resolved(node.value, function)
         return getattr(base, node.attr, None) if base is not None else None
     return None
+
+
+@lru_cache(maxsize=1024)
+def _locals(code: CodeType) -> frozenset[str]:
+    """Names of variables of this code and of all code inside it."""
+    inner = [_locals(c) for c in code.co_consts if isinstance(c, CodeType)]
+    return frozenset(code.co_varnames + code.co_cellvars + code.co_freevars).union(*inner)

@@ -3,7 +3,7 @@
 Three runs on one sample, with the same random numbers:
 
     A   the model as it is: every torch call's inputs and outputs, bit by bit
-    B   a copy in which each changed place holds its old function again, put there by surgery: the same calls, to the bit
+    B   a copy in which each changed place is cut in the same way but holds its old function: the same calls, to the bit
     C   the changed model, in which each new function's answer is exchanged for the one that its place gave in B
 
 A = B shows that the cutting itself changes nothing. In C every other operation then has to receive the very inputs that
@@ -12,3 +12,201 @@ wrong place shows at the first call that it reaches.
 """
 
 from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.errors import UserError
+from whet.surgery import changes, cuts
+from whet.surgery import sample as samples
+from whet.surgery.difference import Changed, Unproven, changed_places, check_state
+from whet.surgery.find import find
+from whet.surgery.modules import every_module, module_at
+from whet.surgery.operate import Guard, WriteBack
+from whet.surgery.record import Call, Recorder, digests, paths_of
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was compared."""
+
+    places: int
+    """Places where the two models compute different functions."""
+    calls: int
+    """All other calls of torch, in both modes, each with the same inputs and outputs."""
+
+    def __str__(self) -> str:
+        return f"{self.places} places changed; {self.calls} other calls are the same, bit by bit"
+
+
+def verify(model: nn.Module, new: nn.Module, *, sample: Any) -> Proof:
+    """Shows that `new` differs from `model` in non-linearities only, or raises Unproven, which names the first place.
+
+    Both are run on copies, as they stand and in the other mode (training or evaluation). Weights, buffers, ties and
+    modes are compared too.
+    """
+    changed = changed_places(samples.check(model), samples.check(new))
+    _only_non_linearities(model, changed, sample)
+    check_state(model, new, changed)
+    calls = _compare(model, new, changed, sample, model.training)
+    with contextlib.suppress(UserError):  # say, batch norm of one example in training
+        calls += _compare(model, new, changed, sample, not model.training)
+    return Proof(len(changed), calls)
+
+
+def _only_non_linearities(model: nn.Module, changed: list[Changed], sample: Any) -> None:
+    layers = [c.path for c in changed if not c.child]
+    known = {place.path for place in find(model, sample)} if layers else set()
+    for path in layers:
+        if path not in known:
+            kind = type(module_at(model, path)).__name__
+            raise Unproven(f"{path or '(model)'}: {kind} was exchanged or altered, and is no activation.")
+
+
+def _compare(model: nn.Module, new: nn.Module, changed: list[Changed], sample: Any, training: bool) -> int:
+    plain = _run(samples.twin(model), [], sample, training)
+    mirror, tapped = mirrored(samples.twin(model), changed)
+    watched = [Watched(c, m) for c, m in zip(changed, tapped, strict=True)]
+    old = _run(mirror, watched, sample, training)
+    _same(plain.calls, [c for c in old.calls if c.output is not None])
+    copied = samples.twin(new)
+    places = [Watched(c, _function_at(copied, c), w) for c, w in zip(changed, watched, strict=True)]
+    after = _run(copied, places, sample, training)
+    _same(old.outside, after.outside)
+    return sum(call.output is not None for call in old.outside)
+
+
+def _function_at(new: nn.Module, changed: Changed) -> nn.Module:
+    module = module_at(new, changed.new_path)
+    return module.function if isinstance(module, Guard) else module
+
+
+def _run(model: nn.Module, places: list[Watched], sample: Any, training: bool) -> Recorder:
+    modules = {path: m for path, m in every_module(model) if not isinstance(m, Tap | Guard)}
+    recorder = Recorder(paths_of(modules))
+    for place in places:
+        place.attach(recorder)
+    with samples.quietly(training, model), recorder:
+        output = samples.run(model, sample)
+    recorder.add(Call("", "the model's result", (), " ".join(digests(output))))
+    return recorder
+
+
+def _same(before: list[Call], after: list[Call]) -> None:
+    for a, b in itertools.zip_longest(before, after):
+        if a == b:
+            continue
+        if a is None or b is None or (a.path, a.name) != (b.path, b.name):
+            said = f"{b.name} at {b.where}" if b else "nothing more"
+            raise Unproven(f"{(a or b).where}: {a.name if a else 'nothing'} was computed there, and now {said}.")
+        what = "got another input" if a.inputs != b.inputs else "gave another output"
+        raise Unproven(f"{a.where}: {a.name} {what} than before.")
+
+
+class Tap(nn.Module):
+    """Stands where a new function stands in the other model, and runs the old one."""
+
+    def __init__(self, function: Callable | None = None) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if self.function is not None:
+            return self.function(*args, **kwargs)
+        tensor, function = args
+        return function(tensor)
+
+
+class TapGuard(Guard):
+    """A Guard whose function is a Tap: it hands the call on with all its arguments."""
+
+    def forward(self, called: Any, *args: Any, **kwargs: Any) -> Any:
+        if called is not self.called:
+            return called(*args, **kwargs)
+        return self.function(args[0], lambda tensor: called(tensor, *args[1:], **kwargs))
+
+
+def mirrored(model: nn.Module, changed: list[Changed]) -> tuple[nn.Module, list[nn.Module]]:
+    """The model, cut as `changed` says, with its old functions in place, and the modules that hold them."""
+    taps = [_tap(module_at(model, place.path), place) for place in changed]
+    for path, group in itertools.groupby(changed, key=lambda c: c.path):
+        made = tuple(replace(p.cut, tap=p.cut.form not in ("guarded", "whole")) for p in group if p.cut)
+        if made:
+            owner = module_at(model, path)
+            changes.set_class(owner, cuts.with_cuts(type(owner), made))
+    return model, taps
+
+
+def _tap(owner: nn.Module, place: Changed) -> nn.Module:
+    """The module that runs the old function in the mirror: put in the owner, or the owner itself if it was swapped."""
+    if not place.child:
+        return owner
+    if place.cut is None:
+        tap = Tap(vars(owner)[place.child])
+    elif place.cut.form == "whole":
+        tap = Tap(getattr(owner, place.cut.method))
+    else:
+        tap = Tap()
+    guarded = place.cut is not None and place.cut.form == "guarded"
+    changes.add_child(owner, place.child, TapGuard(place.called, tap) if guarded else tap)
+    return tap
+
+
+@dataclass
+class Watched:
+    """One changed place during a run: its calls are written down, and where `old` is given, answered as that one was."""
+
+    place: Changed
+    module: nn.Module
+    old: Watched | None = None
+    answers: list[tuple[Any, Tensor]] = field(default_factory=list)
+    """What it gave in turn, and the random state then."""
+
+    def attach(self, recorder: Recorder) -> None:
+        """Take part in the recorder's run."""
+
+        def before(module: nn.Module, args: Any, kwargs: Any) -> None:
+            recorder.depth += 1
+            with torch._C.DisableTorchFunction():
+                given = args[:1] if self.place.child else args
+                self.input = tuple(digests([given, {} if self.place.child else kwargs]))
+
+        def after(module: nn.Module, args: Any, output: Any) -> Any:
+            recorder.depth -= 1
+            recorder.add(Call(self.place.new_path, "the changed function", self.input, None))
+            with torch._C.DisableTorchFunction():
+                answer = self._answer(args, output)
+                self.answers.append((_copied(output), torch.get_rng_state()))
+            return answer
+
+        self.module.register_forward_pre_hook(before, with_kwargs=True)
+        self.module.register_forward_hook(after)
+
+    def _answer(self, args: Any, output: Any) -> Any:
+        """What the old function answered at this turn, and the random state that it left; None for the first run."""
+        if self.old is None:
+            return None
+        if len(self.answers) >= len(self.old.answers):
+            raise Unproven(f"{self.place.new_path}: is called more often than what stood there.")
+        given, state = self.old.answers[len(self.answers)]
+        _check_kind(self.place, given, output)
+        torch.set_rng_state(state)
+        return args[0].copy_(given) if isinstance(self.module, WriteBack) else _copied(given)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    return type(value)(_copied(v) for v in value) if type(value) in (tuple, list) else value
+
+
+def _check_kind(place: Changed, old: Any, new: Any) -> None:
+    if isinstance(old, Tensor) and isinstance(new, Tensor) and (old.shape, old.dtype) != (new.shape, new.dtype):
+        kinds = [f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in (old, new)]
+        raise Unproven(f"{place.new_path}: gives {kinds[1]}, where {kinds[0]} was given before.")

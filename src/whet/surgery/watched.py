@@ -35,24 +35,26 @@ class Watch(TorchFunctionMode):
         super().__init__()
         self.owner = owner
         self.names = {c.root for c in cuts}
-        self.children = {c.trail: (c.child, c.position) for c in cuts}
+        self.cuts = {c.trail: c for c in cuts}
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if getattr(function, "__name__", "") not in self.names:
             return function(*args, **kwargs)
-        found = self._child(sys._getframe(1))
-        if found is None:
+        cut = self._cut(sys._getframe(1))
+        if cut is None:
             return function(*args, **kwargs)
-        child, position = found
-        tensor = next(sample.tensors_in([args[position:], kwargs]))
-        return getattr(self.owner, child)(tensor)
+        child = getattr(self.owner, cut.child)
+        if cut.position >= len(args):
+            return child(next(sample.tensors_in(kwargs)))
+        before, tensor, after = args[: cut.position], args[cut.position], args[cut.position + 1 :]
+        return child(tensor, lambda t: function(*before, t, *after, **kwargs)) if cut.tap else child(tensor)
 
-    def _child(self, frame: Any) -> tuple[str, int] | None:
+    def _cut(self, frame: Any) -> Cut | None:
         caller = frames.caller_of(frame)
         if caller is None or caller.owner is not self.owner:
             return None
-        return self.children.get(trail_of(caller.steps))
+        return self.cuts.get(trail_of(caller.steps))
 
 
 def watching(method: Callable, cuts: tuple[Cut, ...]) -> Callable:
