@@ -1,5 +1,6 @@
 """Plans: measured, remembered, and never more than a matter of speed."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,22 @@ def test_a_plan_is_measured_once_per_machine_and_network(monkeypatch: pytest.Mon
     assert len(calls) == count + 1, "the plan is remembered, and how long a step takes now is measured"
     measure(cost, Plan(), "network of another shape")
     assert len(calls) == 2 * count + 1
+
+
+def test_on_a_busy_machine_one_thread_is_tried_whatever_the_limit_and_not_remembered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+
+    def cost(plan: Plan) -> float:
+        time.sleep(0.01)  # threads that wait take no processor time
+        return 4.0 / plan.threads**busy
+
+    busy = -1
+    assert measure(cost, Plan(threads=2), "network", limit=0.0) == Plan(threads=1, milliseconds=4000.0)
+    busy = 1
+    assert measure(cost, Plan(threads=2), "network", limit=0.0) == Plan(threads=2, milliseconds=2000.0)
+    assert not (tmp_path / "plans.json").exists()
 
 
 def test_a_broken_cache_is_measured_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
