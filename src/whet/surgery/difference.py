@@ -27,6 +27,8 @@ class Changed:
     child: str = ""
     """The owner's child that stands there now; "" for a swapped layer."""
     cut: Cut | None = None
+    turn: int = 0
+    """Which of a guard's functions it is."""
     called: Any = None
     """The function that a guarded expression calls when it means this place."""
 
@@ -55,7 +57,8 @@ def _compared(path: str, old: nn.Module, new: nn.Module) -> Iterator[Changed]:
         yield Changed(path)
         return
     for cut in extra:
-        yield Changed(path, cut.child, cut, getattr(getattr(new, cut.child), "called", None))
+        called = getattr(new, cut.child).called if cut.form == "guarded" else [None]
+        yield from (Changed(path, cut.child, cut, turn, function) for turn, function in enumerate(called))
     yield from (Changed(path, name) for name, value in vars(old).items() if callable(value) and name in new._modules)
 
 

@@ -43,16 +43,22 @@ class WriteBack(nn.Module):
 
 
 class Guard(nn.Module):
-    """`function` answers calls of `called`; any other function that the expression may hold runs as it would."""
+    """For an expression that calls one function or another: those that are known are answered, others run as they would."""
 
-    def __init__(self, called: Any, function: nn.Module) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.called = called
-        self.function = function
+        self.called: list[Any] = []
+        self.functions = nn.ModuleList()
+
+    def answer(self, called: Any, function: nn.Module) -> None:
+        """From now on `function` answers calls of `called`."""
+        self.called.append(called)
+        self.functions.append(function)
 
     def forward(self, called: Any, *args: Any, **kwargs: Any) -> Any:
-        if called is self.called:
-            return self.function(args[0])
+        for known, function in zip(self.called, self.functions, strict=True):
+            if called is known:
+                return function(args[0])
         return called(*args, **kwargs)
 
 
@@ -112,18 +118,26 @@ class Operation:
         text = source.text_of(self.site.method)
         return source.at(text.tree, self.site.span) if text else None
 
-    def cut(self, taken: set[str], watched: bool = False) -> tuple[Cut, nn.Module]:
-        """How the owner's code has to be changed, and the child that it will call; at run time only if `watched`."""
-        site, method = self.site, self.method
-        child = free_name(self.owner, self.place.what, taken)
-        form = None if watched else self.form()
+    def cut(self, children: dict[Cut, nn.Module], watched: bool = False) -> Cut:
+        """Add to `children` how the owner's code has to be changed, at run time only if `watched`, and what it will call."""
+        made = self._cut(free_name(self.owner, self.place.what, {c.child for c in children}), watched)
+        if made.form != "guarded":
+            children[made] = self.new
+            return made
+        shared = next((c for c in children if (c.method, c.span, c.form) == (made.method, made.span, made.form)), made)
+        guard = children.setdefault(shared, Guard())
+        assert isinstance(guard, Guard)
+        guard.answer(self.site.function, self.new)
+        return shared
+
+    def _cut(self, child: str, watched: bool) -> Cut:
+        site, form = self.site, None if watched else self.form()
         text = source.text_of(site.method)
         if form is None or text is None:
-            return self._watched(child), self.new
+            return self._watched(child)
         span = cuts.shifted(site.span, -site.method.co_firstlineno)
         digest = cuts.digest_of(text)
-        made = Cut(method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
-        return made, Guard(site.function, self.new) if form == "guarded" else self.new
+        return Cut(self.method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
 
     @property
     def method(self) -> str:

@@ -12,6 +12,7 @@ from whet.errors import UserError
 from whet.surgery import catalogue, operate, select
 from whet.surgery import sample as samples
 from whet.surgery.changes import Change, Changes, extend_optimizer
+from whet.surgery.cuts import Cut
 from whet.surgery.find import find
 from whet.surgery.modules import module_at
 from whet.surgery.operate import Operation, WriteBack
@@ -142,12 +143,10 @@ def _rewrite(operations: list[Operation], changes: Changes) -> None:
         by_owner.setdefault(id(operation.owner), []).append(operation)
     for group in by_owner.values():
         watched = {operation.method for operation in group if operation.form() is None}
-        children: dict[Any, nn.Module] = {}
-        for operation in group:
-            cut, child = operation.cut({c.child for c in children}, operation.method in watched)
-            children[cut] = child
+        children: dict[Cut, nn.Module] = {}
+        made = [operation.cut(children, operation.method in watched) for operation in group]
         undos = operate.apply_cuts(group[0].owner, children)
-        for operation, cut in zip(group, children, strict=True):
+        for operation, cut in zip(group, made, strict=True):
             how = "watched" if cut.form == "watched" else "rewritten"
             _note(changes, operation, how, undos if operation is group[0] else [])
 

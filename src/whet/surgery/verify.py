@@ -84,7 +84,7 @@ def _compare(model: nn.Module, new: nn.Module, changed: list[Changed], sample: A
 
 def _function_at(new: nn.Module, changed: Changed) -> nn.Module:
     module = module_at(new, changed.new_path)
-    return module.function if isinstance(module, Guard) else module
+    return module.functions[changed.turn] if isinstance(module, Guard) else module
 
 
 def _run(model: nn.Module, places: list[Watched], sample: Any, training: bool) -> Recorder:
@@ -124,19 +124,20 @@ class Tap(nn.Module):
 
 
 class TapGuard(Guard):
-    """A Guard whose function is a Tap: it hands the call on with all its arguments."""
+    """A Guard whose functions are Taps: it hands the call on with all its arguments."""
 
     def forward(self, called: Any, *args: Any, **kwargs: Any) -> Any:
-        if called is not self.called:
-            return called(*args, **kwargs)
-        return self.function(args[0], lambda tensor: called(tensor, *args[1:], **kwargs))
+        for known, tap in zip(self.called, self.functions, strict=True):
+            if called is known:
+                return tap(args[0], lambda tensor: called(tensor, *args[1:], **kwargs))
+        return called(*args, **kwargs)
 
 
 def mirrored(model: nn.Module, changed: list[Changed]) -> tuple[nn.Module, list[nn.Module]]:
     """The model, cut as `changed` says, with its old functions in place, and the modules that hold them."""
     taps = [_tap(module_at(model, place.path), place) for place in changed]
     for path, group in itertools.groupby(changed, key=lambda c: c.path):
-        made = tuple(replace(p.cut, tap=p.cut.form not in ("guarded", "whole")) for p in group if p.cut)
+        made = tuple({replace(p.cut, tap=p.cut.form not in ("guarded", "whole")): None for p in group if p.cut})
         if made:
             owner = module_at(model, path)
             changes.set_class(owner, cuts.with_cuts(type(owner), made))
@@ -153,8 +154,14 @@ def _tap(owner: nn.Module, place: Changed) -> nn.Module:
         tap = Tap(getattr(owner, place.cut.method))
     else:
         tap = Tap()
-    guarded = place.cut is not None and place.cut.form == "guarded"
-    changes.add_child(owner, place.child, TapGuard(place.called, tap) if guarded else tap)
+    if place.cut is None or place.cut.form != "guarded":
+        changes.add_child(owner, place.child, tap)
+        return tap
+    if place.child not in owner._modules:
+        changes.add_child(owner, place.child, TapGuard())
+    guard = owner._modules[place.child]
+    assert isinstance(guard, TapGuard)
+    guard.answer(place.called, tap)
     return tap
 
 
