@@ -46,6 +46,8 @@ class Network:
 
     def predict(self, x: Any) -> np.ndarray:
         """Probabilities (n, C), or values (n,) in the target's units, for raw rows as `load` gives them."""
+        if isinstance(self.transform, ImageTransform):
+            return np.concatenate([self.from_tensors(some) for some in self.transform.pieces(x)])
         return self.from_tensors(self.transform.apply(x))
 
     def from_tensors(self, inputs: tuple[Tensor, ...], rows: Tensor | None = None) -> np.ndarray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from picture_files import noise, save, tree
 
-from whet.data import cache, decode, load, pictures
+from whet.data import cache, decode, load, pictures, prepared
+from whet.data.image_transform import resized
+from whet.data.prepared import Prepared, prepare
 from whet.errors import OutputError
 
 
@@ -129,3 +133,36 @@ def test_the_header_is_one_that_numpy_writes_too(cache_folder: Path) -> None:
     cache.entry("k", (2, 3), 4, lambda notes: iter([np.arange(24, dtype=np.uint8).reshape(4, 2, 3)]))
     x = np.load(cache_folder / "images" / "k.npy")
     np.testing.assert_array_equal(x, np.arange(24).reshape(4, 2, 3))
+
+
+PARTS = {"train": np.arange(9), "val": np.arange(9, 12), "test": np.arange(0)}
+
+
+def test_resized_pictures_are_made_once_and_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(tree(tmp_path))
+    first = prepare(data, PARTS, (4, 5)).inputs[0]
+    monkeypatch.setattr(prepared, "resized_blocks", lambda x, size: pytest.fail("was resized again"))
+    again = prepare(load(tmp_path), PARTS, (4, 5)).inputs[0]
+    assert first.shape == (12, 4, 5, 3)
+    assert hasattr(again, "mapping")
+    np.testing.assert_array_equal(again, resized(np.asarray(data.x), (4, 5)))
+
+
+def test_resized_pictures_that_find_no_room_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(tree(tmp_path))
+    monkeypatch.setattr(cache, "SPARE", 1 << 62)
+    made = prepare(data, PARTS, (4, 5))
+    assert len(made.said) == 1
+    assert "free" in made.said[0]
+    np.testing.assert_array_equal(made.inputs[0], resized(np.asarray(data.x), (4, 5)))
+
+
+def test_workers_share_the_pictures_and_what_a_killed_run_left_harms_none(tmp_path: Path) -> None:
+    data = load(tree(tmp_path / "pets"))
+    made, shared = prepare(data, PARTS), tmp_path / "shared"
+    made.save(shared)
+    assert (shared / "input0.npy").stat().st_nlink == 2, "the pictures were copied"
+    before = np.array(data.x)
+    dataclasses.replace(made, inputs=(torch.zeros(12, 2, 2, 3, dtype=torch.uint8),)).save(shared)
+    np.testing.assert_array_equal(data.x, before)
+    assert Prepared.load(shared).inputs[0].shape == (12, 2, 2, 3)

@@ -101,5 +101,4 @@ def test_shrinking_averages_and_keeps_the_kind() -> None:
     assert isinstance(small, np.ndarray)
     assert small.shape == (3, 4, 4, 3)
     assert np.abs(small.astype(int) - 100).max() < 15
-    assert torch.equal(resized(torch.from_numpy(x), (4, 4)), torch.from_numpy(small))
     assert resized(x, (16, 16)) is x

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
+from numpy.lib import format as npy
+from numpy.lib.npyio import NpzFile
 
 from whet.data import cache, labels, pictures
-from whet.data.arrays import Pair, Scale, as_uint8, assembled, check_pairs, in_chunks, is_picture
+from whet.data.arrays import Pair, Scale, assembled, check_pairs, is_picture, pixels_of
 from whet.data.core import Data
 from whet.errors import DataError
 
+CHUNK_BYTES = 1 << 20
+SMALL = 1 << 22
+"""Bytes up to which an array is simply read into memory."""
 NPZ_NAMES = (("x", "y"), ("data", "target"), ("images", "labels"), ("features", "labels"), ("image", "label"))
 """What the arrays of inputs and targets may be called, without a part's name."""
 NPZ_PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -41,12 +49,62 @@ def read_npz(path: Path) -> Mapping[str, np.ndarray]:
 def member(npz: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     """One array of an .npz file. Raises DataError for objects and damaged content."""
     try:
-        return npz[name]
+        return _streamed(npz, name) if isinstance(npz, NpzFile) else npz[name]
     except MemoryError:
         raise DataError(f"{name!r} in {path} needs more memory than there is.", "Use a folder of pictures.") from None
     except Exception as error:
         why = "it holds Python objects, which can run code" if "allow_pickle" in str(error) else _line(error)
         raise DataError(f"{name!r} in {path} can't be loaded: {why}.", "Save plain numbers or text.") from None
+
+
+def _streamed(npz: NpzFile, name: str) -> np.ndarray:
+    """A large array unpacked onto the disk rather than into memory; what is no plain numbers as numpy reads it."""
+    archive = npz.zip
+    assert archive is not None
+    with archive.open(name if name in archive.namelist() else f"{name}.npy") as file:
+        head = _npy_head(file)
+        return npz[name] if head is None else laid_out(file, *head)
+
+
+def _npy_head(file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...]] | None:
+    """Type and shape of an .npy file's plain numbers in C order, which follow; None for anything else."""
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    reader = readers.get(npy.read_magic(file))
+    shape, columns_first, kind = reader(file) if reader else ((), True, np.dtype(float))
+    return None if columns_first or kind.hasobject else (kind, shape)
+
+
+def laid_out(file: IO[bytes], kind: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """The rest of a file as an array; a large one is mapped from a nameless file, beside the cache if that can be.
+
+    Raises EOFError where the file ends early.
+    """
+    start, size = file.tell(), int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    for place in cache.scratch_folders() if size > SMALL else ():
+        with contextlib.suppress(OSError):
+            file.seek(start)
+            return _mapped(file, kind, shape, place)
+    file.seek(start)
+    raw = file.read(size)
+    file.read()  # to the end, where an archive compares its checksum
+    check_size(len(raw), kind, shape)
+    return np.frombuffer(raw, kind).reshape(shape)
+
+
+def _mapped(file: IO[bytes], kind: np.dtype, shape: tuple[int, ...], place: Path) -> np.ndarray:
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=place) as spool:
+        shutil.copyfileobj(file, spool, CHUNK_BYTES)
+        check_size(spool.tell(), kind, shape)
+        spool.flush()
+        return np.memmap(spool, kind, "r", shape=shape)
+
+
+def check_size(found: int, kind: np.dtype, shape: tuple[int, ...]) -> None:
+    """Raises EOFError where there are fewer bytes than the array needs."""
+    row = int(np.prod(shape[1:], dtype=np.int64)) * kind.itemsize
+    if found < row * int(np.prod(shape[:1])):
+        raise EOFError(f"it promises {shape[0]} rows and ends after {found // max(1, row)}")
 
 
 def _line(error: Exception) -> str:
@@ -96,13 +154,13 @@ def load_npz(path: Path, *, task: str | None = None, check: bool = True) -> Data
 
 def store(key: str, parts: Mapping[str, np.ndarray]) -> cache.Entry:
     """The pictures as uint8 in the cache."""
-    x, scale, said = as_uint8(parts)
+    pixels = pixels_of(parts)
 
     def blocks(notes: dict[str, Any]) -> Iterator[np.ndarray]:
-        notes.update(scale=[scale.black, scale.white], said=said)
-        return in_chunks(x)
+        notes.update(scale=[pixels.scale.black, pixels.scale.white], said=pixels.said())
+        return pixels.blocks()
 
-    return cache.entry(key, x.shape[1:], len(x), blocks)
+    return cache.entry(key, pixels.row, len(pixels), blocks)
 
 
 def stored(
@@ -147,19 +205,13 @@ def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     return {part: found[part] for part in sorted(found, key=order.index)}
 
 
-def read_idx(path: Path, most: int | None = None) -> np.ndarray:
-    """An IDX file as an array, gzipped or not; at most `most` rows of it."""
+def read_idx(path: Path) -> np.ndarray:
+    """An IDX file as an array, gzipped or not."""
     try:
         with _open(path) as file:
-            kind, shape = _idx_head(file, path)
-            rows = shape[0] if most is None else min(most, shape[0])
-            size = int(np.prod(shape[1:], dtype=np.int64)) * kind.itemsize
-            raw = file.read(rows * size)
+            return laid_out(file, *_idx_head(file, path))
     except (OSError, EOFError, MemoryError, OverflowError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         raise DataError(f"{path} can't be read: {_line(error)}.", "It may be damaged or incomplete.") from None
-    if len(raw) < rows * size:
-        raise DataError(f"{path} promises {rows} rows and ends after {len(raw) // max(1, size)}.", "It is incomplete.")
-    return np.frombuffer(raw, kind).reshape(rows, *shape[1:])
 
 
 def _open(path: Path) -> IO[bytes]:

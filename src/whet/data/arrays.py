@@ -51,8 +51,9 @@ def load_pairs(
 ) -> Data:
     """Pictures in memory as `Data`. `pairs` is part -> (x, y), with "" for a source without parts."""
     ys = check_pairs(pairs)
-    x, scale, said = as_uint8({part: x for part, (x, _) in pairs.items()}, channels_first, scale)
-    return assembled(name, x, ys, pixels_digest(x), task, said, scale, check=check)
+    pixels = pixels_of({part: x for part, (x, _) in pairs.items()}, channels_first, scale)
+    x = as_uint8(pixels)
+    return assembled(name, x, ys, pixels_digest(x), task, pixels.said(), pixels.scale, check=check)
 
 
 def check_pairs(pairs: Mapping[str, Pair]) -> dict[str, np.ndarray]:
@@ -121,27 +122,59 @@ def in_chunks(x: np.ndarray) -> Iterator[np.ndarray]:
 # -- any pixels -> uint8 (n, height, width, channels) --------------------------------------------------------------
 
 
-def as_uint8(
-    parts: Mapping[str, np.ndarray], channels_first: bool = False, scale: Scale | None = None
-) -> tuple[np.ndarray, Scale, list[str]]:
-    """(uint8 (n, height, width, 1 or 3), the scale of the values, what was done): the parts one behind the other.
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Pictures on their way to uint8: parts (n, height, width, channels) of one shape, one behind the other."""
 
-    All parts are scaled as the first one is. Raises DataError for NaN, and for shapes that are no pictures.
-    """
-    shaped = [nhwc(x, channels_first) for x in parts.values()]
+    parts: tuple[np.ndarray, ...]
+    scale: Scale
+    size: tuple[int, int]
+    """(height, width) that comes out."""
+
+    def __len__(self) -> int:
+        return sum(len(x) for x in self.parts)
+
+    @property
+    def row(self) -> tuple[int, int, int]:
+        """The shape of a picture that comes out."""
+        channels = self.parts[0].shape[3]
+        return (*self.size, 3 if channels == 4 else channels)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The pictures as uint8 (k, *row), in order; memory holds one block at a time."""
+        from whet.data.image_transform import resized
+
+        return (resized(to_uint8(block, self.scale), self.size) for x in self.parts for block in in_chunks(x))
+
+    def said(self) -> list[str]:
+        """What is done to them."""
+        done = []
+        if not self.scale.trivial:
+            done.append(f"Pixel values from {self.scale.black:g} to {self.scale.white:g} are scaled to 0 to 255.")
+        if self.size != self.parts[0].shape[1:3]:
+            done.append(f"The pictures are large: each is resized to {self.size[1]} x {self.size[0]}.")
+        return done
+
+
+def pixels_of(parts: Mapping[str, np.ndarray], channels_first: bool = False, scale: Scale | None = None) -> Pixels:
+    """The parts' pictures; all are scaled as the first part is. Raises DataError for shapes that are no pictures."""
+    shaped = tuple(nhwc(x, channels_first) for x in parts.values())
     shapes = sorted({x.shape[1:] for x in shaped})
     if len(shapes) > 1:
         raise DataError(f"The parts have pictures of several shapes: {shapes}.", "Bring them to one shape.")
     if 0 in shapes[0] or not sum(len(x) for x in shaped):
         raise DataError(f"The arrays hold no pictures: their shape is {shaped[0].shape}.", "Give one or more.")
-    scale = scale or value_scale(shaped[0])
-    done = [_fitting(to_uint8(x, scale)) for x in shaped]
-    said = []
-    if not scale.trivial:
-        said.append(f"Pixel values from {scale.black:g} to {scale.white:g} are scaled to 0 to 255.")
-    if done[0].shape[1:3] != shaped[0].shape[1:3]:
-        said.append(f"The pictures are large: each is resized to {done[0].shape[2]} x {done[0].shape[1]}.")
-    return done[0] if len(done) == 1 else np.concatenate(done), scale, said
+    height, width = (int(n) for n in shapes[0][:2])
+    size = common_size([(width, height)]) if max(height, width) > LONGEST_SIDE else (height, width)
+    return Pixels(shaped, scale or value_scale(shaped[0]), size)
+
+
+def as_uint8(pixels: Pixels) -> np.ndarray:
+    """uint8 (n, height, width, 1 or 3) in memory; a single part that is all right already is given back as it is."""
+    x = pixels.parts[0]
+    if len(pixels.parts) == 1 and x.shape[1:] == pixels.row and x.dtype == np.uint8 and pixels.scale.trivial:
+        return np.ascontiguousarray(x)
+    return np.concatenate(list(pixels.blocks()))
 
 
 def nhwc(x: np.ndarray, channels_first: bool = False) -> np.ndarray:
@@ -189,15 +222,6 @@ def to_uint8(x: np.ndarray, scale: Scale) -> np.ndarray:
         out[start : start + len(block)] = np.clip(values + 0.5, 0.0, 255.0)
         start += len(block)
     return out
-
-
-def _fitting(x: np.ndarray) -> np.ndarray:
-    """`x`, made smaller where a side is longer than `LONGEST_SIDE`."""
-    if max(x.shape[1:3]) <= LONGEST_SIDE:
-        return x
-    from whet.data.image_transform import resized
-
-    return np.asarray(resized(x, common_size([(x.shape[2], x.shape[1])])))
 
 
 def with_channels(x: np.ndarray, channels: int) -> np.ndarray:

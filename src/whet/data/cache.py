@@ -1,4 +1,4 @@
-"""Decoded images, kept as memory-mapped uint8 .npy files that are named by their content.
+"""Decoded and resized images, kept as memory-mapped uint8 .npy files that are named by their content.
 
 A file appears whole or not at all, is written block by block (memory stays flat), and is opened as a read-only map.
 When the cache folder can't be written the images go to a temporary folder for this process, and in the last resort
@@ -90,10 +90,10 @@ def _make(key: str, row: tuple[int, ...], n_most: int, blocks: Blocks) -> Entry:
         if place is folder:
             trim(keep=key)
             return made
-        return Entry(made.x, made.notes, (f"{said[0]} The decoded images are kept in {place()} for this run only.",))
+        return Entry(made.x, made.notes, (f"{said[0]} The images are kept in {place()} for this run only.",))
     notes: dict[str, Any] = {}
     x = np.concatenate([np.empty((0, *row), np.uint8), *blocks(notes)])
-    return Entry(x, notes, (f"{said[0]} The decoded images are kept in memory ({need >> 20} MiB).",))
+    return Entry(x, notes, (f"{said[0]} The images are kept in memory ({need >> 20} MiB).",))
 
 
 def _write(place: Path, key: str, row: tuple[int, ...], need: int, blocks: Blocks) -> Entry:
@@ -124,6 +124,12 @@ def _header(n: int, row: tuple[int, ...]) -> bytes:
     """A .npy header (version 1.0) padded to `HEADER` bytes."""
     text = repr({"descr": "|u1", "fortran_order": False, "shape": (n, *row)})
     return b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little") + f"{text:<{HEADER - 11}}\n".encode()
+
+
+def scratch_folders() -> Iterator[Path]:
+    """Where something large may lie as long as this process lives: the cache, else a temporary folder."""
+    yield folder()
+    yield _temporary()
 
 
 @cache

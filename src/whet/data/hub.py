@@ -1,4 +1,7 @@
-"""Parquet tables with a picture per row, as the data hubs lay them out: a column of {bytes, path}, and a label."""
+"""Parquet tables with a picture per row, as the data hubs lay them out: a column of {bytes, path}, and a label.
+
+They are read a row group at a time, so memory holds the largest row group (the hubs write 100 to 1,000 rows each).
+"""
 
 from __future__ import annotations
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 MOST_ROWS = 10_000
 """Rows that the statistics are taken from, spread over all training rows."""
 CHUNK_BYTES = 1 << 22
+PIECE_BYTES = 1 << 26
+"""Of resized images that are predicted at a time."""
 LEAST_STD = 1 / 255
 """A constant channel is left alone rather than blown up."""
-
-X = TypeVar("X")
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,15 @@ class ImageTransform:
         return cls(height, width, channels, tuple(mean.tolist()), tuple(np.maximum(std, LEAST_STD).tolist()))
 
     def apply(self, x: np.ndarray) -> tuple[Tensor]:
-        """One uint8 tensor (n, height, width, channels). Of images that have that size already no copy is made."""
+        """One uint8 tensor (n, height, width, channels), in memory; of images that have that size no copy is made."""
         assert x.shape[3] == self.channels, f"{x.shape} does not fit {self}"
         return (as_tensor(resized(x, (self.height, self.width))),)
+
+    def pieces(self, x: np.ndarray) -> Iterator[tuple[Tensor]]:
+        """The same for so many rows at a time that what is resized never fills the memory."""
+        whole = tuple(x.shape[1:3]) == (self.height, self.width)
+        rows = max(1, len(x) if whole else PIECE_BYTES // (self.height * self.width * self.channels))
+        return (self.apply(x[at : at + rows]) for at in range(0, max(1, len(x)), rows))
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -76,7 +83,7 @@ def channel_statistics(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def as_tensor(x: np.ndarray) -> Tensor:
-    """The array as a tensor on the same memory. A memory map goes with it as `tensor.mapping`, for the loader."""
+    """The array as a tensor on the same memory. Of a memory map, `tensor.mapping` and `tensor.file` go with it."""
     import torch
 
     with warnings.catch_warnings():
@@ -84,22 +91,23 @@ def as_tensor(x: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(x)
     if isinstance(x, np.memmap):
         tensor.mapping = x._mmap  # type: ignore[attr-defined]
+        tensor.file = Path(x.filename) if x.filename else None  # type: ignore[attr-defined]
     return tensor
 
 
-def resized(x: X, size: tuple[int, int]) -> X:
-    """uint8 (n, height, width, channels) at another (height, width), antialiased, in chunks; array or tensor."""
-    import torch
+def resized(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 (n, height, width, channels) at another (height, width), antialiased; `x` itself if it has that size."""
+    if tuple(x.shape[1:3]) == tuple(size):
+        return x
+    return np.concatenate([np.empty((0, *size, x.shape[3]), np.uint8), *resized_blocks(x, size)])
+
+
+def resized_blocks(x: np.ndarray, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The same, a few rows at a time."""
     from torch.nn import functional as F
 
-    source = as_tensor(x) if isinstance(x, np.ndarray) else x
-    assert isinstance(source, torch.Tensor)
-    if tuple(source.shape[1:3]) == tuple(size):
-        return x
-    step = max(1, CHUNK_BYTES // max(1, source[:1].numel()))
-    out = torch.empty((len(source), *size, source.shape[3]), dtype=torch.uint8)
-    for start in range(0, len(source), step):
-        block = source[start : start + step].permute(0, 3, 1, 2)  # (n, channels, height, width), channels last
+    step = max(1, CHUNK_BYTES // max(1, x[:1].nbytes))
+    for start in range(0, len(x), step):
+        block = as_tensor(x[start : start + step]).permute(0, 3, 1, 2)  # (n, channels, height, width), channels last
         small = F.interpolate(block, size=tuple(size), mode="bilinear", antialias=True, align_corners=False)
-        out[start : start + step] = small.permute(0, 2, 3, 1)
-    return out.numpy() if isinstance(x, np.ndarray) else out  # type: ignore[return-value]
+        yield np.ascontiguousarray(small.permute(0, 2, 3, 1).numpy())

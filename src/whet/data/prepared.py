@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ import torch
 from torch import Tensor
 
 from whet import files
+from whet.data import cache
 from whet.data.core import Data
-from whet.data.image_transform import ImageTransform, as_tensor
+from whet.data.image_transform import ImageTransform, as_tensor, resized, resized_blocks
 from whet.data.transforms import TableTransform, TargetScale
 
 Transform = ImageTransform | TableTransform
+RESIZING = "resized 1"
+"""Of the cache's resized images; a change of what pixels come out must change it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,15 @@ class Prepared:
     rows are not named here and are opened once, at the end."""
     transform: Transform
     scale: TargetScale | None = None
+    said: tuple[str, ...] = ()
+    """What went another way than planned, to be printed."""
 
     def save(self, folder: Path) -> None:
         """Write everything for other processes; see `Prepared.load`."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {f"input{i}": x.numpy() for i, x in enumerate(self.inputs)}
+        for left in folder.glob("*.npy"):  # by a killed process; it may share its content with the cache
+            left.unlink()
+        arrays = {f"input{i}": x.numpy() for i, x in enumerate(self.inputs) if not linked(x, folder / f"input{i}.npy")}
         arrays |= {"target": self.target.numpy(), "raw_target": self.raw_target}
         arrays |= {f"rows_{name}": rows.numpy() for name, rows in self.rows.items()}
         for name, array in arrays.items():
@@ -82,6 +90,20 @@ class Prepared:
         return input_shape(self.transform)
 
 
+def linked(x: Tensor, path: Path) -> bool:
+    """Give the file that a tensor is mapped from a second name; False where it is no whole .npy file, or can't be done."""
+    file = getattr(x, "file", None)
+    if file is None:
+        return False
+    try:
+        if file.stat().st_size != cache.HEADER + x.nbytes:
+            return False
+        path.hardlink_to(file)
+    except OSError:  # another disk
+        return False
+    return True
+
+
 def input_shape(transform: Transform) -> tuple[int, ...]:
     """What one example looks like to a network: (C, H, W) of an image, (F,) numbers of a table."""
     if isinstance(transform, ImageTransform):
@@ -104,13 +126,25 @@ def prepare(data: Data, parts: Mapping[str, np.ndarray], size: tuple[int, int] |
     if data.domain == "image":
         transform = ImageTransform.fit(data.x, train, size)  # type: ignore[arg-type]
         rows = {"train": torch.from_numpy(train), "val": torch.from_numpy(val)}
+        images = at_size(data, (transform.height, transform.width))
+        inputs, said = (as_tensor(images.x),), images.said
         # Images stay where they are, mapped from the disk: the parts only name their rows.
-        return Prepared("image", transform.apply(data.x), _target(data.y, scale), data.y, rows, transform, scale)  # type: ignore[arg-type]
+        return Prepared("image", inputs, _target(data.y, scale), data.y, rows, transform, scale, said)
     fitted = TableTransform.fit(data.x[train], data.y[train], data.goal)
     seen = np.concatenate([train, val])
     rows = {"train": torch.arange(len(train)), "val": torch.arange(len(train), len(seen))}
     y = data.y[seen]
     return Prepared("table", fitted.apply(data.x[seen]), _target(y, scale), y, rows, fitted, scale)
+
+
+def at_size(data: Data, size: tuple[int, int]) -> cache.Entry:
+    """The data's images at this (height, width); resized ones lie in the cache, if that is where the images lie."""
+    x = data.x
+    assert isinstance(x, np.ndarray)
+    if tuple(x.shape[1:3]) == size or not (isinstance(x, np.memmap) and data.fingerprint):
+        return cache.Entry(resized(x, size))
+    key = hashlib.sha256(f"{RESIZING} {data.fingerprint} {size}".encode()).hexdigest()[:40]
+    return cache.entry(key, (*size, x.shape[3]), len(x), lambda notes: resized_blocks(x, size))
 
 
 def _target(y: np.ndarray, scale: TargetScale | None) -> Tensor:
