@@ -17,8 +17,7 @@ from torch import nn
 
 from whet.activations import bounded, dynamic, gated, learned, outputs, periodic, rectified, smooth
 from whet.activations.entry import KINDS, Activation, Activations
-
-# facts: soon
+from whet.activations.facts import Facts, facts
 from whet.activations.formula import Formula
 from whet.errors import UnknownName
 
@@ -63,4 +62,4 @@ def formula(text: str, *, channels: int | None = None, dim: int = 1, **learnable
     return Formula(text, learn=learnable, channels=channels, dim=dim)
 
 
-__all__ = ["ACTIVATIONS", "KINDS", "Activation", "Formula", "formula", "get", "names"]
+__all__ = ["ACTIVATIONS", "KINDS", "Activation", "Facts", "Formula", "facts", "formula", "get", "names"]

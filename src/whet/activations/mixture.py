@@ -25,8 +25,10 @@ class Mixture(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weights = torch.softmax(self.logits.view(self.channels or 1, -1), dim=1)
-        parts = [spread(weights[:, i], x, self.dim) * member(x) for i, member in enumerate(self.members)]
-        return torch.stack(parts).sum(0).to(x.dtype)
+        total = torch.zeros_like(x)
+        for i, member in enumerate(self.members):
+            total = total + spread(weights[:, i], x, self.dim) * member(x)
+        return total.to(x.dtype)
 
 
 def mixture(of: Sequence[str], channels: int | None = None, dim: int = 1) -> Mixture:

@@ -119,7 +119,7 @@ ENTRIES = [
     ),
     Activation(
         "threshold",
-        lambda threshold, value: nn.Threshold(threshold, value),
+        of_formula(THRESHOLD),
         "x above a threshold, a constant below it.",
         {"threshold": 1.0, "value": 0.0},
         formula=THRESHOLD,

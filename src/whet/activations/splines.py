@@ -18,10 +18,9 @@ from whet.activations.layout import learned, spread
 
 def looked_up(table: Tensor, i: Tensor, x: Tensor, channels: int | None, dim: int) -> Tensor:
     """Entry i of the table, or of each channel's own: (channels * length,) and indices of x's shape -> x's shape."""
-    if channels is None:
-        return table[i]
-    first = torch.arange(channels, device=x.device) * (table.numel() // channels)
-    return table[i + spread(first, x, dim)]
+    if channels is not None:
+        i = i + spread(torch.arange(channels, device=x.device) * (table.numel() // channels), x, dim)
+    return table.gather(0, i.reshape(-1)).reshape(i.shape)
 
 
 class PiecewiseLinear(nn.Module):
@@ -47,7 +46,7 @@ class PiecewiseLinear(nn.Module):
         low, high = (looked_up(self.heights, i + k, x, self.channels, self.dim) for k in (0, 1))
         beyond = x - inside
         slope = torch.where(beyond < 0, spread(self.left_slope, x, self.dim), spread(self.right_slope, x, self.dim))
-        return (low + (u - i) * (high - low) + beyond * slope).to(x.dtype)
+        return (beyond * slope + (u - i) * (high - low) + low).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"cells={self.cells}, reach={self.reach}, channels={self.channels}"

@@ -144,6 +144,18 @@ def _xlogy(a: Any, b: Any) -> Tensor:
     return torch.xlogy(a, b) if isinstance(b, Tensor) else a * value_of("log", b)
 
 
+def _expm1(u: Tensor) -> Tensor:
+    """While a graph is traced, for ONNX, which has no expm1: as tanh(u / 2) (exp(u) + 1), the same number."""
+    return torch.tanh(u / 2) * (torch.exp(u) + 1) if torch.jit.is_tracing() else torch.expm1(u)
+
+
+def _normal_cdf(u: Tensor) -> Tensor:
+    """By erfc, exact far to the left; by erf while a graph is traced, for ONNX, which has no erfc."""
+    if torch.jit.is_tracing():
+        return 0.5 + 0.5 * torch.erf(0.7071067811865476 * u)
+    return 0.5 * torch.erfc(-0.7071067811865476 * u)
+
+
 TORCH: dict[str, Callable[..., Any]] = {
     "neg": lambda u: -u,
     "add": lambda a, b: a + b,
@@ -154,7 +166,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "gt": _compare(lambda a, b: a > b),
     "ge": _compare(lambda a, b: a >= b),
     "exp": torch.exp,
-    "expm1": torch.expm1,
+    "expm1": _expm1,
     "log": torch.log,
     "log1p": torch.log1p,
     "xlogy": _xlogy,
@@ -174,7 +186,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "sigmoid": torch.sigmoid,
     "softplus": _softplus,
     "erf": torch.erf,
-    "Phi": lambda u: 0.5 * torch.erfc(-0.7071067811865476 * u),
+    "Phi": _normal_cdf,
     "phi": lambda u: 0.3989422804014327 * torch.exp(-0.5 * (u * u)),
     "relu": torch.relu,
     "max": _max,
