@@ -196,7 +196,8 @@ def run(argv: list[str] | None = None) -> int:
 def _say(line: str, code: int) -> int:
     from rich.console import Console
 
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"whet: {' '.join(line.split())}", markup=False)
+    said = line if "^" in line else " ".join(line.split())  # a caret points at the line above it
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"whet: {said}", markup=False)
     return code
 
 

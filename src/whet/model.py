@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from whet.activations import ACTIVATIONS
+from whet import surgery
 from whet.data.prepared import Transform, input_shape
 from whet.data.transforms import TableTransform
 from whet.entry import Entry
@@ -38,20 +39,29 @@ def saying_which(choice: Choice) -> Iterator[None]:
 
 def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
     """What the data demands of the network, and what the recipe puts inside it."""
-    activation = ACTIVATIONS["relu" if recipe.activation.name == OWN else recipe.activation.name]
     norm = NORMS["batch" if recipe.norm.name == OWN else recipe.norm.name]
-    act_params, norm_params = activation.fill(recipe.activation.params), norm.fill(recipe.norm.params)
+    norm_params = norm.fill(recipe.norm.params)
     table = transform if isinstance(transform, TableTransform) else None
     dims = 1 if table else 2
     return InputSpec(
         shape=input_shape(transform),
         outputs=task.outputs,
         goal=task.goal,
-        activation=lambda: activation.make(**act_params),
+        activation=surgery.maker(recipe.activation) if at_once(recipe) else nn.ReLU,
         norm=lambda channels: norm.make(channels, dims, **norm_params),
         cardinalities=table.cardinalities if table else (),
         bins=table.bins if table else None,
     )
+
+
+def at_once(recipe: Recipe) -> bool:
+    """Whether a family of ours is made with the activation in it, instead of getting it by surgery afterwards.
+
+    Surgery runs the network to see what it computes, which takes a part of a second: it is for the user's networks, and
+    for activations that depend on the place that they get. For our families both ways give the same (a test compares).
+    """
+    choice = recipe.activation
+    return recipe.family.name != "user" and choice.name not in (OWN, STAGES) and not surgery.needs_place(choice)
 
 
 def make_model(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
@@ -62,12 +72,52 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
     torch.manual_seed(seed_for(seed, "init"))
     with saying_which(recipe.family):
         model = family.make(spec, **params)
+    if recipe.activation.name != OWN and not at_once(recipe):
+        with saying_which(recipe.activation):
+            replace_activations(model, recipe.activation, sample_of(spec))
     if recipe.init.name != OWN:
         entry = INITS[recipe.init.name]
         draw = torch.Generator().manual_seed(seed_for(seed, "init", 1))
         with saying_which(recipe.init):
             entry.make(**entry.fill(recipe.init.params))(model, draw)
     return model
+
+
+STAGES = "stages"
+"""Choice(STAGES, of=("relu", "elu(alpha=0.5)")): an activation for each part of the network, from its input on."""
+
+
+def replace_activations(model: nn.Module, choice: Choice, sample: tuple[Tensor, ...]) -> surgery.Changes:
+    """The recipe's activation in place of every one that the network computes."""
+    if choice.name != STAGES:
+        return surgery.replace_activations(model, choice, sample=sample, inplace=True)[1]
+    of = choice.params.get("of")
+    if set(choice.params) != {"of"} or not isinstance(of, tuple) or not of:
+        raise RecipeError(f"{choice} names no activation for each stage.", 'Write of = ["relu", "gelu"].')
+    places = [p for p in surgery.find(model, sample) if p.role == "activation"]
+    part = {p.where: of_stage(p, places, len(of)) for p in places}
+    table = {
+        functools.partial(_is_in, part, i): Choice.parse(str(new)) for i, new in enumerate(of) if i in part.values()
+    }
+    return surgery.replace_activations(model, table, sample=sample, inplace=True)[1]
+
+
+def _is_in(part: Mapping[str, int], i: int, place: surgery.Place) -> bool:
+    return part.get(place.where) == i
+
+
+def of_stage(place: surgery.Place, places: Sequence[surgery.Place], parts: int) -> int:
+    """Which of so many equal parts of the network the place is in: by its stages, or by its order if these are fewer."""
+    stages = 1 + max(p.stage for p in places)
+    if stages >= parts:
+        return place.stage * parts // stages
+    return next(i for i, p in enumerate(places) if p.where == place.where) * parts // len(places)
+
+
+def sample_of(spec: InputSpec) -> tuple[Tensor, ...]:
+    """Two examples of the network's input, as surgery needs them to see what it computes."""
+    numbers = torch.randn(2, *spec.shape, generator=torch.Generator().manual_seed(0))
+    return (numbers,) if spec.is_image else (numbers, torch.zeros(2, len(spec.cardinalities), dtype=torch.int64))
 
 
 def refuse_family(family: Entry[Any], params: Mapping[str, Any], spec: InputSpec) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,21 @@ class Choice:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Choice, (self.name, dict(self.params))
+
+    @classmethod
+    def parse(cls, text: str) -> Choice:
+        """The choice that a person writes: "relu", "leaky_relu(slope=0.2)", or a formula. Raises RecipeError.
+
+        >>> Choice.parse("leaky_relu(slope=0.2)")
+        Choice('leaky_relu', slope=0.2)
+        """
+        found = re.fullmatch(r"\s*([A-Za-z]\w*)\(\s*(\w+\s*=.*)\)\s*", text)
+        if not found:
+            return cls(text.strip())
+        try:
+            return cls(found[1], tomllib.loads(f"params = {{{found[2]}}}")["params"])
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{text!r} can't be read: {error}.", "Write name(parameter=value, …).") from error
 
     def but(self, **params: Any) -> Choice:
         """The same method with some parameters changed."""
