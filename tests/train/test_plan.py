@@ -72,6 +72,20 @@ def test_on_a_busy_machine_one_thread_is_tried_whatever_the_limit_and_not_rememb
     assert not (tmp_path / "plans.json").exists()
 
 
+@pytest.mark.parametrize(("seconds", "calls"), [(0.04, 4), (0.15, 2), (0.6, 1)])
+def test_the_longer_a_step_the_fewer_are_timed(monkeypatch: pytest.MonkeyPatch, seconds: float, calls: int) -> None:
+    now = [0.0]
+    monkeypatch.setattr(plans.time, "perf_counter", lambda: now[0])
+    made: list[float] = []
+
+    def step() -> None:
+        now[0] += seconds
+        made.append(now[0])
+
+    assert plans.time_of_step(step, 0.08) == pytest.approx(seconds)
+    assert len(made) == calls
+
+
 def test_a_broken_cache_is_measured_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WHET_CACHE", str(tmp_path))
     for text in ("{not json", "[]", '{"x": 1}'):

@@ -148,21 +148,25 @@ STEPS_TO_TIME = 3
 """What timing a plan of short steps costs at least, in steps: one to warm up, the others timed."""
 
 
-LONG_STEP = 0.1
-"""Seconds from which a step is timed once: another one would tell little and cost much."""
+LONG_STEP, VERY_LONG_STEP = 0.1, 0.5
+"""Seconds from which a step is timed once, and from which the first call counts: what it alone costs, 0.05 s, matters
+little then, and another one would cost much."""
 
 
 def time_of_step(step: Callable[[], object], seconds: float = 0.12) -> float:
-    """The shortest of several calls, in seconds, after one call to warm up."""
-    step()
-    best, began, count = float("inf"), time.perf_counter(), 1
-    while count < STEPS_TO_TIME or (time.perf_counter() - began < seconds and count < 50):
-        at = time.perf_counter()
-        step()
-        best, count = min(best, time.perf_counter() - at), count + 1
-        if best > LONG_STEP:
-            break
+    """The shortest of several calls, in seconds, after one call to warm up; of long steps fewer."""
+    if (best := _seconds(step)) > VERY_LONG_STEP:
+        return best
+    best, began, count = _seconds(step), time.perf_counter(), 2
+    while best < LONG_STEP and (count < STEPS_TO_TIME or (time.perf_counter() - began < seconds and count < 50)):
+        best, count = min(best, _seconds(step)), count + 1
     return best
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 @contextlib.contextmanager
