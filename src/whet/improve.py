@@ -6,6 +6,7 @@ Read `STEPS` at the end first: it is what happens, in order.
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
 from whet.screen import Screen, clock_time
 from whet.search.first import Candidate, Facts, image_size, portfolio
-from whet.tasks import IMAGE_ROWS, PIXELS, Features, baselines, make_task
+from whet.tasks import IMAGE_ROWS, PIXELS, Features, aside, baselines, make_task
 from whet.train.horizon import Clock, Horizon, parse_seconds
 from whet.train.loop import Training, own_random_numbers, train_step
 from whet.train.plan import (
@@ -187,13 +188,17 @@ def fitting_workers(workers: int, order: Order, screen: Screen) -> int:
 
 
 def read_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
-    """A recipe from a recipe, a TOML file, or nothing. Raises RecipeError when the file can't be read."""
+    """A recipe from a recipe, a TOML file, or nothing. Raises RecipeError for a file that can't be read or says nothing."""
     if recipe is None or isinstance(recipe, Recipe):
         return recipe
     try:
-        return Recipe.from_toml(Path(recipe).read_text())
+        text = Path(recipe).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe {str(recipe)!r} can't be read: {error}.", "Give a recipe.toml.") from error
+    found = Recipe.from_toml(text)
+    if not tomllib.loads(text):
+        raise RecipeError(f"The recipe {str(recipe)!r} is empty.", "Leave --recipe out, or name a choice in the file.")
+    return found
 
 
 def factory_name(model: Any) -> str | None:
@@ -250,6 +255,8 @@ def get_ready(run: Run) -> None:
     """Fit the transforms on the training rows."""
     size = image_size(run.data.x.shape[1:3]) if run.data.domain == "image" else None
     run.prepared = prepare(run.data, run.parts, size)
+    for sentence in run.prepared.said:
+        run.screen.say(sentence)
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), input_spec(run.data))
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
     if given is not None:  # what can't be built is refused now, before anything takes its time
@@ -259,24 +266,29 @@ def get_ready(run: Run) -> None:
 def lay_baselines(run: Run) -> None:
     """Fit simple methods on the training rows; what they say of the test rows waits unread until the end."""
     kept = run.folder.path / "baselines.npz"
-    if run.journal.last("baselines") and kept.exists():
-        with np.load(kept, allow_pickle=False) as known:
-            run.baselines = {name: known[name] for name in known.files}
-        return
+    if not (run.journal.last("baselines") and kept.exists()):
+        found = fit_baselines(run)
+        with files.atomic(kept) as file:
+            np.savez(file, **found)  # type: ignore[arg-type]
+        run.say("baselines", names=list(found))
+    aside.stop()
+    with np.load(kept, allow_pickle=False) as known:
+        run.baselines = {name: known[name] for name in known.files}
+
+
+def fit_baselines(run: Run) -> dict[str, np.ndarray]:
+    """name -> what a simple method says of the test rows."""
     rows = some(run.parts["train"], IMAGE_ROWS if run.data.domain == "image" else len(run.data), run.order.seed)
     train, test = features(run, rows), features(run, run.parts["test"])
     seconds = min(BASELINE_SECONDS, BASELINE_SHARE * run.order.budget)
     y, task = run.data.y[rows], run.task
-    for found in baselines(
+    made = baselines(
         train, y, test, goal=task.goal, outputs=task.outputs, seconds=seconds, threads=cores(), seed=run.order.seed
-    ):
+    )
+    for found in made:
         if found.predicted is None:
             run.screen.say(f"Baseline {found.name} {found.note}", "dim")
-        else:
-            run.baselines[found.name] = found.predicted
-    with files.atomic(kept) as file:
-        np.savez(file, **run.baselines)  # type: ignore[arg-type]
-    run.say("baselines", names=list(run.baselines))
+    return {found.name: found.predicted for found in made if found.predicted is not None}
 
 
 def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -308,6 +308,8 @@ GIVEN = Recipe().put("family", Choice("mlp", width=8, depth=1))
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("", "is empty"),
+        ("# family = ...\n", "is empty"),
         ("this is = = no toml", "recipe"),
         ("\x00\xff", "recipe"),
         (GIVEN.put("optimizer", Choice("admw")).to_toml(), "adamw"),
