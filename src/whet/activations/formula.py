@@ -18,6 +18,7 @@ from whet.activations.expression import Node, derive, free_names, parse, replace
 from whet.activations.expression.bounds import guarded
 from whet.activations.expression.evaluate import program, run
 from whet.activations.expression.nodes import number
+from whet.activations.kernel.function import backward, forward, kernel_for
 from whet.errors import RecipeError
 
 
@@ -153,7 +154,8 @@ class Plan:
             return torch.full_like(x, answer)
         if "x" not in self.program.names:
             answer = answer.expand(x.shape)
-        return answer.to(x.dtype)
+        answer = answer.to(x.dtype)
+        return x.view_as(x) if answer is x else answer
 
 
 class _Elementwise(torch.autograd.Function):
@@ -163,7 +165,8 @@ class _Elementwise(torch.autograd.Function):
 
     @staticmethod
     def forward(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
-        return plan(x, *parameters)
+        kernel = kernel_for(plan.node, plan.names, x, parameters)
+        return forward(kernel, x, parameters) if kernel else plan(x, *parameters)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -173,21 +176,24 @@ class _Elementwise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        tensors = ctx.saved_tensors
-        grads: list[Tensor | None] = [None]
-        for i, tensor in enumerate(tensors):
-            if not ctx.needs_input_grad[i + 1]:
-                grads.append(None)
-                continue
-            slope = _Elementwise.apply(ctx.plan.slope(i), *tensors)
-            grads.append(_sum_to(g * slope, tensor))
-        return tuple(grads)
+        x, *parameters = tensors = ctx.saved_tensors
+        kernel = kernel_for(ctx.plan.node, ctx.plan.names, x, tuple(parameters))
+        if kernel and not torch.is_grad_enabled():
+            gx, sums = backward(kernel, g, x, tuple(parameters))
+            return (None, gx, *sums)
+        wanted = ctx.needs_input_grad[1:]
+        return (None, *(_partial(ctx.plan, i, g, tensors) if want else None for i, want in enumerate(wanted)))
 
     @staticmethod
     def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
         tensors = ctx.saved_tensors
         parts = [_Elementwise.apply(ctx.plan.slope(i), *tensors) * t for i, t in enumerate(tangents) if t is not None]
         return torch.stack(parts).sum(0).to(tensors[0].dtype) if len(parts) > 1 else parts[0].to(tensors[0].dtype)
+
+
+def _partial(plan: Plan, i: int, g: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """The gradient of the i-th input; differentiable itself."""
+    return _sum_to(g * _Elementwise.apply(plan.slope(i), *tensors), tensors[i])
 
 
 def _sum_to(grad: Tensor, like: Tensor) -> Tensor:

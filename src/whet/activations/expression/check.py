@@ -104,10 +104,10 @@ def _kinds(curve: Curve, z: Array) -> NDArray[np.int64]:
 
 def _edge(curve: Curve, bad: float, good: float) -> float:
     """The last bad place towards a good one."""
-    kind = _kinds(curve, np.array([bad]))[0] > 0
+    kind = _kinds(curve, np.array([bad]))[0]
     for _ in range(60):
         middle = (bad + good) / 2
-        if (_kinds(curve, np.array([middle]))[0] > 0) == kind:
+        if _kinds(curve, np.array([middle]))[0] == kind:
             bad = middle
         else:
             good = middle

@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from whet.activations.expression.functions import ALIASES, CONSTANTS, FUNCTIONS, INNER, Function
+from whet.activations.expression.functions import ALIASES, CONSTANTS, FUNCTIONS, Function
 from whet.activations.expression.nodes import Node, Number, call, name, number
 from whet.errors import RecipeError, did_you_mean, nearest
 
@@ -41,9 +41,8 @@ class Token:
     at: int
 
 
-def parse(text: str, names: Collection[str] | None = None, *, inner: bool = False) -> Node:
-    """The formula's tree. `names` are the parameters that may occur beside x; None: any. `inner` also knows what only our
-    own rewriting makes (functions.py:INNER).
+def parse(text: str, names: Collection[str] | None = None, *, functions: Mapping[str, Function] = FUNCTIONS) -> Node:
+    """The formula's tree. `names` are the parameters that may occur beside x; None: any.
 
     Raises RecipeError, with the position, for what is not a formula.
     """
@@ -51,7 +50,7 @@ def parse(text: str, names: Collection[str] | None = None, *, inner: bool = Fals
         raise RecipeError(f"A formula is text, not {type(text).__name__}.", "For example: 'x * tanh(exp(x))'.")
     if len(text) > LONGEST:
         raise RecipeError(f"The formula has {len(text)} characters.", f"At most {LONGEST} are allowed.")
-    return _Parser(text, names, {**FUNCTIONS, **INNER} if inner else FUNCTIONS).whole()
+    return _Parser(text, names, functions).whole()
 
 
 def tokens(text: str) -> list[Token]:

@@ -41,6 +41,7 @@ c * (u / v)                      (c * u) / v
 -u / v                           -(u / v)
 u / -v                           -(u / v)
 0 / u                            0
+1 / (c + abs(u)) - chain(u / (c + abs(u)) / (c + abs(u)), sign(u))  c / square(c + abs(u))
 u / (c * v)                      (1 / c) * (u / v)
 (c * u) / d                      (c / d) * u
 u * (1 / v)                      u / v

@@ -1,0 +1,135 @@
+"""C source of a formula: a forward loop, and a backward loop that needs the input only.
+
+x, y      input and output, n numbers of one type      p    the parameters, float32
+g, gx     gradients of y and of x                      sums gradient of each parameter, float64, summed in the order
+                                                            of the blocks, whatever the number of threads
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from importlib.resources import files
+
+from whet.activations.expression.bounds import guarded
+from whet.activations.expression.derive import derive
+from whet.activations.expression.nodes import Call, Name, Node, Number, walk
+from whet.activations.kernel.lower import lowered
+
+BLOCK = 4096
+"""Numbers that a thread takes at a time."""
+INLINE = {
+    "neg": "-{0}",
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "square": "{0} * {0}",
+    "sqrt": "__builtin_sqrtf({0})",
+    "gt": "({0} > {1} ? 1.0f : 0.0f)",
+    "ge": "({0} >= {1} ? 1.0f : 0.0f)",
+    "where": "({0} > 0 ? {1} : {2})",
+}
+"""What C has itself; all else is a function of prelude.h with an underscore behind its name."""
+TYPES = {
+    "float32": ("float", "{}", "{}"),
+    "bfloat16": ("uint16_t", "from_bfloat16({})", "to_bfloat16({})"),
+}
+"""The type in memory, how it is read, how it is written."""
+
+
+def source(node: Node, names: Sequence[str], dtype: str) -> str:
+    """A whole C file with `forward` and `backward` for a formula of x and these parameters."""
+    prelude = files(__package__).joinpath("prelude.h").read_text()
+    return "\n".join([prelude, _forward(node, names, dtype), _backward(node, names, dtype)])
+
+
+def _forward(node: Node, names: Sequence[str], dtype: str) -> str:
+    kind, read, write = TYPES[dtype]
+    lines, (value,) = _statements([lowered(guarded(node))], names)
+    return f"""
+void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, const float *restrict p, int threads)
+{{
+{_parameters(names)}
+#pragma omp parallel for schedule(static) num_threads(threads) if(threads > 1)
+    for (int64_t begin = 0; begin < n; begin += {BLOCK}) {{
+        const int64_t end = begin + {BLOCK} < n ? begin + {BLOCK} : n;
+#pragma omp simd
+        for (int64_t i = begin; i < end; i++) {{
+            const float x = {read.format("x_in[i]")};
+{lines}
+            y_out[i] = {write.format(value)};
+        }}
+    }}
+}}
+"""
+
+
+def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
+    kind, read, write = TYPES[dtype]
+    slopes = [lowered(guarded(derive(node, name))) for name in ("x", *names)]
+    lines, (slope, *others) = _statements(slopes, names)
+    sums = [f"sum{i}" for i in range(len(names))]
+    reduction = f" reduction(+ : {', '.join(sums)})" if sums else ""
+    add = "".join(f"\n            {s} += g * {o};" for s, o in zip(sums, others, strict=True))
+    begin = f"\n        float {', '.join(f'{s} = 0' for s in sums)};" if sums else ""
+    keep = "".join(f"\n        parts[begin / {BLOCK} * {len(sums)} + {i}] = {s};" for i, s in enumerate(sums))
+    return f"""
+void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t n,
+              const float *restrict p, double *restrict parts, double *restrict sums, int threads)
+{{
+{_parameters(names)}
+#pragma omp parallel for schedule(static) num_threads(threads) if(threads > 1)
+    for (int64_t begin = 0; begin < n; begin += {BLOCK}) {{
+        const int64_t end = begin + {BLOCK} < n ? begin + {BLOCK} : n;{begin}
+#pragma omp simd{reduction}
+        for (int64_t i = begin; i < end; i++) {{
+            const float x = {read.format("x_in[i]")}, g = {read.format("g_in[i]")};
+{lines}
+            gx_out[i] = {write.format(f"g * {slope}")};{add}
+        }}{keep}
+    }}
+    for (int64_t i = 0; i < {len(sums)}; i++) {{
+        sums[i] = 0;
+        for (int64_t block = 0; block * {BLOCK} < n; block++)
+            sums[i] += parts[block * {len(sums)} + i];
+    }}
+}}
+"""
+
+
+def _parameters(names: Sequence[str]) -> str:
+    return "\n".join(f"    const float p_{name} = p[{i}];" for i, name in enumerate(names))
+
+
+def _statements(nodes: Sequence[Node], names: Sequence[str]) -> tuple[str, list[str]]:
+    """A line of C per call that the nodes need, and what each node is called afterwards."""
+    said: dict[Node, str] = {}
+    lines = []
+    for node in nodes:
+        for here in walk(node, said):
+            if isinstance(here, Number):
+                said[here] = literal(here.value)
+            elif isinstance(here, Name):
+                said[here] = "x" if here.name == "x" else f"p_{here.name}"
+            elif isinstance(here, Call):
+                said[here] = f"t{len(lines)}"
+                lines.append(f"            const float {said[here]} = {_expression(here, said)};")
+    return "\n".join(lines), [said[node] for node in nodes]
+
+
+def _expression(node: Call, said: dict[Node, str]) -> str:
+    if node.function == "where" and isinstance(node.arguments[0], Call) and node.arguments[0].function in ("gt", "ge"):
+        a, b = (said[n] for n in node.arguments[0].arguments)
+        sign = ">" if node.arguments[0].function == "gt" else ">="
+        return f"({a} {sign} {b} ? {said[node.arguments[1]]} : {said[node.arguments[2]]})"
+    arguments = [said[a] for a in node.arguments]
+    if node.function in INLINE:
+        return INLINE[node.function].format(*arguments)
+    return f"{node.function}_({', '.join(arguments)})"
+
+
+def literal(value: float) -> str:
+    """The float32 nearest to a number, in C, in parentheses where it is negative."""
+    (rounded,) = struct.unpack("f", struct.pack("f", value))
+    return f"({rounded!r}f)" if rounded < 0 else f"{rounded!r}f"

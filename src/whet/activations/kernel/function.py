@@ -1,0 +1,69 @@
+"""When a formula runs as a kernel, and how tensors get there."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+import torch
+from torch import Tensor, nn
+
+from whet.activations.expression.nodes import Node
+from whet.activations.kernel.emit import BLOCK
+from whet.activations.kernel.library import Kernel, in_forked_child, kernel
+
+LEAST = 16_384
+"""Numbers in a tensor from which on a kernel is compiled for it."""
+DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+
+
+def kernel_for(node: Node, names: tuple[str, ...], x: Tensor, parameters: tuple[Tensor, ...]) -> Kernel | None:
+    """The kernel that may take these tensors: plain, on the CPU, large enough, with one number per parameter.
+
+    The answer depends on the tensors only, never on what ran before, so that a training that is resumed sees the same
+    bits. WHET_KERNELS=0 in the environment turns kernels off.
+    """
+    if x.numel() < LEAST or x.dtype not in DTYPES or os.environ.get("WHET_KERNELS") == "0":
+        return None
+    if not _plain(x) or any(p.dim() or not _plain(p) for p in parameters):
+        return None
+    return kernel(node, names, DTYPES[x.dtype])
+
+
+def _plain(x: Tensor) -> bool:
+    """Whether a tensor has memory of its own on the CPU that C may read."""
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x)  # type: ignore[attr-defined]
+    return type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu" and x.layout == torch.strided and not wrapped
+
+
+def forward(kernel: Kernel, x: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
+    """The formula's value, in x's memory format."""
+    x, y = dense(x)
+    kernel.forward(x.data_ptr(), y.data_ptr(), x.numel(), _values(parameters), _threads())
+    return y
+
+
+def backward(kernel: Kernel, g: Tensor, x: Tensor, parameters: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
+    """The gradients of x and of each parameter, for the gradient g of the value."""
+    x, gx = dense(x)
+    if g.stride() != x.stride() or g.dtype != x.dtype:
+        g = torch.empty_like(x).copy_(g)
+    n, count = x.numel(), len(parameters)
+    sums = (ctypes.c_double * count)()
+    parts = (ctypes.c_double * (count * -(-n // BLOCK)))()
+    kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), n, _values(parameters), parts, sums, _threads())
+    return gx, [torch.tensor(s, dtype=p.dtype) for s, p in zip(sums, parameters, strict=True)]
+
+
+def dense(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x with its numbers side by side in memory, in whatever order of dimensions, and an empty tensor just like it."""
+    like = torch.empty_like(x)
+    return (x if like.stride() == x.stride() else torch.empty_like(x).copy_(x)), like
+
+
+def _values(parameters: tuple[Tensor, ...]) -> ctypes.Array[ctypes.c_float]:
+    return (ctypes.c_float * len(parameters))(*(p.item() for p in parameters))
+
+
+def _threads() -> int:
+    return 1 if in_forked_child() else torch.get_num_threads()

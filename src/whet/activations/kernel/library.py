@@ -1,0 +1,96 @@
+"""C source compiled and loaded, once per process and formula; None where that is not possible.
+
+What is loaded was written by this very process, into a folder that only its user may enter and that is removed once it is
+loaded; nothing is kept for later. A forked child uses what its parent loaded, on one thread: the parent's other threads
+do not live on in it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from whet.activations.expression.nodes import Node
+from whet.activations.kernel.emit import source
+
+log = logging.getLogger(__name__)
+
+FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-std=c11", "-fno-math-errno", "-fno-trapping-math")
+SHARED = ("-fPIC", "-shared", "-fopenmp", "-w")
+PATIENCE = 60.0
+"""Seconds for one file; a compiler that needs longer counts as absent."""
+POINTER, COUNT = ctypes.c_void_p, ctypes.c_int64
+
+_lock = threading.Lock()
+_kernels: dict[tuple[Node, tuple[str, ...], str], Kernel | None] = {}
+_forked = False
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The two functions of emit.py; pointers are integers. They release the interpreter's lock while they run."""
+
+    forward: ctypes._FuncPointer
+    backward: ctypes._FuncPointer
+
+
+def kernel(node: Node, names: tuple[str, ...], dtype: str) -> Kernel | None:
+    """The kernel of a formula of x and these parameters for one dtype; compiled at the first call, for all threads."""
+    key = (node, names, dtype)
+    if key not in _kernels:
+        with _lock:
+            if key not in _kernels:
+                _kernels[key] = _make(node, names, dtype)
+    return _kernels[key]
+
+
+def in_forked_child() -> bool:
+    return _forked
+
+
+def _make(node: Node, names: tuple[str, ...], dtype: str) -> Kernel | None:
+    try:
+        return load(source(node, names, dtype))
+    except (OSError, subprocess.SubprocessError) as error:
+        log.debug("no kernel for a formula, it runs in torch: %s", error)
+        return None
+
+
+def load(code: str) -> Kernel:
+    """C source as a kernel. Raises OSError or SubprocessError."""
+    with tempfile.TemporaryDirectory(prefix="whet-kernel-") as folder:
+        file = Path(folder, "kernel.c")
+        file.write_text(code)
+        library = file.with_suffix(".so")
+        command = [compiler(), *FLAGS, *SHARED, str(file), "-o", str(library), "-lm"]
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+        loaded = ctypes.CDLL(str(library))
+    loaded.forward.argtypes = [POINTER, POINTER, COUNT, POINTER, ctypes.c_int]
+    loaded.backward.argtypes = [POINTER, POINTER, POINTER, COUNT, POINTER, POINTER, POINTER, ctypes.c_int]
+    loaded.forward.restype = loaded.backward.restype = None
+    return Kernel(loaded.forward, loaded.backward)
+
+
+@cache
+def compiler() -> str:
+    """The C compiler: $CC, or the first of cc, gcc, clang. Raises FileNotFoundError where there is none."""
+    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        if name and (found := shutil.which(name)):
+            return found
+    raise FileNotFoundError("no C compiler")
+
+
+def _after_fork() -> None:
+    global _forked, _lock
+    _forked, _lock = True, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,73 @@
+"""A formula in terms of the few functions that prelude.h has.
+
+What a value and its derivative have in common comes out as one node: sigmoid(u), sigmoid(-u) and softplus(u) share
+exp(-|u|), tanh and sech^2 share exp(-2 |u|), Phi and phi share exp(-u^2 / 2). So forward and backward of nearly every
+activation cost one exponential each.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from whet.activations.expression.functions import ALL, Function
+from whet.activations.expression.nodes import Call, Node, call, walk
+from whet.activations.expression.rewrite import Rules
+
+PRELUDE = {name: Function(("u",), ("0",)) for name in ("gauss", "mills", "tanh_near", "erf_near")}
+"""Functions of the prelude that the grammar does not have: exp(-u^2 / 2), the normal tail over it, tanh and erf near 0."""
+
+E = "exp(-abs(u))"
+T = "exp(-2 * abs(u))"
+D = f"where(u >= 0, 1 + 2 * {E} * (1 + {E}), {E} * (2 + {E}) + 2)"
+"""1 + (1 + exp(u))^2, over exp(2 u) where u > 0."""
+H = "gauss(u) * mills(abs(u))"
+
+WHOLES = Rules(
+    f"""
+    tanh(softplus(u))    where(u >= 0, 1 + 2 * {E}, {E} * (2 + {E})) * (1 / {D})
+    sech(softplus(u))    where(u >= 0, 2 * {E} * (1 + {E}), 2 * (1 + {E})) * (1 / {D})
+    square(sech(u))      4 * {T} * square(1 / (1 + {T}))
+    """,
+    ALL,
+)
+PARTS = Rules(
+    f"""
+    abs(-u)         abs(u)
+    sigmoid(u)      where(u >= 0, 1, {E}) * (1 / (1 + {E}))
+    softplus(u)     relu(u) + log1p({E})
+    tanh(u)         where(abs(u) > 0.6, sign(u) * ((1 - {T}) * (1 / (1 + {T}))), tanh_near(u))
+    sech(u)         2 * {E} * (1 / (1 + square({E})))
+    cosh(u)         0.5 * exp(abs(u)) + 0.5 * {E}
+    erf(u)          where(abs(u) > 1, sign(u) * (1 - 2 * exp(-square(u)) * mills(1.4142135623730951 * abs(u))), erf_near(u))
+    Phi(u)          where(u > 0, 1 - {H}, {H})
+    phi(u)          0.3989422804014327 * gauss(u)
+    clip(u, v, w)   min(max(u, v), w)
+    u^3             u * square(u)
+    u^4             square(square(u))
+    u^5             u * square(square(u))
+    u^6             square(u * square(u))
+    u^8             square(square(square(u)))
+    u^-2            1 / square(u)
+    u^-3            1 / (u * square(u))
+    saturate(exp(u))   exp(u)
+    """,
+    {**ALL, **PRELUDE},
+)
+
+
+@lru_cache(maxsize=512)
+def lowered(node: Node) -> Node:
+    """The formula without any function that the prelude lacks."""
+    return _apply(PARTS, _apply(WHOLES, node, {}), {})
+
+
+def _apply(rules: Rules, node: Node, done: dict[Node, Node]) -> Node:
+    for here in walk(node, done):
+        better = here
+        if isinstance(here, Call):
+            better = call(here.function, *(done[a] for a in here.arguments))
+            assert isinstance(better, Call)
+            rewritten = rules.rewrite(better)
+            better = better if rewritten is better else _apply(rules, rewritten, done)
+        done[here] = done[better] = better
+    return done[node]

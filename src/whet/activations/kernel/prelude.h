@@ -1,0 +1,281 @@
+/* Functions of float32 numbers that a compiler can vectorise: no branches, no tables, no calls.
+
+   Every polynomial was fitted for this file by reweighted least squares on the interval its comment names. Accuracy is
+   measured against float64 in tests/activations/test_kernel_functions.py. NaN goes in and comes out. Where a result would
+   exceed the largest float, it is the largest float: an exact 0 times it is 0. */
+
+#include <stdint.h>
+#include <string.h>
+
+#define MOST 3.40282347e+38f
+#define VECTOR static inline __attribute__((always_inline))
+
+VECTOR int32_t bits_of(float u) { int32_t i; memcpy(&i, &u, 4); return i; }
+VECTOR float float_of(int32_t i) { float u; memcpy(&u, &i, 4); return u; }
+VECTOR int64_t bits_of_double(double u) { int64_t i; memcpy(&i, &u, 8); return i; }
+VECTOR double double_of(int64_t i) { double u; memcpy(&u, &i, 8); return u; }
+
+VECTOR float abs_(float u) { return float_of(bits_of(u) & 0x7fffffff); }
+VECTOR float with_sign(float size, float sign) { return float_of((bits_of(size) & 0x7fffffff) | (bits_of(sign) & (int32_t)0x80000000)); }
+VECTOR float sign_(float u) { return u > 0 ? 1.0f : u < 0 ? -1.0f : u; }
+VECTOR float max_(float a, float b) { return a > b ? a : a == a ? b : a; }
+VECTOR float min_(float a, float b) { return a < b ? a : a == a ? b : a; }
+VECTOR float relu_(float u) { return u < 0 ? 0.0f : u; }
+VECTOR float saturate_(float u) { u = u > MOST ? MOST : u; return u < -MOST ? -MOST : u; }
+VECTOR float chain_(float outer, float inner) { return inner == 0 ? 0.0f : outer * inner; }
+
+/* The nearest whole number, for |u| < 2^22, and u without it. */
+#define WHOLE 12582912.0f
+
+/* p 2^n for n from -280 to 250: the power of two in two halves, so that it reaches into the subnormal numbers. */
+VECTOR float scaled(float p, int32_t n)
+{
+    int32_t half = n >> 1;
+    return p * float_of((half + 127) << 23) * float_of((n - half + 127) << 23);
+}
+
+/* exp(u) - 1 = p + ((2^n - 1) of it), with n = round(u / log 2) and r = u - n log 2; returns exp(r) - 1 and sets n. */
+VECTOR float reduced_expm1(float u, int32_t *n)
+{
+    float shifted = u * 1.44269504f + WHOLE;
+    float k = shifted - WHOLE;
+    float r = (u - k * 0.693359375f) + k * 2.12194440e-4f;
+    float q = 1.395080615e-03f; /* |r| <= 0.3475 */
+    q = q * r + 8.369073216e-03f;
+    q = q * r + 4.166620108e-02f;
+    q = q * r + 1.666651731e-01f;
+    q = q * r + 5.000000097e-01f;
+    *n = bits_of(shifted) - 0x4b400000;
+    return r * r * q + r;
+}
+
+VECTOR float exp_(float u)
+{
+    u = u > 88.7228317f ? 88.7228317f : u;
+    u = u < -104.0f ? -104.0f : u;
+    int32_t n;
+    float p = reduced_expm1(u, &n);
+    return scaled(p + 1.0f, n);
+}
+
+VECTOR float expm1_(float u)
+{
+    u = u > 88.7228317f ? 88.7228317f : u;
+    u = u < -20.0f ? -20.0f : u;
+    int32_t n;
+    float p = reduced_expm1(u, &n);
+    float power = float_of((n + 126) << 23); /* 2^(n - 1), since n reaches 128 */
+    return 2.0f * (p * power + (power - 0.5f));
+}
+
+/* exp(-u^2 / 2); the rounding of u^2 is made good. */
+VECTOR float gauss_(float u)
+{
+    float square = u * u;
+    float rest = __builtin_fmaf(u, u, -square);
+    rest = square < 250.0f ? rest : 0.0f;
+    return exp_(-0.5f * square) * (1.0f - 0.5f * rest);
+}
+
+VECTOR float log_(float u)
+{
+    int tiny = u < 1.17549435e-38f;
+    int32_t bits = bits_of(tiny ? u * 8388608.0f : u);
+    int32_t n = (bits - 0x3f3504f3) >> 23; /* u = 2^n (1 + f), 1 + f from sqrt(1/2) to sqrt(2) */
+    float f = float_of(bits - (n << 23)) - 1.0f;
+    float k = (float)n - (tiny ? 23.0f : 0.0f);
+    float q = 6.927268971e-02f;
+    q = q * f - 1.180824043e-01f;
+    q = q * f + 1.187744656e-01f;
+    q = q * f - 1.238170683e-01f;
+    q = q * f + 1.421777332e-01f;
+    q = q * f - 1.666936481e-01f;
+    q = q * f + 2.000227002e-01f;
+    q = q * f - 2.499998513e-01f;
+    q = q * f + 3.333330988e-01f;
+    float s = f * f;
+    float y = f * s * q - k * 2.12194440e-4f;
+    y = (y - 0.5f * s) + f;
+    y = y + k * 0.693359375f;
+    y = u > MOST ? u : y;
+    y = u == 0 ? -__builtin_inff() : y;
+    return u < 0 ? __builtin_nanf("") : u != u ? u : y;
+}
+
+/* log(1 + u): the rounding of 1 + u is made good. */
+VECTOR float log1p_(float u)
+{
+    float y = 1.0f + u;
+    float lost = (u - (y - 1.0f)) / y;
+    lost = y > 0.0f && y < 1e30f ? lost : 0.0f;
+    return log_(y) + lost;
+}
+
+VECTOR float xlogy_(float a, float b) { return a == 0 ? 0.0f : a * log_(b); }
+
+/* sin and cos, by n = round(u 2 / pi) in double, right for |u| up to 1e9; beyond, bounded. */
+VECTOR float turned(float u, int32_t quarter)
+{
+    double wide = u;
+    double limited = wide > 1e9 ? 1e9 : wide < -1e9 ? -1e9 : wide;
+    double shifted = limited * 0.63661977236758134 + 6755399441055744.0;
+    double k = shifted - 6755399441055744.0;
+    float r = (float)((limited - k * 1.5707963267341256) - k * 6.0771005065061922e-11);
+    int32_t n = (int32_t)bits_of_double(shifted) + quarter;
+    float s = r * r;
+    float sine = 2.718121831e-06f; /* |r| <= pi / 4 */
+    sine = sine * s - 1.983931513e-04f;
+    sine = sine * s + 8.333329325e-03f;
+    sine = sine * s - 1.666666664e-01f;
+    sine = sine * s * r + r;
+    float cosine = 2.443660973e-05f;
+    cosine = cosine * s - 1.388735201e-03f;
+    cosine = cosine * s + 4.166664656e-02f;
+    cosine = cosine * s * s - 0.5f * s + 1.0f;
+    float y = n & 1 ? cosine : sine;
+    y = float_of(bits_of(y) ^ ((n & 2) << 30));
+    return abs_(u) <= MOST ? y : __builtin_nanf("");
+}
+
+VECTOR float sin_(float u) { return turned(u, 0); }
+VECTOR float cos_(float u) { return turned(u, 1); }
+VECTOR float tan_(float u) { return sin_(u) / cos_(u); }
+
+VECTOR float arctan_(float u)
+{
+    float size = abs_(u);
+    int far = size > 1.0f;
+    float v = far ? 1.0f / size : size;
+    float s = v * v;
+    float q = 1.134896068e-03f; /* 0 <= v <= 1 */
+    q = q * s - 7.422725676e-03f;
+    q = q * s + 2.276052612e-02f;
+    q = q * s - 4.494666128e-02f;
+    q = q * s + 6.759587242e-02f;
+    q = q * s - 8.818854847e-02f;
+    q = q * s + 1.106024626e-01f;
+    q = q * s - 1.428013099e-01f;
+    q = q * s + 1.999969263e-01f;
+    q = q * s - 3.333332743e-01f;
+    float y = q * s * v + v;
+    return with_sign(far ? 1.57079633f - y : y, u);
+}
+
+VECTOR float arcsinh_(float u)
+{
+    float size = abs_(u);
+    float v = size > 1e9f ? 1e9f : size;
+    float s = v * v;
+    float y = log1p_(v + s / (1.0f + __builtin_sqrtf(1.0f + s)));
+    return with_sign(size > 1e9f ? log_(size) + 0.693147181f : y, u);
+}
+
+/* tanh(u) near 0, where (1 - t) / (1 + t) would cancel; |u| <= 0.6. */
+VECTOR float tanh_near_(float u)
+{
+    float s = u * u;
+    float q = 2.203356973e-03f;
+    q = q * s - 8.239848169e-03f;
+    q = q * s + 2.172456321e-02f;
+    q = q * s - 5.395086776e-02f;
+    q = q * s + 1.333323652e-01f;
+    q = q * s - 3.333333153e-01f;
+    return q * s * u + u;
+}
+
+/* sinh(u) from t = exp(|u|) - 1. */
+VECTOR float sinh_(float u)
+{
+    float t = expm1_(abs_(u));
+    float y = 0.5f * t + 0.5f * (t / (t + 1.0f));
+    return with_sign(y, u);
+}
+
+/* erf(u) near 0; |u| <= 1. */
+VECTOR float erf_near_(float u)
+{
+    float s = u * u;
+    float q = -9.680135567e-06f;
+    q = q * s + 1.127054424e-04f;
+    q = q * s - 8.484711420e-04f;
+    q = q * s + 5.221074877e-03f;
+    q = q * s - 2.686544582e-02f;
+    q = q * s + 1.128378275e-01f;
+    q = q * s - 3.761263848e-01f;
+    q = q * s + 1.128379167e+00f;
+    return q * u;
+}
+
+/* (1 - Phi(t)) exp(t^2 / 2) for 0 <= t <= 14.6, in s = 1 / (1 + 0.3 t) and v = s - 0.65; the normal tail without its
+   exponential. */
+VECTOR float mills_(float t)
+{
+    float s = 1.0f / (1.0f + 0.3f * t);
+    float v = s - 0.65f;
+    float q = -2.062487899e-02f;
+    q = q * v - 8.212002221e-03f;
+    q = q * v + 4.276905188e-02f;
+    q = q * v + 7.773536658e-03f;
+    q = q * v - 9.100040362e-02f;
+    q = q * v - 3.667159310e-02f;
+    q = q * v + 2.203065382e-01f;
+    q = q * v + 4.472267075e-01f;
+    q = q * v + 4.481916370e-01f;
+    q = q * v + 2.798919328e-01f;
+    return q * s;
+}
+
+/* |a|^b, in double: log2 by its series in (m - 1) / (m + 1), then 2^y. */
+VECTOR float power_of_size(float a, float b)
+{
+    double size = abs_(a);
+    int64_t bits = bits_of_double(size);
+    int64_t n = (bits - 0x3fe6a09e667f3bcdLL) >> 52;
+    double m = double_of(bits - (int64_t)((uint64_t)n << 52));
+    double t = (m - 1.0) / (m + 1.0), s = t * t;
+    double q = 0.2623081893; /* 2 / (log 2 (2 i + 1)), i = 5 … 0 */
+    q = q * s + 0.3205988980;
+    q = q * s + 0.4121985831;
+    q = q * s + 0.5770780163551;
+    q = q * s + 0.96179669392597;
+    q = q * s + 2.8853900817779268;
+    double y = b * ((double)n + q * t);
+    y = y > 128.0 ? 128.0 : y;
+    y = y < -160.0 ? -160.0 : y;
+    double shifted = y + 6755399441055744.0;
+    double r = (y - (shifted - 6755399441055744.0)) * 0.69314718055994531;
+    double p = 1.9841269841e-4; /* 1 / i!, i = 7 … 0 */
+    p = p * r + 1.3888888889e-3;
+    p = p * r + 8.3333333333e-3;
+    p = p * r + 4.1666666667e-2;
+    p = p * r + 1.66666666667e-1;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    double power = double_of((bits_of_double(shifted) - 0x4338000000000000LL + 1023) << 52);
+    double z = p * power;
+    return z > MOST ? MOST : (float)z;
+}
+
+/* a^b; of a negative number only where b is whole. */
+VECTOR float pow_(float a, float b)
+{
+    float y = power_of_size(a, b);
+    float near = b + WHOLE;
+    float whole = near - WHOLE;
+    int odd = bits_of(near) & 1;
+    y = a == 0 ? (b > 0 ? 0.0f : __builtin_inff()) : y;
+    y = a < 0 && odd ? -y : y;
+    y = a < 0 && whole != b ? __builtin_nanf("") : y;
+    y = a != a || b != b ? a + b : y;
+    return b == 0 ? 1.0f : y;
+}
+
+/* bfloat16 is the upper half of a float32; written rounded to the nearest, ties to even. */
+VECTOR float from_bfloat16(uint16_t half) { return float_of((int32_t)((uint32_t)half << 16)); }
+VECTOR uint16_t to_bfloat16(float u)
+{
+    uint32_t bits = (uint32_t)bits_of(u);
+    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    return (uint16_t)(u != u ? 0x7fc0 : rounded);
+}
