@@ -176,14 +176,15 @@ def explore(run: Run) -> None:
     best = first.training.best
     share = best.step / max(1, first.training.step) if best else 1.0
     pace = first.training.seconds / max(1, first.training.step)
+    least = max(LAST_MOMENT, AGAIN * LEAST * pace * first.recipe.steps)
     tried, begun = replay(run)
     winner = run.runner.trial(run.winner)
     new = (
         c for c in neighbours(first.recipe, run.order.seed, share) if c.name not in {*tried, *(b.name for b in begun)}
     )
-    if begun or time_to_train(run) > AGAIN * LEAST * pace * first.recipe.steps:
+    if begun or time_to_train(run) > least:
         with side_by_side(run) as advance:
-            while group := begun or next_group(run, new, pace, first.recipe.steps):
+            while group := begun or next_group(run, new, pace, least):
                 begun = []
                 try_out(run, group, advance)
                 for candidate in group:
@@ -203,11 +204,11 @@ def replay(run: Run) -> tuple[list[str], list[Candidate]]:
     return tried, [c for c in {c.name: c for c in begun}.values() if c.name not in tried]
 
 
-def next_group(run: Run, new: Iterator[Candidate], pace: float, steps: int) -> list[Candidate]:
-    """A candidate per worker, each with time to train it; empty when there is none for a training of so many steps."""
+def next_group(run: Run, new: Iterator[Candidate], pace: float, least: float) -> list[Candidate]:
+    """A candidate per worker, each with time to train it; empty when no more than the least seconds are left."""
     group: list[Candidate] = []
     left = time_to_train(run)
-    while len(group) < run.workers and left > AGAIN * LEAST * pace * steps and (candidate := next(new, None)):
+    while len(group) < run.workers and left > least and (candidate := next(new, None)):
         fitting = fitted(candidate, left, pace)
         group += [fitting] if fitting else []
     return group

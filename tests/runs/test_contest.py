@@ -17,12 +17,13 @@ from setups import SMALL, images, prepared_of, same_bits, task_of
 import whet
 from whet import contest, improve
 from whet.exporting import export
+from whet.journal import Journal
 from whet.network import Network
 from whet.recipe import Choice, Recipe
 from whet.runners.trial import Trial, open_trial
 from whet.search.first import Candidate
 from whet.search.race import Score
-from whet.train.horizon import Horizon
+from whet.train.horizon import Clock, Horizon
 from whet.train.loop import Best
 from whet.train.plan import Plan
 
@@ -99,7 +100,22 @@ def test_there_is_a_candidate_for_each_worker_until_the_time_is_up(monkeypatch: 
     run: Any = SimpleNamespace(workers=2)
     for left, expected in ((50.0, 2), (3.0, 2), (0.9, 0)):
         monkeypatch.setattr(contest, "time_to_train", lambda _, left=left: left)
-        assert len(contest.next_group(run, itertools.repeat(CANDIDATE), 0.1, 100)) == expected
+        assert len(contest.next_group(run, itertools.repeat(CANDIDATE), 0.1, least=1.1)) == expected
+
+
+def test_the_quickest_training_leaves_off_when_the_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training of some milliseconds always fitted once more: the moment that is never counted as over was longer."""
+    one = at(100, 100, 0.001, tmp_path)
+    run: Any = SimpleNamespace(
+        order=SimpleNamespace(steps=0, seed=0), fixed=None, winner="one", journal=Journal(tmp_path / "journal.jsonl"),
+        clock=Clock(0.0), parts={"test": ()}, workers=1, candidates=[],
+        runner=SimpleNamespace(trial=lambda name: one),
+        delivery=SimpleNamespace(seconds_to_finish=lambda rows: 0.0, finish=lambda trial: None),
+    )  # fmt: skip
+    monkeypatch.setattr(contest, "neighbours", lambda *_: itertools.repeat(CANDIDATE))
+    monkeypatch.setattr(contest, "settle", lambda *_: pytest.fail("there was no time for it"))
+    contest.explore(run)
+    assert run.candidates == []
 
 
 class Killed(BaseException):
