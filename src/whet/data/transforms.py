@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
 from whet.errors import DataError
 from whet.rng import generator
+
+if TYPE_CHECKING:
+    import polars as pl  # 0.2 s, which pictures do without: imported where a table is at hand
 
 CLIP = 3.0
 """Scaled numbers lie in (-CLIP, CLIP), however far out a value is."""
@@ -76,6 +78,8 @@ class TableTransform:
 
         Raises DataError if no column varies.
         """
+        import polars as pl
+
         n = x.height
         categories = tuple(c for s in x if s.dtype == pl.String and (c := _fit_category(s)) is not None)
         plans = [plan for s in x if s.dtype != pl.String for plan in _number_parts(s)]
@@ -143,6 +147,8 @@ class TableTransform:
 
 
 def _number_parts(series: pl.Series) -> list[tuple[str, str]]:
+    import polars as pl
+
     if series.dtype == pl.Datetime:
         return [(series.name, "days"), *((series.name, part) for part in DATE_PARTS)]
     return [(series.name, "value")]
@@ -150,6 +156,8 @@ def _number_parts(series: pl.Series) -> list[tuple[str, str]]:
 
 def _raw_values(series: pl.Series, part: str, categories: Mapping[str, Category]) -> np.ndarray:
     """(n,) float64 with NaN for missing values."""
+    import polars as pl
+
     if part == "missing":
         return series.is_null().cast(pl.Float64).to_numpy()
     if part == "count":
@@ -237,6 +245,8 @@ def _apart(edges: np.ndarray) -> np.ndarray:
 
 def _fit_category(series: pl.Series) -> Category | None:
     """The frequent values of a text column; None if all rows would get the same index."""
+    import polars as pl
+
     n = series.len()
     least = 2 if n < 1000 else max(4, n // 10_000)
     counts = series.value_counts(name="n").filter(pl.col("n") >= least)
@@ -254,6 +264,8 @@ def _fit_category(series: pl.Series) -> Category | None:
 
 def _indices(series: pl.Series, known: Category) -> np.ndarray:
     """(n,) int64 category indices."""
+    import polars as pl
+
     if not known.values:
         index = pl.repeat(0, series.len(), dtype=pl.Int64, eager=True)
     else:
