@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whet.theory.analysis import Analysis, analyse
 from whet.theory.tailoring import Tailored, tailor
 
-__all__ = ["Tailored", "tailor"]
+__all__ = ["Analysis", "Tailored", "analyse", "tailor"]

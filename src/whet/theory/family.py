@@ -13,7 +13,7 @@ import numpy as np
 
 from whet.activations.scalar import Scalar
 from whet.quadrature import gaussian_mean
-from whet.theory.moments import Array
+from whet.theory.moments import Array, Moments
 
 PANELS = 24
 
@@ -37,7 +37,7 @@ class Family:
 
     def __init__(self, scalar: Scalar, method: str) -> None:
         self.scalar, self.method = scalar, method
-        self.kinked = has_kinks(scalar)
+        self.kinked = Moments(scalar).bends
         nodes, weights = np.polynomial.legendre.leggauss(16)
         edges = np.linspace(-9, 9, PANELS + 1)
         half, middle = np.diff(edges)[:, None] / 2, (edges[1:] + edges[:-1])[:, None] / 2
@@ -102,21 +102,3 @@ class Family:
     def q_slope(self, n: Numbers, branch: int) -> Array:
         gamma, delta = self.scale(n, branch)
         return gamma**2 * (n.value_slope + delta * n.slope_mean)
-
-
-def has_kinks(scalar: Scalar) -> bool:
-    """Whether the slope jumps somewhere."""
-    return _jumps(scalar.slope, scalar.curvature, scalar.kinks)
-
-
-def has_jumps(scalar: Scalar) -> bool:
-    """Whether the value itself jumps somewhere."""
-    return _jumps(scalar.value, scalar.slope, scalar.kinks)
-
-
-def _jumps(curve: Callable[[Array], Array], slope: Callable[[Array], Array], kinks: tuple[float, ...]) -> bool:
-    """Stein's lemma, E (x - mean) f / var = E f', holds unless f jumps; asked off centre, where jumps do not cancel."""
-    std, mean = 3.0, 0.7
-    lifted = gaussian_mean(lambda x: (x - mean) * curve(x) / std**2, std, mean, kinks)
-    plain = gaussian_mean(slope, std, mean, kinks)
-    return not abs(lifted.value - plain.value) <= 1e-7 * (1 + abs(plain.value)) + lifted.error + plain.error

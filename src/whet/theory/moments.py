@@ -7,6 +7,7 @@ q        variance of what the function gets: the length          each expectatio
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -56,13 +57,26 @@ class Moments:
         q = max(q, SMALLEST)
         return self._of("xfd", q, lambda x: x * self.scalar.value(x) * self.scalar.slope(x) / q)
 
-    def lifted(self, q: float) -> Mean:
-        """E x f / q: equal to E f' (Stein's lemma) unless f jumps."""
-        q = max(q, SMALLEST)
-        return self._of("xf", q, lambda x: x * self.scalar.value(x) / q)
+    @cached_property
+    def jumps(self) -> bool:
+        """Whether the value itself jumps somewhere: then E f'^2 is infinite, whatever the slope says elsewhere."""
+        return _jumps(self.scalar.value, self.scalar.slope, self.scalar.kinks)
+
+    @cached_property
+    def bends(self) -> bool:
+        """Whether the slope jumps somewhere: then E f''^2 is infinite."""
+        return _jumps(self.scalar.slope, self.scalar.curvature, self.scalar.kinks)
 
     def _of(self, what: str, q: float, f: Callable[[Array], Array]) -> Mean:
         q = max(float(q), SMALLEST)
         if (what, q) not in self._known:
             self._known[what, q] = gaussian_mean(f, std=sqrt(q), kinks=self.scalar.kinks)
         return self._known[what, q]
+
+
+def _jumps(curve: Callable[[Array], Array], slope: Callable[[Array], Array], kinks: tuple[float, ...]) -> bool:
+    """Stein's lemma, E (x - mean) f / var = E f', holds unless f jumps; asked off centre, where jumps do not cancel."""
+    std, mean = 3.0, 0.7
+    lifted = gaussian_mean(lambda x: (x - mean) * curve(x) / std**2, std, mean, kinks)
+    plain = gaussian_mean(slope, std, mean, kinks)
+    return not abs(lifted.value - plain.value) <= 1e-7 * (1 + abs(plain.value)) + lifted.error + plain.error

@@ -29,8 +29,8 @@ import numpy as np
 from whet.activations.scalar import Scalar, as_scalar
 from whet.errors import UserError
 from whet.quadrature import gaussian_mean
-from whet.theory.family import Family, has_jumps
-from whet.theory.moments import Array
+from whet.theory.family import Family
+from whet.theory.moments import Array, Moments
 from whet.theory.roots import root
 from whet.theory.solving import Solution, solve
 
@@ -123,7 +123,7 @@ def _check(scalar: Scalar, depth: int, method: str | None) -> None:
         raise UserError(f"{scalar.name} is not finite between -6 and 6, so it can't be tailored.", "Guard its pole.")
     if np.ptp(values) <= 1e-12 * (1 + np.abs(values).max()):
         raise UserError(f"{scalar.name} is constant; no scale or shift makes it carry a signal.")
-    if has_jumps(scalar):
+    if Moments(scalar).jumps:
         raise UserError(
             f"{scalar.name} jumps: near a jump any two inputs part at once, so no gradient describes it.",
             "Replace the jump by a steep slope.",

@@ -1,0 +1,230 @@
+"""`analyse`: everything mean-field theory says of one function, under one name.
+
+    sigma_w    weights have variance sigma_w^2 / fan_in            q    variance of pre-activations, the length
+    sigma_b    biases have variance sigma_b^2                      c    correlation of two inputs' pre-activations
+
+The parts: `lengths`, `correlation`, `criticality`, `spread`, `forecast`, `tailoring`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from math import inf, isfinite, sqrt
+
+import numpy as np
+
+from whet.activations.scalar import Scalar, as_scalar
+from whet.errors import UserError
+from whet.theory import criticality, lengths, spread
+from whet.theory.correlation import CorrelationMap
+from whet.theory.criticality import DepthScale, Edge
+from whet.theory.forecast import Forecast, forecast, reach
+from whet.theory.lengths import FixedPoint
+from whet.theory.moments import Array, Moments
+from whet.theory.spread import Spread
+from whet.theory.tailoring import Tailored, tailor
+
+BIASES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Values of sigma_b among which `best` looks."""
+
+
+def analyse(what: object, **params: float) -> Analysis:
+    """The mean-field theory of a catalogue name, a formula, a module, or a callable on tensors.
+
+    `params` are the parameters of the entry or the formula. Raises UserError for what is no function of one number, and
+    for a function whose second moment under N(0, 1) does not exist, such as 1 / x.
+
+    >>> t = analyse("relu")
+    >>> round(t.gain**2, 12), round(t.chi(sigma_w=2**0.5), 12)
+    (2.0, 1.0)
+    """
+    return Analysis(as_scalar(what, **params))
+
+
+class Analysis:
+    """What wide plain networks do with one function at initialisation. Numbers are computed when they are asked for."""
+
+    def __init__(self, scalar: Scalar) -> None:
+        self.scalar = scalar
+        self.moments = Moments(scalar)
+        _check(self.moments)
+
+    def __repr__(self) -> str:
+        return (
+            f"Analysis({self.name!r}, gain={self.gain:.4g}, slope_gain={self.slope_gain:.4g}, error={self.error:.1g})"
+        )
+
+    @property
+    def name(self) -> str:
+        return self.scalar.name
+
+    # -- at length 1 -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def mean(self) -> float:
+        """E f(z), z ~ N(0, 1)."""
+        return self.moments.mean(1.0).value
+
+    @cached_property
+    def second_moment(self) -> float:
+        """E f(z)^2."""
+        return self.moments.square(1.0).value
+
+    @cached_property
+    def slope_second_moment(self) -> float:
+        """E f'(z)^2; infinite for a function that jumps."""
+        return inf if self.moments.jumps else self.moments.slope_square(1.0).value
+
+    @cached_property
+    def gain(self) -> float:
+        """The sigma_w that keeps signals of length 1 at length 1 without biases: 1 / sqrt(E f^2). He's sqrt(2) for relu."""
+        return 1 / sqrt(self.second_moment)
+
+    @cached_property
+    def slope_gain(self) -> float:
+        """The sigma_w that keeps gradients where signals have length 1: 1 / sqrt(E f'^2); infinite for a flat function."""
+        square = self.slope_second_moment
+        return 1 / sqrt(square) if square else inf
+
+    @cached_property
+    def error(self) -> float:
+        """A bound of the relative error of the quadrature, the largest over E f, E f^2 and E f'^2 at length 1."""
+        m = self.moments
+        size = max(self.second_moment, 1e-300)
+        errors = [m.mean(1.0).error / sqrt(size), m.square(1.0).error / size]
+        square = m.slope_square(1.0)
+        return max(*errors, square.error / square.value if square.value else 0.0)
+
+    @property
+    def jumps(self) -> bool:
+        """Whether f itself jumps, as a step does: no gradient describes it then."""
+        return self.moments.jumps
+
+    # -- signals ---------------------------------------------------------------------------------------------------
+
+    def length_map(self, q: float | Array, sigma_w: float | None = None, sigma_b: float = 0.0) -> float | Array:
+        """The length after one more layer, sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2; sigma_w is `gain` if not given."""
+        w, b = self._sigmas(sigma_w, sigma_b)
+        return _each(lambda one: lengths.next_length(self.moments, one, w, b), q)
+
+    def fixed_points(self, sigma_w: float | None = None, sigma_b: float = 0.0) -> tuple[FixedPoint, ...]:
+        """The lengths that layers keep, stable or not, the smallest first."""
+        return lengths.fixed_points(self.moments, *self._sigmas(sigma_w, sigma_b))
+
+    def fixed_point(self, sigma_w: float | None = None, sigma_b: float = 0.0) -> float:
+        """The length at which layers settle that begin at 1: may be 0 or infinite, and nan if they never do."""
+        return lengths.settled(self.moments, *self._sigmas(sigma_w, sigma_b))
+
+    def correlation_map(
+        self, c: float | Array, q: float | None = None, sigma_w: float | None = None, sigma_b: float = 0.0
+    ) -> float | Array:
+        """The correlation after one more layer of two signals of length q, which is where layers settle if not given."""
+        w, b = self._sigmas(sigma_w, sigma_b)
+        if q is None:
+            q = self.fixed_point(w, b)
+        if not (q >= 0 and isfinite(q)):
+            raise UserError(f"With sigma_w={w:g}, sigma_b={b:g} {self.name} keeps no length.", "Give q.")
+        if np.any(np.abs(c) > 1):
+            raise UserError(f"c={c} is no correlation.", "Give numbers from -1 to 1.")
+        return _each(CorrelationMap(self.moments, q, w, b), c)
+
+    # -- gradients -------------------------------------------------------------------------------------------------
+
+    def chi(self, sigma_w: float | None = None, sigma_b: float = 0.0, q: float | None = None) -> float:
+        """sigma_w^2 E f'^2 at the length where layers settle (or at q): what a layer does to a squared gradient.
+
+        Where lengths grow without bound, it is the value for long signals.
+        """
+        w, b = self._sigmas(sigma_w, sigma_b)
+        return criticality.chi(self.moments, self.fixed_point(w, b) if q is None else q, w)
+
+    def edge(self, sigma_b: float = 0.0) -> Edge:
+        """The edge of chaos at sigma_b, with the length it keeps and whether that is stable; or why there is none."""
+        self._sigmas(1.0, sigma_b)
+        return criticality.edge(self.moments, sigma_b)
+
+    def edge_of_chaos(self, sigma_b: float = 0.0) -> float | None:
+        """The sigma_w with chi = 1; None where there is none, and `edge(sigma_b).reason` then says why.
+
+        A function can have several; this one keeps a stable length if any does.
+        """
+        return self.edge(sigma_b).sigma_w
+
+    def depth_scale(self, sigma_w: float | None = None, sigma_b: float = 0.0) -> DepthScale:
+        """How many layers signals and gradients reach."""
+        return criticality.depth_scale(self.moments, *self._sigmas(sigma_w, sigma_b))
+
+    def singular_values(
+        self, depth: int, sigma_w: float | None = None, sigma_b: float = 0.0, orthogonal: bool = False
+    ) -> Spread:
+        """Mean and variance of the squared singular values of the Jacobian of `depth` layers, where lengths settle."""
+        w, b = self._sigmas(sigma_w, sigma_b)
+        q = self.fixed_point(w, b)
+        return spread.singular_values(self.moments, min(q, criticality.LARGEST), w, _layers(depth), orthogonal)
+
+    # -- networks --------------------------------------------------------------------------------------------------
+
+    def forecast(
+        self,
+        depth: int,
+        sigma_w: float | None = None,
+        sigma_b: float = 0.0,
+        width: int | None = None,
+        orthogonal: bool = False,
+    ) -> Forecast:
+        """Signal and gradient layer by layer in a plain network, from inputs of second moment 1."""
+        w, b = self._sigmas(sigma_w, sigma_b)
+        return forecast(self.moments, _layers(depth), w, b, width, orthogonal)
+
+    def reach(self, sigma_w: float | None = None, sigma_b: float = 0.0) -> int:
+        """The most layers, up to 1000, of which a plain network carries signal and gradient."""
+        return reach(self.moments, *self._sigmas(sigma_w, sigma_b))
+
+    def best(self, depth: int) -> Forecast:
+        """The sigma_w and sigma_b with which a plain network of `depth` layers carries most: `gain`, or on the edge."""
+        candidates = [(self.gain, 0.0)]
+        if isfinite(self.slope_gain):
+            candidates.append((self.slope_gain, 0.0))
+        for sigma_b in BIASES:
+            candidates += [(e.sigma_w, sigma_b) for e in criticality.edges(self.moments, sigma_b) if e.sigma_w]
+        forecasts = [self.forecast(depth, w, b) for w, b in candidates]
+        return max(forecasts, key=lambda f: f.strength / max(1.0, f.length_gain) ** 0.5)
+
+    def tailored(self, depth: int, method: str | None = None) -> Tailored:
+        """The scale and shift with which f suits a plain network of `depth` layers; see `whet.theory.tailor`."""
+        return tailor(self.scalar, _layers(depth), method)
+
+    def _sigmas(self, sigma_w: float | None, sigma_b: float) -> tuple[float, float]:
+        w = self.gain if sigma_w is None else float(sigma_w)
+        for name, value in (("sigma_w", w), ("sigma_b", float(sigma_b))):
+            if not (value >= 0 and isfinite(value)):
+                raise UserError(f"{name}={value} is no standard deviation.", "Give a number that is not negative.")
+        return w, float(sigma_b)
+
+
+def _check(m: Moments) -> None:
+    """UserError for a function that theory can say nothing of."""
+    square, name = m.square(1.0), m.scalar.name
+    if not (isfinite(square.value) and square.error <= 1e-3 * square.value):
+        raise (
+            UserError(
+                f"{name} has no second moment under N(0, 1): it has a pole, is not defined everywhere, or grows too fast.",
+                "Guard it, for example 1 / (1 + x^2) instead of 1 / x.",
+            )
+            if square.value != 0
+            else UserError(f"{name} is 0 everywhere: it carries nothing.", "Choose another function.")
+        )
+
+
+def _layers(depth: int) -> int:
+    if depth < 1:
+        raise UserError(f"depth={depth} is no number of layers.", "Give 1 or more.")
+    return int(depth)
+
+
+def _each(f: Callable[[float], float], x: float | Array) -> float | Array:
+    """f of a number, or of each number of an array."""
+    if isinstance(x, int | float):
+        return f(float(x))
+    return np.array([f(float(one)) for one in np.ravel(x)]).reshape(np.shape(x))

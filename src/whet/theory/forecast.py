@@ -1,0 +1,142 @@
+"""A plain network before anything trains: what is left of signal and gradient, layer by layer.
+
+    q_l     length of layer l's pre-activations, from inputs of second moment 1: q_1 = sigma_w^2 + sigma_b^2
+    c_l     correlation there of two inputs that were orthogonal
+    chi_l   sigma_w^2 E f'(sqrt(q_l) z)^2; the squared gradient at layer l is the product of chi_l .. chi_(L - 1) times
+            that of the last
+
+Two things have to arrive: the difference of two inputs, sqrt(1 - c_L) of their length (Schoenholz et al. 2017,
+arXiv:1611.01232: a network trains when this has not yet faded), and a gradient that is neither 0 nor infinite. Two more
+are told beside them: what a small deviation of the length becomes, and, at finite width, how far one draw of the weights
+is from another (`whet.theory.spread`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, inf, isfinite, log1p, sqrt
+
+from whet.theory.correlation import CorrelationMap
+from whet.theory.criticality import chi
+from whet.theory.lengths import next_length, slope
+from whet.theory.moments import Moments
+from whet.theory.spread import gradient_noise
+
+CARRIED, FAINT = 0.03, 1e-4
+"""Shares of difference and gradient that must arrive. They are round numbers: with normalising optimisers such as Adam
+networks have been trained at the second (10 layers of relu with torch's own initialisation), but not beyond it."""
+SAME = 1e-4
+"""Lengths this near, relative, are taken to have the same correlation map."""
+LEAST, MOST = 1e-12, 1e4
+"""Lengths beyond which the correlation map is taken to stay as it is: signals that fade, or grow, without end."""
+FARTHEST = 1000
+"""Layers that are looked at when it is asked how deep a network could be."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Signal and gradient in a plain network of `depth` layers; the sequences have one number per layer."""
+
+    depth: int
+    sigma_w: float
+    sigma_b: float
+    lengths: tuple[float, ...]
+    correlations: tuple[float, ...]
+    gradients: tuple[float, ...]
+    """Norm of the gradient at each layer over that at the last."""
+    length_gain: float
+    """What becomes of a small deviation of the length: below 1 it fades."""
+    noise: float | None
+    """The factor by which a squared gradient typically differs between draws of the weights; None if no width is given."""
+
+    @property
+    def difference(self) -> float:
+        """What is left at the end of the difference of two orthogonal inputs: 1 is all, 0 is nothing."""
+        return sqrt(max(0.0, 1 - self.correlations[-1]))
+
+    @property
+    def gradient(self) -> float:
+        """Norm of the gradient at the first layer over that at the last."""
+        return self.gradients[0]
+
+    @property
+    def strength(self) -> float:
+        """The weaker of signal and gradient; an exploding gradient counts as much as a vanishing one."""
+        ratio = self.gradient if self.gradient <= 1 else 1 / self.gradient
+        return min(self.difference, ratio) if isfinite(self.lengths[-1]) else 0.0
+
+    @property
+    def verdict(self) -> str:
+        """ "carries", "faint" or "lost"."""
+        return "carries" if self.strength >= CARRIED else "faint" if self.strength >= FAINT else "lost"
+
+
+def forecast(
+    m: Moments, depth: int, sigma_w: float, sigma_b: float, width: int | None = None, orthogonal: bool = False
+) -> Forecast:
+    """Signal and gradient in a plain network of `depth` layers with inputs of second moment 1."""
+    lengths, correlations = signal(m, depth, sigma_w, sigma_b)
+    factors = [chi(m, q, sigma_w) for q in lengths]
+    last = lengths[-1]
+    noise = None
+    if width is not None and isfinite(last):
+        noise = exp(sqrt(log1p(gradient_noise(m, last, depth, width, orthogonal))))
+    return Forecast(
+        depth,
+        sigma_w,
+        sigma_b,
+        lengths,
+        correlations,
+        _from_the_end(factors[:-1]),
+        _product([slope(m, q, sigma_w) if isfinite(q) else inf for q in lengths[:-1]]),
+        noise,
+    )
+
+
+def signal(m: Moments, depth: int, sigma_w: float, sigma_b: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lengths and correlations of layers 1 to `depth`."""
+    q = sigma_w**2 + sigma_b**2
+    c = sigma_b**2 / q if q else 1.0
+    lengths, correlations = [q], [c]
+    c_map: CorrelationMap | None = None
+    for _ in range(depth - 1):
+        if LEAST < q < MOST and (c_map is None or abs(c_map.q / q - 1) > SAME):
+            c_map = CorrelationMap(m, q, sigma_w, sigma_b)
+        c = c_map(c) if c_map else c
+        q = next_length(m, q, sigma_w, sigma_b)
+        lengths.append(q)
+        correlations.append(c)
+    return tuple(lengths), tuple(correlations)
+
+
+def _from_the_end(factors: Sequence[float]) -> tuple[float, ...]:
+    """Roots of the products of factors from each place to the end; the last is 1."""
+    products = [1.0]
+    for factor in reversed(factors):
+        products.append(min(products[-1] * factor, 1e300))
+    return tuple(sqrt(p) for p in reversed(products))
+
+
+def _product(factors: Sequence[float]) -> float:
+    product = 1.0
+    for factor in factors:
+        product = min(product * abs(factor), 1e300)
+    return product
+
+
+def reach(m: Moments, sigma_w: float, sigma_b: float, least: float = CARRIED) -> int:
+    """The most layers, up to FARTHEST, of which a plain network still carries at least `least` of signal and gradient."""
+    whole = forecast(m, FARTHEST, sigma_w, sigma_b)
+    gradient = 1.0
+    for layer in range(FARTHEST):
+        kept = min(gradient, 1 / gradient if gradient else inf)
+        difference = sqrt(max(0.0, 1 - whole.correlations[layer]))
+        if not isfinite(whole.lengths[layer]) or min(kept, difference) < least:
+            return layer
+        gradient *= _root_chi(m, whole.lengths[layer], sigma_w)
+    return FARTHEST
+
+
+def _root_chi(m: Moments, q: float, sigma_w: float) -> float:
+    return sqrt(chi(m, q, sigma_w))
