@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from whet.entry import Catalogue, Entry
+from whet.init.auto import Done, Report, auto_
 from whet.init.draw import Initialise, default, he, lecun, orthogonal, xavier
 
 INITS: Catalogue[Initialise] = Catalogue(
@@ -56,4 +57,4 @@ INITS: Catalogue[Initialise] = Catalogue(
     ],
 )
 
-__all__ = ["INITS", "Initialise"]
+__all__ = ["INITS", "Done", "Initialise", "Report", "auto_"]
