@@ -138,7 +138,15 @@ def _clip(u: Interval, a: Interval, b: Interval) -> Interval:
 RISING = {"exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "arctan", "arcsinh"}
 RISING |= {"sigmoid", "softplus", "erf", "Phi", "relu", "sign", "saturate"}
 DOMAINS = {"log": 0.0, "log1p": -1.0, "sqrt": 0.0}
-RANGES = {"sin": (-1, 1), "cos": (-1, 1), "sech": (0, 1), "phi": (0, 0.4), "gt": (0, 1), "ge": (0, 1)}
+RANGES = {
+    "sin": (-1, 1),
+    "cos": (-1, 1),
+    "sech": (0, 1),
+    "phi": (0, 0.4),
+    "logistic": (0, 0.25),
+    "gt": (0, 1),
+    "ge": (0, 1),
+}
 SPECIAL: dict[str, Callable[..., Interval]] = {
     "neg": lambda u: Interval(-u.high, -u.low),
     "add": lambda a, b: Interval(a.low + b.low, a.high + b.high),

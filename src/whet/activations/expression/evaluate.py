@@ -184,6 +184,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "arctan": torch.atan,
     "arcsinh": torch.asinh,
     "sigmoid": torch.sigmoid,
+    "logistic": lambda u: torch.sigmoid(u) * torch.sigmoid(-u),
     "softplus": _softplus,
     "erf": torch.erf,
     "Phi": _normal_cdf,

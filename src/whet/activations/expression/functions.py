@@ -53,7 +53,8 @@ FUNCTIONS = {
     "sech": _one("-sech(u) * tanh(u)"),
     "arctan": _one("1 / (1 + square(u))"),
     "arcsinh": _one("1 / sqrt(1 + square(u))"),
-    "sigmoid": _one("sigmoid(u) * sigmoid(-u)"),
+    "sigmoid": _one("logistic(u)"),
+    "logistic": _one("-logistic(u) * tanh(0.5 * u)"),
     "softplus": _one("sigmoid(u)"),
     "erf": _one("1.1283791670955126 * exp(-square(u))"),
     "Phi": _one("phi(u)"),
@@ -64,7 +65,8 @@ FUNCTIONS = {
     "clip": Function(("u", "a", "b"), ("(u > a) * (b > u)", "a >= u", "u >= b")),
     "where": Function(("c", "a", "b"), ("0", "c > 0", "0 >= c")),
 }
-"""What may be called by name. `Phi` and `phi` are the normal distribution's cdf and density; `xlogy(a, b)` is a log(b),
+"""What may be called by name. `Phi` and `phi` are the normal distribution's cdf and density, `sigmoid` and `logistic` the
+logistic one's; `xlogy(a, b)` is a log(b),
 and 0 where a is 0; `where(c, a, b)` is a where c > 0, else b."""
 
 INNER = {

@@ -101,6 +101,7 @@ PLAIN: dict[str, Callable[..., float]] = {
     "arctan": math.atan,
     "arcsinh": math.asinh,
     "sigmoid": _sigmoid,
+    "logistic": lambda u: _sigmoid(u) * _sigmoid(-u),
     "softplus": lambda u: max(u, 0) + math.log1p(math.exp(-abs(u))),
     "erf": math.erf,
     "Phi": lambda u: 0.5 * math.erfc(-u * math.sqrt(0.5)),

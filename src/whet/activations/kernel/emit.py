@@ -105,7 +105,7 @@ def _parameters(names: Sequence[str]) -> str:
 def _statements(nodes: Sequence[Node], names: Sequence[str]) -> tuple[str, list[str]]:
     """A line of C per call that the nodes need, and what each node is called afterwards."""
     said: dict[Node, str] = {}
-    lines = []
+    lines: list[str] = []
     for node in nodes:
         for here in walk(node, said):
             if isinstance(here, Number):

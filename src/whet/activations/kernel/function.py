@@ -32,7 +32,7 @@ def kernel_for(node: Node, names: tuple[str, ...], x: Tensor, parameters: tuple[
 
 def _plain(x: Tensor) -> bool:
     """Whether a tensor has memory of its own on the CPU that C may read."""
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x)  # type: ignore[attr-defined]
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x)
     return type(x) in (Tensor, nn.Parameter) and x.device.type == "cpu" and x.layout == torch.strided and not wrapped
 
 

@@ -23,8 +23,9 @@ from whet.activations.kernel.emit import source
 
 log = logging.getLogger(__name__)
 
-FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-std=c11", "-fno-math-errno", "-fno-trapping-math")
-SHARED = ("-fPIC", "-shared", "-fopenmp", "-w")
+FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-std=gnu11")
+MATHS = ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
+SHARED = ("-fPIC", "-shared", "-fopenmp", "-w", "-Werror=implicit-function-declaration")
 PATIENCE = 60.0
 """Seconds for one file; a compiler that needs longer counts as absent."""
 POINTER, COUNT = ctypes.c_void_p, ctypes.c_int64
@@ -70,7 +71,7 @@ def load(code: str) -> Kernel:
         file = Path(folder, "kernel.c")
         file.write_text(code)
         library = file.with_suffix(".so")
-        command = [compiler(), *FLAGS, *SHARED, str(file), "-o", str(library), "-lm"]
+        command = [compiler(), *FLAGS, *MATHS, *SHARED, str(file), "-o", str(library), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
         loaded = ctypes.CDLL(str(library))
     loaded.forward.argtypes = [POINTER, POINTER, COUNT, POINTER, ctypes.c_int]

@@ -13,43 +13,53 @@ from whet.activations.expression.functions import ALL, Function
 from whet.activations.expression.nodes import Call, Node, call, walk
 from whet.activations.expression.rewrite import Rules
 
-PRELUDE = {name: Function(("u",), ("0",)) for name in ("gauss", "mills", "tanh_near", "erf_near")}
-"""Functions of the prelude that the grammar does not have: exp(-u^2 / 2), the normal tail over it, tanh and erf near 0."""
+PRELUDE = {
+    **{
+        name: Function(("u",), ("0",))
+        for name in ("decay", "decay_expm1", "log1p_unit", "tail", "gauss", "mills", "erf_near")
+    },
+    "with_sign": Function(("size", "u"), ("0", "0")),
+}
+"""Functions of prelude.h that the grammar does not have; see there."""
 
-E = "exp(-abs(u))"
-T = "exp(-2 * abs(u))"
+E = "decay(-abs(u))"
+T, M = "decay(-2 * abs(u))", "decay_expm1(-2 * abs(u))"
 D = f"where(u >= 0, 1 + 2 * {E} * (1 + {E}), {E} * (2 + {E}) + 2)"
 """1 + (1 + exp(u))^2, over exp(2 u) where u > 0."""
-H = "gauss(u) * mills(abs(u))"
+H = "gauss(tail(u)) * mills(tail(u))"
 
 WHOLES = Rules(
     f"""
     tanh(softplus(u))    where(u >= 0, 1 + 2 * {E}, {E} * (2 + {E})) * (1 / {D})
     sech(softplus(u))    where(u >= 0, 2 * {E} * (1 + {E}), 2 * (1 + {E})) * (1 / {D})
-    square(sech(u))      4 * {T} * square(1 / (1 + {T}))
+    square(sech(u))      4 * {T} * square(1 / (2 + {M}))
+    saturate(exp(u))     exp(u)
     """,
-    ALL,
+    {**ALL, **PRELUDE},
 )
+"""For what takes several functions at once; looked for before the parts are taken apart."""
 PARTS = Rules(
     f"""
-    abs(-u)         abs(u)
-    sigmoid(u)      where(u >= 0, 1, {E}) * (1 / (1 + {E}))
-    softplus(u)     relu(u) + log1p({E})
-    tanh(u)         where(abs(u) > 0.6, sign(u) * ((1 - {T}) * (1 / (1 + {T}))), tanh_near(u))
-    sech(u)         2 * {E} * (1 / (1 + square({E})))
-    cosh(u)         0.5 * exp(abs(u)) + 0.5 * {E}
-    erf(u)          where(abs(u) > 1, sign(u) * (1 - 2 * exp(-square(u)) * mills(1.4142135623730951 * abs(u))), erf_near(u))
-    Phi(u)          where(u > 0, 1 - {H}, {H})
-    phi(u)          0.3989422804014327 * gauss(u)
-    clip(u, v, w)   min(max(u, v), w)
-    u^3             u * square(u)
-    u^4             square(square(u))
-    u^5             u * square(square(u))
-    u^6             square(u * square(u))
-    u^8             square(square(square(u)))
-    u^-2            1 / square(u)
-    u^-3            1 / (u * square(u))
-    saturate(exp(u))   exp(u)
+    abs(-u)           abs(u)
+    exp(-abs(u))      decay(-abs(u))
+    exp(-square(u))   decay(-square(u))
+    sigmoid(u)        where(u >= 0, 1, {E}) * (1 / (1 + {E}))
+    logistic(u)       {E} * square(1 / (1 + {E}))
+    softplus(u)       relu(u) + log1p_unit({E})
+    tanh(u)           with_sign({M} * (1 / (2 + {M})), u)
+    sech(u)           2 * {E} * (1 / (1 + square({E})))
+    cosh(u)           0.5 * exp(abs(u)) + 0.5 * {E}
+    erf(u)            where(abs(u) > 1, with_sign(1 - 2 * decay(-square(u)) * mills(1.4142135623730951 * abs(u)), u), erf_near(u))
+    Phi(u)            where(u > 0, 1 - {H}, {H})
+    phi(u)            0.3989422804014327 * gauss(tail(u))
+    clip(u, v, w)     min(max(u, v), w)
+    u^3               u * square(u)
+    u^4               square(square(u))
+    u^5               u * square(square(u))
+    u^6               square(u * square(u))
+    u^8               square(square(square(u)))
+    u^-2              1 / square(u)
+    u^-3              1 / (u * square(u))
     """,
     {**ALL, **PRELUDE},
 )

@@ -16,74 +16,79 @@ VECTOR int64_t bits_of_double(double u) { int64_t i; memcpy(&i, &u, 8); return i
 VECTOR double double_of(int64_t i) { double u; memcpy(&u, &i, 8); return u; }
 
 VECTOR float abs_(float u) { return float_of(bits_of(u) & 0x7fffffff); }
-VECTOR float with_sign(float size, float sign) { return float_of((bits_of(size) & 0x7fffffff) | (bits_of(sign) & (int32_t)0x80000000)); }
-VECTOR float sign_(float u) { return u > 0 ? 1.0f : u < 0 ? -1.0f : u; }
+VECTOR float with_sign_(float size, float sign) { return float_of((bits_of(size) & 0x7fffffff) | (bits_of(sign) & (int32_t)0x80000000)); }
+VECTOR float sign_(float u) { return u == 0 || u != u ? u : with_sign_(1.0f, u); }
 VECTOR float max_(float a, float b) { return a > b ? a : a == a ? b : a; }
 VECTOR float min_(float a, float b) { return a < b ? a : a == a ? b : a; }
 VECTOR float relu_(float u) { return u < 0 ? 0.0f : u; }
 VECTOR float saturate_(float u) { u = u > MOST ? MOST : u; return u < -MOST ? -MOST : u; }
 VECTOR float chain_(float outer, float inner) { return inner == 0 ? 0.0f : outer * inner; }
 
-/* The nearest whole number, for |u| < 2^22, and u without it. */
+/* Added to a number below 2^22 in size and taken away again, it rounds to whole numbers; in between the low bits of the sum
+   are that whole number. */
 #define WHOLE 12582912.0f
 
-/* p 2^n for n from -280 to 250: the power of two in two halves, so that it reaches into the subnormal numbers. */
-VECTOR float scaled(float p, int32_t n)
+/* With n = round(u / log 2) and r = u - n log 2: exp(r) - 1; and WHOLE + n, whose bits << 23 are those of n 2^23. */
+VECTOR float reduced_expm1(float u, float *whole)
 {
-    int32_t half = n >> 1;
-    return p * float_of((half + 127) << 23) * float_of((n - half + 127) << 23);
-}
-
-/* exp(u) - 1 = p + ((2^n - 1) of it), with n = round(u / log 2) and r = u - n log 2; returns exp(r) - 1 and sets n. */
-VECTOR float reduced_expm1(float u, int32_t *n)
-{
-    float shifted = u * 1.44269504f + WHOLE;
-    float k = shifted - WHOLE;
-    float r = (u - k * 0.693359375f) + k * 2.12194440e-4f;
+    *whole = u * 1.44269504f + WHOLE;
+    float n = *whole - WHOLE;
+    float r = (u - n * 0.693359375f) + n * 2.12194440e-4f;
     float q = 1.395080615e-03f; /* |r| <= 0.3475 */
     q = q * r + 8.369073216e-03f;
     q = q * r + 4.166620108e-02f;
     q = q * r + 1.666651731e-01f;
     q = q * r + 5.000000097e-01f;
-    *n = bits_of(shifted) - 0x4b400000;
-    return r * r * q + r;
+    q = q * r + 1.0f;
+    return q * r;
 }
+
+/* Below the least normal number exp is 0. */
+#define LEAST_EXPONENT -87.3365448f
 
 VECTOR float exp_(float u)
 {
-    u = u > 88.7228317f ? 88.7228317f : u;
-    u = u < -104.0f ? -104.0f : u;
-    int32_t n;
-    float p = reduced_expm1(u, &n);
-    return scaled(p + 1.0f, n);
+    float limited = u > 88.7228317f ? 88.7228317f : u, whole;
+    float p = reduced_expm1(limited, &whole) + 1.0f;
+    float y = float_of(bits_of(p) + (int32_t)((uint32_t)bits_of(whole) << 23));
+    return u < LEAST_EXPONENT ? 0.0f : y;
 }
 
 VECTOR float expm1_(float u)
 {
     u = u > 88.7228317f ? 88.7228317f : u;
     u = u < -20.0f ? -20.0f : u;
-    int32_t n;
-    float p = reduced_expm1(u, &n);
-    float power = float_of((n + 126) << 23); /* 2^(n - 1), since n reaches 128 */
-    return 2.0f * (p * power + (power - 0.5f));
+    float whole, p = reduced_expm1(u, &whole);
+    float half_power = float_of((int32_t)((uint32_t)bits_of(whole) << 23) + (126 << 23)); /* n may be 128 */
+    return 2.0f * (p * half_power + (half_power - 0.5f));
 }
 
-/* exp(-u^2 / 2); the rounding of u^2 is made good. */
-VECTOR float gauss_(float u)
+/* exp(u) and exp(u) - 1 for u <= 0: whoever needs both pays for one. From -88 on the power of two is 0. */
+VECTOR float decay_parts(float u, float *power)
 {
-    float square = u * u;
-    float rest = __builtin_fmaf(u, u, -square);
-    rest = square < 250.0f ? rest : 0.0f;
-    return exp_(-0.5f * square) * (1.0f - 0.5f * rest);
+    float whole, limited = u < -88.0f ? -88.0f : u;
+    float p = reduced_expm1(limited, &whole);
+    *power = float_of((int32_t)((uint32_t)bits_of(whole) << 23) + (127 << 23));
+    return p;
+}
+VECTOR float decay_(float u) { float power, p = decay_parts(u, &power); return p * power + power; }
+VECTOR float decay_expm1_(float u) { float power, p = decay_parts(u, &power); return p * power + (power - 1.0f); }
+
+/* min(|u|, 15): where the normal tail has vanished. */
+VECTOR float tail_(float u) { u = abs_(u); return u > 15.0f ? 15.0f : u; }
+
+/* exp(-t^2 / 2) for 0 <= t <= 15; the rounding of t^2 is made good. */
+VECTOR float gauss_(float t)
+{
+    float square = t * t;
+    float rest = __builtin_fmaf(t, t, -square);
+    float y = decay_(-0.5f * square);
+    return y - y * (0.5f * rest);
 }
 
-VECTOR float log_(float u)
+/* log(1 + f) for f from sqrt(1/2) - 1 to sqrt(2) - 1. */
+VECTOR float log1p_near(float f)
 {
-    int tiny = u < 1.17549435e-38f;
-    int32_t bits = bits_of(tiny ? u * 8388608.0f : u);
-    int32_t n = (bits - 0x3f3504f3) >> 23; /* u = 2^n (1 + f), 1 + f from sqrt(1/2) to sqrt(2) */
-    float f = float_of(bits - (n << 23)) - 1.0f;
-    float k = (float)n - (tiny ? 23.0f : 0.0f);
     float q = 6.927268971e-02f;
     q = q * f - 1.180824043e-01f;
     q = q * f + 1.187744656e-01f;
@@ -93,13 +98,29 @@ VECTOR float log_(float u)
     q = q * f + 2.000227002e-01f;
     q = q * f - 2.499998513e-01f;
     q = q * f + 3.333330988e-01f;
-    float s = f * f;
-    float y = f * s * q - k * 2.12194440e-4f;
-    y = (y - 0.5f * s) + f;
-    y = y + k * 0.693359375f;
-    y = u > MOST ? u : y;
-    y = u == 0 ? -__builtin_inff() : y;
-    return u < 0 ? __builtin_nanf("") : u != u ? u : y;
+    q = q * f - 0.5f;
+    return q * (f * f) + f;
+}
+
+/* log(1 + u) for 0 <= u <= 1: 1 + u = 2 (1 + f) in the upper part, with no rounding. */
+VECTOR float log1p_unit_(float u)
+{
+    int upper = u > 0.41421356f;
+    return log1p_near(upper ? 0.5f * u - 0.5f : u) + (upper ? 0.693147181f : 0.0f);
+}
+
+VECTOR float log_(float u)
+{
+    float normal = u < 1.17549435e-38f ? u * 8388608.0f : u;
+    float shift = u < 1.17549435e-38f ? 23.0f : 0.0f;
+    int32_t bits = bits_of(normal);
+    int32_t n = (bits - 0x3f3504f3) >> 23; /* normal = 2^n (1 + f) */
+    float k = (float)n - shift;
+    float y = log1p_near(float_of(bits - (int32_t)((uint32_t)n << 23)) - 1.0f);
+    y = (y - k * 2.12194440e-4f) + k * 0.693359375f;
+    y = u <= MOST ? y : u; /* infinity and NaN */
+    y = u == 0.0f ? -__builtin_inff() : y;
+    return u < 0.0f ? __builtin_nanf("") : y;
 }
 
 /* log(1 + u): the rounding of 1 + u is made good. */
@@ -107,33 +128,36 @@ VECTOR float log1p_(float u)
 {
     float y = 1.0f + u;
     float lost = (u - (y - 1.0f)) / y;
-    lost = y > 0.0f && y < 1e30f ? lost : 0.0f;
+    lost = abs_(lost) < 1.0f ? lost : 0.0f; /* y is 0 or infinite */
     return log_(y) + lost;
 }
 
 VECTOR float xlogy_(float a, float b) { return a == 0 ? 0.0f : a * log_(b); }
 
-/* sin and cos, by n = round(u 2 / pi) in double, right for |u| up to 1e9; beyond, bounded. */
+/* sin and cos, by n = round(u 2 / pi); right for |u| up to 6e6, beyond that only bounded. */
 VECTOR float turned(float u, int32_t quarter)
 {
-    double wide = u;
-    double limited = wide > 1e9 ? 1e9 : wide < -1e9 ? -1e9 : wide;
-    double shifted = limited * 0.63661977236758134 + 6755399441055744.0;
-    double k = shifted - 6755399441055744.0;
-    float r = (float)((limited - k * 1.5707963267341256) - k * 6.0771005065061922e-11);
-    int32_t n = (int32_t)bits_of_double(shifted) + quarter;
+    float whole = u * 0.636619772f + WHOLE;
+    float n = whole - WHOLE;
+    float r = __builtin_fmaf(n, -1.57079637f, u);
+    r = __builtin_fmaf(n, 4.37113883e-8f, r);
+    r = __builtin_fmaf(n, 1.71512451e-15f, r);
+    r = r > 0.8f ? 0.8f : r;
+    r = r < -0.8f ? -0.8f : r;
     float s = r * r;
     float sine = 2.718121831e-06f; /* |r| <= pi / 4 */
     sine = sine * s - 1.983931513e-04f;
     sine = sine * s + 8.333329325e-03f;
     sine = sine * s - 1.666666664e-01f;
-    sine = sine * s * r + r;
+    sine = sine * (s * r) + r;
     float cosine = 2.443660973e-05f;
     cosine = cosine * s - 1.388735201e-03f;
     cosine = cosine * s + 4.166664656e-02f;
-    cosine = cosine * s * s - 0.5f * s + 1.0f;
-    float y = n & 1 ? cosine : sine;
-    y = float_of(bits_of(y) ^ ((n & 2) << 30));
+    cosine = cosine * s - 0.5f;
+    cosine = cosine * s + 1.0f;
+    int32_t turns = bits_of(whole) + quarter;
+    float y = turns & 1 ? cosine : sine;
+    y = float_of(bits_of(y) ^ (int32_t)((uint32_t)(turns & 2) << 30));
     return abs_(u) <= MOST ? y : __builtin_nanf("");
 }
 
@@ -158,7 +182,7 @@ VECTOR float arctan_(float u)
     q = q * s + 1.999969263e-01f;
     q = q * s - 3.333332743e-01f;
     float y = q * s * v + v;
-    return with_sign(far ? 1.57079633f - y : y, u);
+    return with_sign_(far ? 1.57079633f - y : y, u);
 }
 
 VECTOR float arcsinh_(float u)
@@ -167,20 +191,7 @@ VECTOR float arcsinh_(float u)
     float v = size > 1e9f ? 1e9f : size;
     float s = v * v;
     float y = log1p_(v + s / (1.0f + __builtin_sqrtf(1.0f + s)));
-    return with_sign(size > 1e9f ? log_(size) + 0.693147181f : y, u);
-}
-
-/* tanh(u) near 0, where (1 - t) / (1 + t) would cancel; |u| <= 0.6. */
-VECTOR float tanh_near_(float u)
-{
-    float s = u * u;
-    float q = 2.203356973e-03f;
-    q = q * s - 8.239848169e-03f;
-    q = q * s + 2.172456321e-02f;
-    q = q * s - 5.395086776e-02f;
-    q = q * s + 1.333323652e-01f;
-    q = q * s - 3.333333153e-01f;
-    return q * s * u + u;
+    return with_sign_(size > 1e9f ? log_(size) + 0.693147181f : y, u);
 }
 
 /* sinh(u) from t = exp(|u|) - 1. */
@@ -188,7 +199,7 @@ VECTOR float sinh_(float u)
 {
     float t = expm1_(abs_(u));
     float y = 0.5f * t + 0.5f * (t / (t + 1.0f));
-    return with_sign(y, u);
+    return with_sign_(y, u);
 }
 
 /* erf(u) near 0; |u| <= 1. */
