@@ -26,6 +26,13 @@ def call(order):
     for name, stream in (("out.txt", 1), ("err.txt", 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    app = cli.app
+    def begin(*given, **options):  # a Ctrl-C before this would be an interruption of the test, and waits
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        return app(*given, **options)
+    cli.app = begin
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    open("begun", "w").close()
     code = 99
     try:
         code = cli.run(order["words"])
@@ -33,21 +40,26 @@ def call(order):
         sys.stdout.flush(); sys.stderr.flush()
         os._exit(code)
 
-def send(child, order, began):
-    while not (glob.glob(order["once"]) if order["once"] else time.monotonic() - began >= order["after"]):
+def send(child, order):
+    begun = 0.0  # when the command itself began: what comes before is the test's
+    while not (glob.glob(order["once"]) if order["once"] else begun and time.monotonic() - begun >= order["after"]):
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return
         time.sleep(0.002)
+        begun = begun or (time.monotonic() if os.path.exists(order["begun"]) else 0.0)
     os.kill(child, order["signal"])
 
 for line in sys.stdin:
     order = json.loads(line)
+    order["begun"] = os.path.join(order["cwd"], "begun")
+    if os.path.exists(order["begun"]):
+        os.unlink(order["begun"])
     began = time.monotonic()
     child = os.fork()
     if child == 0:
         call(order)
     if order["signal"]:
-        send(child, order, began)
+        send(child, order)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     print(json.dumps({"code": code, "seconds": time.monotonic() - began}), flush=True)
 """
