@@ -20,24 +20,14 @@ from whet.data.table_files import (
     RawTable,
     as_text,
     counted,
-    ending,
-    is_table_name,
-    plain_series,
     read_table,
-    typed,
-    unique_names,
 )
 from whet.data.table_kinds import Tidy, conform, kind_from, plain_column, tidy
+from whet.data.table_sources import PART_NAMES, gather, is_array, name_of, raw_table
 from whet.data.targets import choose_target, known_target, read_target
 from whet.errors import DataError, did_you_mean, nearest
 from whet.record import Finding
 
-PART_NAMES = {
-    "train": ("train", "training", "learn"),
-    "val": ("val", "valid", "validation", "dev", "eval"),
-    "test": ("test", "testing", "holdout"),
-}
-"""How files, and the values of a split column, name the parts."""
 SPLIT_COLUMNS = ("split", "part", "subset", "partition", "set")
 ROW_COLUMNS = ("row", "index", "row_index", "test_row", "id")
 
@@ -111,7 +101,7 @@ def load_table(
     """
     if holdout is not None and split is not None:
         raise DataError("Both a holdout and a split were given.", "Give one of --holdout and --split.")
-    parts, target = _gather(source, holdout, target)
+    parts, target = gather(source, holdout, target)
     chosen, said = choose_target(parts[0][1].frame.columns, target, parts[0][1].name)
     joined = _join(parts, chosen, strict=holdout is not None)
     if joined.frame.width < 2:
@@ -124,14 +114,14 @@ def load_table(
     joined = joined.rows(goal.keep)
     official = _official(joined, None if assigned is None else assigned[goal.keep])
     neat = tidy(joined.frame.drop(chosen, *used), decimal_comma=joined.decimal_comma)
-    x, findings, left_out = checks.clean_columns(neat.frame, _is_array(source))
+    x, findings, left_out = checks.clean_columns(neat.frame, is_array(source))
     _refuse_empty(x, findings, joined.places.names[0])
     findings = (*findings, *checks.check_table(x, goal.y, goal.goal, goal.classes))
     findings = (*findings, *checks.unseen_classes(goal.y, goal.classes, official))
     whole = neat.frame.drop(f.where for f in findings if f.name == "id-column")
     findings = (*findings, *checks.duplicate_rows(whole, goal.y, goal.goal))
     return Data(
-        name=_name(source),
+        name=name_of(source),
         domain="table",
         x=x,
         y=goal.y,
@@ -173,7 +163,7 @@ def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
 
     Raises DataError for a missing column, and for one in which more than 5 % of the values don't fit.
     """
-    raw = _raw(source, [c["name"] for c in spec["columns"]])
+    raw = raw_table(source, [c["name"] for c in spec["columns"]])
     frame, said = _wanted(raw, spec)
     comma = bool(spec.get("decimal_comma")) or raw.decimal_comma
     columns = []
@@ -189,159 +179,6 @@ def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
             said.append(f"Target {spec['target']!r} has missing or unknown values: the predictions are not scored.")
     places = Places([f"{raw.name} {raw.unit}"], np.zeros(x.height, np.int64), raw.places)
     return Inputs(x, places, y, raw.problems, (*raw.said, *said))
-
-
-# -- gathering -----------------------------------------------------------------------------------------------------
-
-
-def _gather(source: Any, holdout: Any, target: str | None) -> tuple[list[tuple[str, RawTable]], str | None]:
-    """[(part, table)], the training table or the only one first; and the target, which arrays bring with them."""
-    if isinstance(source, tuple) and target is None:
-        target = "y"
-    if isinstance(source, str | Path) and Path(source).is_dir():
-        parts = [(part, read_table(path)) for part, path in _files_of(Path(source)).items()]
-    else:
-        parts = [("", _raw(source))]
-    if holdout is None:
-        return parts, target
-    parts = [("train" if part == "" else part, raw) for part, raw in parts if part != "test"]
-    return [*parts, ("test", _raw(holdout))], target
-
-
-def _files_of(folder: Path) -> dict[str, Path]:
-    """The table files of a folder by the part that they are; {"": file} if there is but one table in it."""
-    try:
-        files = sorted(p for p in folder.iterdir() if is_table_name(p) and p.is_file())
-        files = [p for p in files if ending(p) not in (".txt", ".data")] or files
-    except OSError as error:
-        raise DataError(f"{folder} can't be read: {error.strerror}.", "Check its permissions.") from None
-    parts: dict[str, Path] = {}
-    for part, names in PART_NAMES.items():
-        found = [p for p in files if p.name.split(".")[0].lower() in names]
-        if found:
-            parts[part] = found[0]
-    if "train" in parts:
-        return parts
-    if len(files) == 1:
-        return {"": files[0]}
-    if not files:
-        raise DataError(
-            f"{folder} holds no table.", "Give a CSV, TSV, JSONL or Parquet file, or a folder with train.csv."
-        )
-    seen = ", ".join(p.name for p in files[:6])
-    raise DataError(f"{folder} holds {len(files)} tables and none is train.csv: {seen}.", "Name one of them.")
-
-
-def _raw(source: Any, names: Sequence[str] | None = None) -> RawTable:
-    """Any single table as it stands. `names` are the columns' names for an array without any."""
-    if isinstance(source, str | Path):
-        return _raw_path(Path(source))
-    if isinstance(source, pl.DataFrame):
-        return _checked(typed(source, "the table"))
-    if isinstance(source, pl.LazyFrame):
-        return _checked(typed(source.collect(), "the table"))
-    if isinstance(source, tuple) and len(source) == 2:
-        return _checked(_from_arrays(source[0], source[1], names))
-    module = type(source).__module__.split(".")[0]
-    if module == "pandas" and hasattr(source, "columns"):
-        return _checked(_from_pandas(source))
-    if module == "pyarrow":
-        return _checked(typed(pl.DataFrame(pl.from_arrow(source)), "the table"))
-    if isinstance(source, Mapping):
-        return _checked(typed(pl.DataFrame(dict(source), strict=False), "the table"))
-    if isinstance(source, np.ndarray) or hasattr(source, "__array__"):
-        return _checked(_from_arrays(source, None, names))
-    raise DataError(f"A {type(source).__name__} is no table.", "Give a path, a DataFrame, or arrays (X, y).")
-
-
-def _raw_path(path: Path) -> RawTable:
-    if path.is_dir():
-        files = _files_of(path)
-        return read_table(files.get("") or files.get("test") or files["train"])
-    return read_table(path)
-
-
-def _checked(raw: RawTable) -> RawTable:
-    if not raw.frame.height or not raw.frame.width:
-        raise DataError(f"{raw.name} has no rows.", "Give a table with a row per example.")
-    return raw
-
-
-def _from_pandas(frame: Any) -> RawTable:
-    said: list[str] = []
-    names = unique_names([str(c) for c in frame.columns], said)
-    columns = [_pandas_column(name, frame.iloc[:, i]) for i, name in enumerate(names)]
-    raw = typed(pl.DataFrame(columns), "the table")
-    return RawTable(raw.frame, raw.name, raw.unit, raw.places, raw.order, said=tuple(said))
-
-
-def _pandas_column(name: str, column: Any) -> pl.Series:
-    if column.dtype != object:
-        try:
-            return pl.Series(name, pl.from_pandas(column.reset_index(drop=True), nan_to_null=True))
-        except (pl.exceptions.PolarsError, TypeError, ValueError, ImportError):
-            pass
-    missing = column.isna().to_numpy()
-    return plain_series(name, [None if gone else _plain_value(v) for v, gone in zip(column, missing, strict=True)])
-
-
-def _plain_value(value: Any) -> Any:
-    """A numpy scalar as a Python value."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _from_arrays(x: Any, y: Any, names: Sequence[str] | None = None) -> RawTable:
-    """(n, columns) and (n,) as a table with the columns x0, x1, … and y. Frames keep their names."""
-    if isinstance(x, pl.DataFrame) or (type(x).__module__.split(".")[0] == "pandas" and hasattr(x, "columns")):
-        raw = _raw(x)
-    else:
-        raw = typed(_frame_of_array(np.asarray(x), names), "the array")
-    if y is None:
-        return raw
-    values = np.asarray(y)
-    values = values.ravel() if values.ndim == 2 and values.shape[1] == 1 else values
-    if values.ndim != 1 or len(values) != raw.frame.height:
-        raise DataError(
-            f"X has {raw.frame.height:,} rows and y has shape {np.shape(y)}.", "Give one target value per row of X."
-        )
-    if "y" in raw.frame.columns:
-        raise DataError("X has a column named 'y' already.", "Name the target with target=… in one DataFrame.")
-    return typed(raw.frame.with_columns(_series_of_array("y", values)), raw.name)
-
-
-def _frame_of_array(x: np.ndarray, names: Sequence[str] | None) -> pl.DataFrame:
-    if x.ndim != 2:
-        raise DataError(f"X has shape {x.shape}.", "A table needs two dimensions: (rows, columns).")
-    numbered = [f"x{i}" for i in range(x.shape[1])]
-    if names is None or set(names) <= set(numbered):
-        names = numbered  # some of the training columns may have been left out
-    elif len(names) != x.shape[1]:
-        raise DataError(f"The array has {x.shape[1]} columns; the model was trained on {len(names)}.", "Give those.")
-    return pl.DataFrame([_series_of_array(name, x[:, i]) for i, name in enumerate(names)])
-
-
-def _series_of_array(name: str, values: np.ndarray) -> pl.Series:
-    if values.dtype.kind in "biuf":
-        values = values.astype(np.float32) if values.dtype == np.float16 else values
-        return pl.Series(name, np.ascontiguousarray(values), strict=False)
-    if values.dtype.kind in "mM":
-        return pl.Series(name, values.astype("datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]"))
-    if values.dtype.kind == "c":
-        raise DataError(f"Column {name!r} holds complex numbers.", "Give real numbers.")
-    plain = [None if v is None or v != v else _plain_value(v) for v in values.tolist()]
-    return plain_series(name, plain)
-
-
-def _is_array(source: Any) -> bool:
-    """Whether the columns have no names of their own."""
-    return isinstance(source, tuple) and isinstance(source[0], np.ndarray)
-
-
-def _name(source: Any) -> str:
-    if not isinstance(source, str | Path):
-        return "table"
-    path = Path(source).resolve()
-    return path.name.split(".")[0] or "table" if path.is_file() else path.name
 
 
 # -- joining -------------------------------------------------------------------------------------------------------
