@@ -19,6 +19,7 @@ from whet.activations.expression.bounds import guarded
 from whet.activations.expression.evaluate import program, run
 from whet.activations.expression.nodes import number
 from whet.activations.kernel.function import backward, forward, kernel_for
+from whet.activations.kernel.library import Kernel
 from whet.errors import RecipeError
 
 
@@ -119,6 +120,8 @@ def apply(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
         raise RecipeError(f"An activation takes floating-point tensors, not {x.dtype}.", "Convert with x.float().")
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return plan(x, *parameters)
+    if torch._C._are_functorch_transforms_active():
+        return _Transformed.apply(plan, x, *parameters)
     return _Elementwise.apply(plan, x, *parameters)
 
 
@@ -128,6 +131,8 @@ class Plan:
     def __init__(self, node: Node, names: tuple[str, ...]) -> None:
         self.node, self.names = node, names
         self.program = program(guarded(node))
+        self.kernels: dict[torch.dtype, Kernel | None] = {}
+        self._slopes: dict[int, Plan] = {}
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -143,7 +148,9 @@ class Plan:
 
     def slope(self, i: int) -> Plan:
         """The derivative with respect to the i-th input."""
-        return Plan.of(derive(self.node, ("x", *self.names)[i]), self.names)
+        if i not in self._slopes:
+            self._slopes[i] = Plan.of(derive(self.node, ("x", *self.names)[i]), self.names)
+        return self._slopes[i]
 
     def __call__(self, x: Tensor, *parameters: Tensor) -> Tensor:
         """The formula's value by torch's own operations."""
@@ -161,12 +168,36 @@ class Plan:
 class _Elementwise(torch.autograd.Function):
     """Keeps the inputs only; each derivative is a formula of them again."""
 
-    generate_vmap_rule = True
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, *tensors: Tensor) -> Tensor:
+        ctx.plan = plan
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        return value(plan, *tensors)
 
     @staticmethod
-    def forward(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
-        kernel = kernel_for(plan.node, plan.names, x, parameters)
-        return forward(kernel, x, parameters) if kernel else plan(x, *parameters)
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        plan, tensors, wanted = ctx.plan, ctx.saved_tensors, ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return (None, *(_gradient(plan, i, g, tensors) if want else None for i, want in enumerate(wanted)))
+        return (None, *gradients(plan, g, tensors, wanted))
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+        given = [(i, t) for i, t in enumerate(tangents) if t is not None]
+        terms = [apply(ctx.plan.slope(i), *ctx.saved_tensors) * t for i, t in given]
+        return sum(terms[1:], terms[0]).to(ctx.saved_tensors[0].dtype)
+
+
+class _Transformed(torch.autograd.Function):
+    """The same for torch.func's transforms, which want another form of it, slower to call."""
+
+    generate_vmap_rule = True
+    backward, jvp = _Elementwise.backward, _Elementwise.jvp
+
+    @staticmethod
+    def forward(plan: Plan, *tensors: Tensor) -> Tensor:
+        return plan(*tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -174,26 +205,27 @@ class _Elementwise(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
 
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, *parameters = tensors = ctx.saved_tensors
-        kernel = kernel_for(ctx.plan.node, ctx.plan.names, x, tuple(parameters))
-        if kernel and not torch.is_grad_enabled():
-            gx, sums = backward(kernel, g, x, tuple(parameters))
-            return (None, gx, *sums)
-        wanted = ctx.needs_input_grad[1:]
-        return (None, *(_partial(ctx.plan, i, g, tensors) if want else None for i, want in enumerate(wanted)))
 
-    @staticmethod
-    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
-        tensors = ctx.saved_tensors
-        parts = [_Elementwise.apply(ctx.plan.slope(i), *tensors) * t for i, t in enumerate(tangents) if t is not None]
-        return torch.stack(parts).sum(0).to(tensors[0].dtype) if len(parts) > 1 else parts[0].to(tensors[0].dtype)
+def value(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
+    """The formula, by its kernel where it has one for these tensors."""
+    kernel = kernel_for(plan, x, parameters)
+    return forward(kernel, x, parameters) if kernel else plan(x, *parameters)
 
 
-def _partial(plan: Plan, i: int, g: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
-    """The gradient of the i-th input; differentiable itself."""
-    return _sum_to(g * _Elementwise.apply(plan.slope(i), *tensors), tensors[i])
+def gradients(
+    plan: Plan, g: Tensor, tensors: tuple[Tensor, ...], wanted: tuple[bool, ...]
+) -> tuple[Tensor | None, ...]:
+    """g times each derivative that is wanted, which can't be differentiated again."""
+    x, *parameters = tensors
+    if kernel := kernel_for(plan, x, parameters):
+        return backward(kernel, g, x, parameters)
+    pairs = zip(wanted, tensors, strict=True)
+    return tuple(_sum_to(g * plan.slope(i)(*tensors), t) if want else None for i, (want, t) in enumerate(pairs))
+
+
+def _gradient(plan: Plan, i: int, g: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """The gradient of the i-th input, to be differentiated again."""
+    return _sum_to(g * apply(plan.slope(i), *tensors), tensors[i])
 
 
 def _sum_to(grad: Tensor, like: Tensor) -> Tensor:

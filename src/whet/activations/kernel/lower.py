@@ -27,6 +27,7 @@ T, M = "decay(-2 * abs(u))", "decay_expm1(-2 * abs(u))"
 D = f"where(u >= 0, 1 + 2 * {E} * (1 + {E}), {E} * (2 + {E}) + 2)"
 """1 + (1 + exp(u))^2, over exp(2 u) where u > 0."""
 H = "gauss(tail(u)) * mills(tail(u))"
+F = "decay(-square(u)) * mills(1.4142135623730951 * abs(u))"
 
 WHOLES = Rules(
     f"""
@@ -49,7 +50,7 @@ PARTS = Rules(
     tanh(u)           with_sign({M} * (1 / (2 + {M})), u)
     sech(u)           2 * {E} * (1 / (1 + square({E})))
     cosh(u)           0.5 * exp(abs(u)) + 0.5 * {E}
-    erf(u)            where(abs(u) > 1, with_sign(1 - 2 * decay(-square(u)) * mills(1.4142135623730951 * abs(u)), u), erf_near(u))
+    erf(u)            where(abs(u) > 1, with_sign(1 - 2 * {F}, u), erf_near(u))
     Phi(u)            where(u > 0, 1 - {H}, {H})
     phi(u)            0.3989422804014327 * gauss(tail(u))
     clip(u, v, w)     min(max(u, v), w)
