@@ -93,7 +93,7 @@ class Network:
             raise OutputError(f"The network in {folder} can't be read: {error}.", "Train it again.") from error
         if said.get("format") != FORMAT:
             raise OutputError(f"{folder} was written by another version of whet (format {said.get('format')}).")
-        recipe, task = named(Recipe.from_dict(said["recipe"]), model), Task.from_dict(said["task"])
+        recipe, task = with_model(Recipe.from_dict(said["recipe"]), model), Task.from_dict(said["task"])
         transform = transform_from(said["transform"])
         with own_random_numbers():
             spec = make_spec(recipe, task, transform)
@@ -110,7 +110,7 @@ class Network:
         )
 
 
-def named(recipe: Recipe, model: Any) -> Recipe:
+def with_model(recipe: Recipe, model: Any) -> Recipe:
     """The recipe with the user's own network as it was given now; the one of a whet family as it is."""
     if recipe.family.name != "user" or model is None:
         return recipe

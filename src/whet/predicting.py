@@ -67,7 +67,7 @@ def predict(
             f"! Skipped {len(inputs.problems)} that can't be read, the first: {inputs.problems[0].where}.", "yellow"
         )
     predicted = network.predict(inputs.x)
-    found = named(network, predicted, inputs.ids, inputs.y)
+    found = in_words(network, predicted, inputs.ids, inputs.y)
     if out is not None:
         files.write_text(Path(out), found.to_csv())
         screen.say(f"{len(found):,} predictions are in {out}.")
@@ -76,7 +76,7 @@ def predict(
     return found
 
 
-def named(network: Network, predicted: np.ndarray, ids: Sequence[str] | None, y: np.ndarray | None) -> Predictions:
+def in_words(network: Network, predicted: np.ndarray, ids: Sequence[str] | None, y: np.ndarray | None) -> Predictions:
     """Predictions in the task's words."""
     task = network.task
     rows = ids if ids is not None else [str(i) for i in range(len(predicted))]
