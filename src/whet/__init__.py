@@ -38,10 +38,16 @@ _HOMES = {
     "WhetRegressor": "whet.sklearn",
 }
 """Public name -> where it lives. Imported at first use, so that `import whet` costs nothing."""
+_PACKAGES = ("activations", "theory", "init", "surgery")
+"""Packages that are reached as attributes: `whet.activations.get("mish")`. Imported at first use as well."""
 
 __all__ = list(_HOMES)
 
 if TYPE_CHECKING:
+    from whet import activations as activations
+    from whet import init as init
+    from whet import surgery as surgery
+    from whet import theory as theory
     from whet.data import load as load
     from whet.data.core import Data as Data
     from whet.data.core import Profile as Profile
@@ -70,10 +76,12 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"whet.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'whet' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(_HOMES)
+    return sorted([*_HOMES, *_PACKAGES])

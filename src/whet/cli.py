@@ -124,12 +124,43 @@ def report(runs: Annotated[list[Path], typer.Argument(help="Run folders.")]) -> 
 
 
 @app.command("list")
-def list_(kind: Annotated[str, typer.Argument(help="activations, families, optimizers, …")] = "") -> None:
-    """List the methods that a recipe can name."""
-    from whet.report.text import show_catalogue
-    from whet.shelf import shelf
+def list_(
+    shelf: Annotated[str, typer.Argument(metavar="[WHAT]", help="activations, families, optimizers, …")] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One of them: everything about it.")] = "",
+    kind: Annotated[str | None, typer.Option(help="Activations: fixed, learned, dynamic, gated or output.")] = None,
+    zero_centred: Annotated[bool, typer.Option("--zero-centred", help="… whose mean is 0.")] = False,
+    bounded: Annotated[bool, typer.Option("--bounded", help="… whose values stay between two numbers.")] = False,
+    monotone: Annotated[bool, typer.Option("--monotone", help="… that never turn back.")] = False,
+    convex: Annotated[bool, typer.Option("--convex", help="… that bend upwards.")] = False,
+    smooth: Annotated[bool, typer.Option("--smooth", help="… without kinks, in the slope too.")] = False,
+    odd: Annotated[bool, typer.Option("--odd", help="… with f(−x) = −f(x).")] = False,
+    even: Annotated[bool, typer.Option("--even", help="… with f(−x) = f(x).")] = False,
+    sparse: Annotated[bool, typer.Option("--sparse", help="… with exact zeros.")] = False,
+    self_normalising: Annotated[bool, typer.Option("--self-normalising", help="… that keep N(0, 1).")] = False,
+) -> None:
+    """List the methods that a recipe can name, or show one; activations also by what is known of them."""
+    from whet import shelf as shelves
+    from whet.report import catalogue
 
-    show_catalogue(kind, shelf(kind))
+    asked = dict(
+        zip(
+            shelves.TRAITS,
+            (zero_centred, bounded, monotone, convex, smooth, odd, even, sparse, self_normalising),
+            strict=True,
+        )
+    )
+    traits = [trait for trait, wanted in asked.items() if wanted]
+    found = shelves.shelf(shelf)
+    if name and found is not None:
+        catalogue.show_entry(found[name])
+    elif shelf.removesuffix("s") == "activation":
+        catalogue.show_activations(shelves.activations(kind, traits))
+    elif traits or kind:
+        raise UserError(
+            f"--{(traits or ['kind'])[0]} asks about activations.", "For example: whet list activations --odd"
+        )
+    else:
+        catalogue.show_catalogue(shelf, found)
 
 
 @app.callback(invoke_without_command=True)

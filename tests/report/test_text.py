@@ -10,10 +10,9 @@ from report_views import images, regression
 from rich.console import Console
 
 from whet.data.core import Profile, Row, Section
-from whet.families import FAMILIES
 from whet.record import Finding
 from whet.report import wording
-from whet.report.text import show_catalogue, show_profile, show_result
+from whet.report.text import show_profile, show_result
 
 
 def printed(show, *args, width: int = 100) -> str:
@@ -47,16 +46,6 @@ def test_a_profile_is_printed_with_what_it_suggests():
     assert "[x]" in said
     assert "[few]" in said
     assert "It is small." in said
-
-
-def test_a_catalogue_is_printed_with_its_parameters():
-    said = printed(show_catalogue, "families", FAMILIES, width=200)
-    assert "resnet" in said
-    assert "stochastic_depth=0.0" in said
-
-
-def test_without_a_kind_the_kinds_are_listed():
-    assert "whet list families" in printed(show_catalogue, "", None)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ ENTRIES = [
         year=1998,
         paper="LeCun et al. 1998, Efficient BackProp, section 4.4",
         cost="one tanh",
-        hurts_when="as tanh",
+        hurts_when="the network is deep without normalisation: it saturates and gradients vanish",
         aliases=("scaled_tanh",),
     ),
     Activation(
@@ -96,7 +96,7 @@ ENTRIES = [
         year=2016,
         paper="Xu, Huang & Li 2016, Revise Saturated Activation Functions, arXiv:1602.05980",
         cost="one tanh",
-        hurts_when="as tanh",
+        hurts_when="the network is deep without normalisation: it saturates and gradients vanish",
     ),
     Activation(
         "arctan",
@@ -106,7 +106,7 @@ ENTRIES = [
         year=2002,
         paper="Kamruzzaman & Aziz 2002, A Note on Activation Function in Multilayer Feedforward Learning, IJCNN",
         cost="one arctangent",
-        hurts_when="as tanh, a little later",
+        hurts_when="the network is deep without normalisation: it saturates, later than tanh",
         aliases=("atan",),
     ),
     Activation(
@@ -127,7 +127,7 @@ ENTRIES = [
         year=1998,
         paper="Williams 1998, Computation with Infinite Neural Networks, Neural Computation 10",
         cost="one error function",
-        hurts_when="as tanh; it saturates faster",
+        hurts_when="the network is deep without normalisation: it saturates sooner than tanh",
     ),
     Activation(
         "isru",
@@ -139,7 +139,7 @@ ENTRIES = [
         year=2017,
         paper="Carlile et al. 2017, Inverse Square Root Linear Units, arXiv:1710.09967",
         cost="a square root and a division",
-        hurts_when="as tanh",
+        hurts_when="the network is deep without normalisation: it saturates and gradients vanish",
     ),
     Activation(
         "sqnl",
@@ -159,7 +159,7 @@ ENTRIES = [
         year=2008,
         paper="Gomes & Ludermir 2008, Complementary Log-Log and Probit, HIS",
         cost="one error function",
-        hurts_when="as sigmoid",
+        hurts_when="there is more than one hidden layer: its slope is small and its mean is not zero",
         aliases=("normal_cdf",),
     ),
     Activation(
@@ -170,7 +170,7 @@ ENTRIES = [
         year=2008,
         paper="Gomes & Ludermir 2008, Complementary Log-Log and Probit, HIS",
         cost="two exponentials",
-        hurts_when="as sigmoid",
+        hurts_when="there is more than one hidden layer: its slope is small and its mean is not zero",
     ),
     Activation(
         "dsilu",
@@ -180,7 +180,7 @@ ENTRIES = [
         year=2017,
         paper="Elfwing, Uchibe & Doya 2018, arXiv:1702.03118",
         cost="one exponential",
-        hurts_when="as sigmoid",
+        hurts_when="there is more than one hidden layer: its slope is small and its mean is not zero",
     ),
     Activation(
         "gaussian",
@@ -205,7 +205,7 @@ ENTRIES = [
         year=2022,
         paper="Ramasinghe & Lucey 2022, Beyond Periodicity, arXiv:2111.15135, table 1",
         cost="one exponential",
-        hurts_when="as gaussian",
+        hurts_when="inputs are large: value and gradient are zero there; and it has a kink at zero",
     ),
     Activation(
         "inverse_quadratic",
@@ -217,7 +217,7 @@ ENTRIES = [
         year=2022,
         paper="Ramasinghe & Lucey 2022, Beyond Periodicity, arXiv:2111.15135, table 1 (quadratic)",
         cost="one division",
-        hurts_when="as gaussian",
+        hurts_when="inputs are large: little value and gradient are left there",
     ),
     Activation(
         "inverse_multiquadric",
@@ -229,6 +229,6 @@ ENTRIES = [
         year=2022,
         paper="Ramasinghe & Lucey 2022, Beyond Periodicity, arXiv:2111.15135, table 1 (multi-quadratic)",
         cost="a square root and a division",
-        hurts_when="as gaussian",
+        hurts_when="inputs are large: little value and gradient are left there",
     ),
 ]

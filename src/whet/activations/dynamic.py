@@ -168,7 +168,7 @@ ENTRIES = [
         elementwise=False,
         paper="Chen et al. 2020, Dynamic ReLU, arXiv:2003.10027, section 3.3",
         cost="a mean, two small layers, two lines",
-        hurts_when="as dynamic_relu_a, and channels are many: its second layer has 4 channels^2 / reduction weights",
+        hurts_when="channels are many: its second layer has 4 channels^2 / reduction weights, which can overfit",
     ),
     Activation(
         "dynamic_relu_c",
@@ -183,7 +183,7 @@ ENTRIES = [
         needs_channels=True,
         elementwise=False,
         paper="Chen et al. 2020, Dynamic ReLU, arXiv:2003.10027, section 3.3 and eq. 7",
-        cost="as dynamic_relu_b, and a softmax over positions",
+        cost="a mean, two small layers, two lines, a softmax over positions",
         hurts_when="only a class is asked for: the paper gains by it in finding key points",
     ),
     Activation(
@@ -199,7 +199,7 @@ ENTRIES = [
         elementwise=False,
         paper="Ma et al. 2021, Activate or Not: Learning Customized Activation, arXiv:2009.04759, section 3.3",
         cost="a mean, two small layers, one exponential",
-        hurts_when="as dynamic_relu_a",
+        hurts_when="batches mix tasks or the network is small: its weights overfit",
     ),
     Activation(
         "frelu",
@@ -245,7 +245,7 @@ ENTRIES = [
         elementwise=False,
         paper="Wang et al. 2020, ECA-Net: Efficient Channel Attention, arXiv:1910.03151",
         cost="a mean, a convolution over channels, one product",
-        hurts_when="as squeeze_excite",
+        hurts_when="it stands alone: apart from the gate it is linear; put it behind another activation",
         aliases=("eca",),
     ),
 ]

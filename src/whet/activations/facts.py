@@ -101,7 +101,8 @@ class Facts:
     def self_normalising(self) -> bool:
         """Mean 0 and second moment 1 under N(0, 1) are kept, and nearby ones drawn to it (Klambauer et al. 2017)."""
         normal = abs(self.mean) <= NORMALISING and abs(self.second_moment - 1) <= NORMALISING
-        return normal and self.fixed_point_stable
+        drawn = self.fixed_point_stable and abs((self.fixed_point or 0.0) - 1) <= NORMALISING
+        return normal and drawn
 
     def moments_at(self, q: float) -> Moments:
         """Means of f and f', and of their squares, under N(0, q)."""

@@ -115,7 +115,7 @@ ENTRIES = [
         width=0.5,
         paper=SHAZEER,
         cost="one comparison; a layer in front twice as wide",
-        hurts_when="as glu; and gates die as in relu",
+        hurts_when="the layer in front can't be made twice as wide; and gates die, as relu's units do",
     ),
     Activation(
         "geglu",
@@ -128,7 +128,7 @@ ENTRIES = [
         width=0.5,
         paper=SHAZEER,
         cost="one error function; a layer in front twice as wide",
-        hurts_when="as glu",
+        hurts_when="the layer in front can't be made twice as wide, or must not get a third more weights",
     ),
     Activation(
         "swiglu",
@@ -141,7 +141,7 @@ ENTRIES = [
         width=0.5,
         paper=SHAZEER,
         cost="one exponential; a layer in front twice as wide",
-        hurts_when="as glu",
+        hurts_when="the layer in front can't be made twice as wide, or must not get a third more weights",
     ),
     Activation(
         "bilinear",

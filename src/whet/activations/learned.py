@@ -378,7 +378,7 @@ ENTRIES = [
         wants_channels=True,
         paper="Lee et al. 2023, BigVGAN, arXiv:2206.04658 (the published code's variant)",
         cost="one sine",
-        hurts_when="as snake; and b comes near zero",
+        hurts_when="nothing in the data repeats itself, or b comes near zero",
     ),
     Activation(
         "sinlu",
@@ -433,7 +433,7 @@ ENTRIES = [
         wants_channels=True,
         paper="Chen et al. 2025, Stronger Normalization-Free Transformers, arXiv:2512.10938",
         cost="one error function",
-        hurts_when="as dyt",
+        hurts_when="it replaces a batch norm in a convolutional network, for which it has not been made",
         aliases=("dynamic_erf",),
     ),
 ]

@@ -107,7 +107,7 @@ ENTRIES = [
         elementwise=False,
         paper="Bridle 1990, Training Stochastic Model Recognition Algorithms as Networks, NIPS 2",
         cost="an exponential and a logarithm",
-        hurts_when="as softmax",
+        hurts_when="the loss takes scores: cross-entropy has it built in",
     ),
     Activation(
         "sparsemax",
@@ -131,7 +131,7 @@ ENTRIES = [
         elementwise=False,
         paper="Peters, Niculae & Martins 2019, Sparse Sequence-to-Sequence Models, arXiv:1905.05702, algorithm 2",
         cost="a sort",
-        hurts_when="as sparsemax",
+        hurts_when="the loss takes the logarithm: that of zero is infinite; or there are many thousand classes",
         aliases=("entmax",),
     ),
 ]

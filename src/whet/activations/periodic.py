@@ -38,7 +38,7 @@ ENTRIES = [
         year=2007,
         paper="Rahimi & Recht 2007, Random Features for Large-Scale Kernel Machines, algorithm 1",
         cost="one cosine",
-        hurts_when="as sine; and it has no slope at zero",
+        hurts_when="weights are large: many hills; and it has no slope at zero",
         aliases=("cos",),
     ),
     Activation(
@@ -101,6 +101,6 @@ ENTRIES = [
         year=2022,
         paper="Ramasinghe & Lucey 2022, Beyond Periodicity, arXiv:2111.15135, table 1",
         cost="a sine and an exponential",
-        hurts_when="as sine; and its mean is not zero",
+        hurts_when="weights are large: many hills; and its mean is not zero",
     ),
 ]

@@ -208,7 +208,7 @@ ENTRIES = [
         year=2017,
         paper="Barron 2017, Continuously Differentiable Exponential Linear Units, arXiv:1704.07483",
         cost="one exponential",
-        hurts_when="as elu",
+        hurts_when="normalisation follows anyway: its mean near zero buys nothing then",
     ),
     Activation(
         "selu",
@@ -228,7 +228,7 @@ ENTRIES = [
         year=2018,
         paper="Zhang & Li 2018, Effectiveness of Scaled Exponentially-Regularized Linear Units, arXiv:1807.10117",
         cost="one exponential",
-        hurts_when="as selu; and its bump takes gradients to zero",
+        hurts_when="the start is not lecun or inputs aren't standardised; and its bump takes gradients to zero",
     ),
     Activation(
         "isrlu",
@@ -240,7 +240,7 @@ ENTRIES = [
         year=2017,
         paper="Carlile et al. 2017, Inverse Square Root Linear Units, arXiv:1710.09967",
         cost="a square root and a division",
-        hurts_when="as elu",
+        hurts_when="normalisation follows anyway: its mean near zero buys nothing then",
     ),
     Activation(
         "elish",

@@ -61,7 +61,7 @@ ENTRIES = [
         year=2016,
         paper="Elfwing, Uchibe & Doya 2018, arXiv:1702.03118; Ramachandran et al. 2017 (swish), arXiv:1710.05941",
         cost="one exponential",
-        hurts_when="as gelu",
+        hurts_when="the network is so small that the activation is a good part of its time",
         aliases=("swish",),
     ),
     Activation(
@@ -106,7 +106,7 @@ ENTRIES = [
         year=2020,
         paper="Liu & Di 2020, TanhExp, arXiv:2003.09855; the same as TeLU, Fernandez & Mali 2024, arXiv:2412.20269",
         cost="two exponentials",
-        hurts_when="as mish",
+        hurts_when="time is short and no fast kernel is at hand",
         aliases=("telu", "tanhexp"),
     ),
     Activation(
@@ -137,7 +137,7 @@ ENTRIES = [
         year=2021,
         paper="Zhu et al. 2021, Logish: A New Nonlinear Nonmonotonic Activation Function, Neurocomputing 458",
         cost="an exponential and a logarithm",
-        hurts_when="layers are stacked without norm: its slope is at most 0.71, signals shrink",
+        hurts_when="layers are stacked without norm: its slope stays below 1, so that signals shrink",
     ),
     Activation(
         "smish",
@@ -147,7 +147,7 @@ ENTRIES = [
         year=2022,
         paper="Wang, Ren & Wang 2022, Smish, Electronics 11(4):540 (alpha = beta = 1)",
         cost="exponential, logarithm, tanh",
-        hurts_when="as logish, with a slope of at most 0.62",
+        hurts_when="layers are stacked without norm: its slope stays below 1, so that signals shrink",
     ),
     Activation(
         "phish",
@@ -201,7 +201,7 @@ ENTRIES = [
         year=2021,
         paper="Zhu et al. 2021, PFLU and FPFLU, Neurocomputing 429",
         cost="one division",
-        hurts_when="as pflu",
+        hurts_when="strongly negative inputs should not count: its left tail falls only as 1 / x",
     ),
     Activation(
         "aria2",
@@ -258,7 +258,7 @@ ENTRIES = [
         year=2021,
         paper="Barron 2021, Squareplus: A Softplus-Like Algebraic Rectifier, arXiv:2112.11687",
         cost="one square root",
-        hurts_when="as softplus",
+        hurts_when="layers are stacked deep: every unit's mean is positive and adds up",
     ),
     Activation(
         "log_sigmoid",

@@ -1,4 +1,4 @@
-"""What the terminal shows of a finished run, of data, and of the catalogues."""
+"""What the terminal shows of a finished run and of data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from whet.report import wording
 
 if TYPE_CHECKING:
     from whet.data.core import Profile
-    from whet.entry import Catalogue
 
 BAR = 28
 """Characters of the longest bar."""
@@ -100,21 +99,3 @@ def show_profile(profile: Profile, console: Console | None = None) -> None:
         console.print(Padding(table, (0, 0, 0, 2)))
     for found in profile.findings:
         console.print(Text.assemble("\n", (f"{MARKS.get(found.severity, '·')} ", ACCENT), str(found)))
-
-
-def show_catalogue(kind: str, shelf: Catalogue[Any] | None, console: Console | None = None) -> None:
-    """Print the methods of a catalogue; without one, the words that `whet list` takes."""
-    console = console or Console(highlight=False)
-    if shelf is None:
-        from whet.shelf import SHELVES
-
-        for word in SHELVES:
-            console.print(f"whet list {word}")
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in (kind, "what it does", "parameters"):
-        table.add_column(column, overflow="fold")
-    for entry in shelf:
-        params = ", ".join(f"{k}={v}" for k, v in entry.defaults.items())
-        table.add_row(Text(entry.name, style="bold"), Text(entry.summary), Text(params, style="dim"))
-    console.print(table)
