@@ -8,7 +8,7 @@ Arithmetic is in float32, or float64 for float64 inputs; narrower inputs are rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from whet.activations.expression import Node, derive, free_names, parse, replace, simplify
 from whet.activations.expression.bounds import guarded
-from whet.activations.expression.evaluate import program, run
+from whet.activations.expression.evaluate import is_tracing, program, run
 from whet.activations.expression.nodes import number
 from whet.activations.kernel.function import backward, forward, kernel_for
 from whet.activations.kernel.library import Kernel
@@ -41,7 +41,7 @@ class Formula(nn.Module):
     ) -> None:
         super().__init__()
         learn, fix = dict(learn or {}), dict(fix or {})
-        self.plan = Plan.of(prepare(text, learn, fix), tuple(learn))
+        self.plan = Plan.ready(prepare(text, learn, fix), tuple(learn))
         self.text, self.fix, self.channels, self.dim = text, fix, channels, dim
         for name in learn:
             size = () if channels is None else (channels,)
@@ -68,7 +68,7 @@ class Formula(nn.Module):
 
 def elementwise(text: str, **fix: float) -> Callable[[Tensor], Tensor]:
     """The formula as a function of a tensor, with its parameters fixed."""
-    plan = Plan.of(prepare(text, {}, fix), ())
+    plan = Plan.ready(prepare(text, {}, fix), ())
 
     def of(x: Tensor) -> Tensor:
         return apply(plan, x)
@@ -118,8 +118,10 @@ def apply(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
     """The formula on x, differentiable as often as you like, in x's dtype."""
     if not x.is_floating_point():
         raise RecipeError(f"An activation takes floating-point tensors, not {x.dtype}.", "Convert with x.float().")
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+    if torch.compiler.is_exporting() or is_tracing():
         return plan(x, *parameters)
+    if torch.compiler.is_compiling():
+        return _Compiled.apply(plan, x, *parameters)
     if torch._C._are_functorch_transforms_active():
         return _Transformed.apply(plan, x, *parameters)
     return _Elementwise.apply(plan, x, *parameters)
@@ -132,7 +134,6 @@ class Plan:
         self.node, self.names = node, names
         self.program = program(guarded(node))
         self.kernels: dict[torch.dtype, Kernel | None] = {}
-        self._slopes: dict[int, Plan] = {}
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -140,17 +141,23 @@ class Plan:
         """The one plan of a formula whose inputs are x and these."""
         return Plan(node, names)
 
+    @staticmethod
+    def ready(node: Node, names: tuple[str, ...]) -> Plan:
+        """… with its first derivatives made, since torch.compile can't trace how they are."""
+        plan = Plan.of(node, names)
+        assert len(plan.slopes) == 1 + len(names)
+        return plan
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return Plan.of, (self.node, self.names)
+        return Plan.ready, (self.node, self.names)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Plan:
         return self
 
-    def slope(self, i: int) -> Plan:
-        """The derivative with respect to the i-th input."""
-        if i not in self._slopes:
-            self._slopes[i] = Plan.of(derive(self.node, ("x", *self.names)[i]), self.names)
-        return self._slopes[i]
+    @cached_property
+    def slopes(self) -> tuple[Plan, ...]:
+        """The derivatives with respect to x and each parameter."""
+        return tuple(Plan.of(derive(self.node, name), self.names) for name in ("x", *self.names))
 
     def __call__(self, x: Tensor, *parameters: Tensor) -> Tensor:
         """The formula's value by torch's own operations."""
@@ -185,7 +192,7 @@ class _Elementwise(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
         given = [(i, t) for i, t in enumerate(tangents) if t is not None]
-        terms = [apply(ctx.plan.slope(i), *ctx.saved_tensors) * t for i, t in given]
+        terms = [apply(ctx.plan.slopes[i], *ctx.saved_tensors) * t for i, t in given]
         return sum(terms[1:], terms[0]).to(ctx.saved_tensors[0].dtype)
 
 
@@ -206,6 +213,21 @@ class _Transformed(torch.autograd.Function):
         ctx.save_for_forward(*tensors)
 
 
+class _Compiled(torch.autograd.Function):
+    """The same in the few words that torch.compile understands."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, *tensors: Tensor) -> Tensor:
+        ctx.plan = plan
+        ctx.save_for_backward(*tensors)
+        return plan(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        return (None, *(_sum_to(g * ctx.plan.slopes[i](*tensors), t) for i, t in enumerate(tensors)))
+
+
 def value(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
     """The formula, by its kernel where it has one for these tensors."""
     kernel = kernel_for(plan, x, parameters)
@@ -220,12 +242,12 @@ def gradients(
     if kernel := kernel_for(plan, x, parameters):
         return backward(kernel, g, x, parameters)
     pairs = zip(wanted, tensors, strict=True)
-    return tuple(_sum_to(g * plan.slope(i)(*tensors), t) if want else None for i, (want, t) in enumerate(pairs))
+    return tuple(_sum_to(g * plan.slopes[i](*tensors), t) if want else None for i, (want, t) in enumerate(pairs))
 
 
 def _gradient(plan: Plan, i: int, g: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     """The gradient of the i-th input, to be differentiated again."""
-    return _sum_to(g * apply(plan.slope(i), *tensors), tensors[i])
+    return _sum_to(g * apply(plan.slopes[i], *tensors), tensors[i])
 
 
 def _sum_to(grad: Tensor, like: Tensor) -> Tensor:

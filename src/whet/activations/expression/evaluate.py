@@ -90,6 +90,11 @@ def on_array(node: Node, **values: Any) -> np.ndarray:
     return np.broadcast_to(found, shape).copy()
 
 
+def is_tracing() -> bool:
+    """Whether torch records a graph for ONNX."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined]
+
+
 # -- what each function is in torch ---------------------------------------------------------------------------------
 
 
@@ -146,12 +151,12 @@ def _xlogy(a: Any, b: Any) -> Tensor:
 
 def _expm1(u: Tensor) -> Tensor:
     """While a graph is traced, for ONNX, which has no expm1: as tanh(u / 2) (exp(u) + 1), the same number."""
-    return torch.tanh(u / 2) * (torch.exp(u) + 1) if torch.jit.is_tracing() else torch.expm1(u)
+    return torch.tanh(u / 2) * (torch.exp(u) + 1) if is_tracing() else torch.expm1(u)
 
 
 def _normal_cdf(u: Tensor) -> Tensor:
     """By erfc, exact far to the left; by erf while a graph is traced, for ONNX, which has no erfc."""
-    if torch.jit.is_tracing():
+    if is_tracing():
         return 0.5 + 0.5 * torch.erf(0.7071067811865476 * u)
     return 0.5 * torch.erfc(-0.7071067811865476 * u)
 
