@@ -16,19 +16,21 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils import parametrize
 
-from whet.init.draw import redraw
+from whet.init.draw import parameter_of, redraw, zero
 from whet.init.functional import to_modules
 from whet.init.orthogonal import orthogonal_matrix, orthogonal_weight
 from whet.init.plan import Plan, make
 from whet.init.recurrent import draw_recurrent
-from whet.init.refine import Measured, norms_awake, refine
+from whet.init.refine import LEAST_EXAMPLES, Measured, norms_awake, refine
 from whet.init.samples import as_call, made_up
 from whet.init.shaped import Shaped
-from whet.init.walk import Node, evaluating, walk
+from whet.init.walk import LAYERS, Node, evaluating, walk
 from whet.surgery.modules import slots_of
 from whet.surgery.sample import check, run, tensors_in
 
+_NO_INPUT = ["no made-up input fits the model, so its layers were drawn one by one: give a sample"]
 STEP = 1e-3
 """How far Adam moves a weight in one step at the learning rate that most people start with."""
 
@@ -94,7 +96,7 @@ def unshape(model: nn.Module) -> None:
 def _plan(model: nn.Module, given: Any, step: float) -> tuple[Plan, list[str]]:
     """Decisions for a model that can run; for one that can't, none: its layers are drawn one by one."""
     if given is None:
-        return Plan(), ["no made-up input fits the model, so its layers were drawn one by one: give a sample"]
+        return Plan(), _NO_INPUT if any(isinstance(m, LAYERS) for m in model.modules()) else []
     nodes = walk(model, *as_call(given))
     if not any(n.call for n in nodes):
         return make(nodes, step), []
@@ -114,7 +116,7 @@ def _enliven(model: nn.Module, nodes: list[Node], given: Any) -> None:
     drawn anew afterwards."""
     layers = [n.module for n in nodes if isinstance(n.module, nn.Linear | _ConvNd)]
     with evaluating(model):
-        refine(dict.fromkeys(layers, 1.0), lambda: run(model, given), 1)
+        refine(dict.fromkeys(layers, 1.0), lambda: run(model, given), centred=False)
 
 
 # -- drawing -------------------------------------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ def _draw(model: nn.Module, plan: Plan, generator: Generator) -> dict[nn.Module,
     for module in model.modules():
         own = [p for p in module.parameters(recurse=False) if id(p) not in known]
         known |= {id(p) for p in own}
-        if own:
+        if own or parametrize.is_parametrized(module):
             factor, why = _factor(module, plan)
             said = _draw_one(module, factor, generator, {id(p) for p in own}, heads)
             drawn[module] = f"{said}, {why}" if why and said else said
@@ -145,25 +147,25 @@ def _factor(module: nn.Module, plan: Plan) -> tuple[float, str]:
 
 def _draw_one(module: nn.Module, factor: float, generator: Generator, own: set[int], heads: set[int]) -> str:
     """Draw one module's own parameters, and say how; "" for a module that is left as it is."""
-    weight = getattr(module, "weight", None)
+    weight = parameter_of(module)
     if isinstance(module, nn.RNNBase | nn.RNNCellBase):
         draw_recurrent(module, generator)
         return "orthogonal from step to step"
     if isinstance(module, nn.MultiheadAttention):
         _draw_attention(module, generator)
         return "orthogonal projections"
-    if not isinstance(weight, nn.Parameter) or id(weight) not in own:
+    if weight is None or (id(weight) not in own and not parametrize.is_parametrized(module)):
         return ""
     if isinstance(module, nn.Linear | _ConvNd):
         redraw(weight, lambda w, g: w.copy_(orthogonal_weight(module, g) * factor), generator)
-        redraw(module.bias, lambda b, g: None, generator)
+        redraw(module.bias, zero, generator)
         return "orthogonal"
     if isinstance(module, nn.Embedding):
         std = module.embedding_dim**-0.5 if id(weight) in heads else 1.0
         redraw(weight, lambda w, g: _embed(module, std, w, g), generator)
         return f"normal, deviation {std:.3g}"
     if factor == 0:
-        redraw(weight, lambda w, g: None, generator)
+        redraw(weight, zero, generator)
         return "weight 0"
     return ""
 
@@ -182,7 +184,7 @@ def _draw_attention(layer: nn.MultiheadAttention, generator: Generator) -> None:
         redraw(layer.in_proj_weight, lambda w, g: w.copy_(_stack(3, width, width, g)), generator)
     for name in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
         redraw(getattr(layer, name), lambda w, g: w.copy_(orthogonal_matrix(w.shape[0], w.shape[1], g)), generator)
-    redraw(layer.in_proj_bias, lambda b, g: None, generator)
+    redraw(layer.in_proj_bias, zero, generator)
 
 
 def _stack(count: int, rows: int, columns: int, g: Generator) -> Tensor:
@@ -212,7 +214,7 @@ def _refine(model: nn.Module, plan: Plan, given: Any) -> dict[nn.Module, Measure
         return {}
     examples = max((t.shape[0] for t in tensors_in(given) if t.ndim), default=1)
     with evaluating(model), norms_awake(model):
-        return refine(targets, lambda: run(model, given), examples)
+        return refine(targets, lambda: run(model, given), centred=examples >= LEAST_EXAMPLES)
 
 
 def _report(

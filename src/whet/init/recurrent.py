@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from whet.init.draw import redraw
+from whet.init.draw import redraw, zero
 from whet.init.orthogonal import orthogonal_matrix
 
 FORGET = 1.0
@@ -19,7 +19,7 @@ def draw_recurrent(layer: nn.RNNBase | nn.RNNCellBase, generator: Generator) -> 
         if name.startswith("weight"):
             redraw(param, lambda w, g: w.copy_(_stacked(w, gates, g)), generator)
         else:
-            redraw(param, _open_gate if gates == 4 and name.startswith("bias_ih") else _nothing, generator)
+            redraw(param, _open_gate if gates == 4 and name.startswith("bias_ih") else zero, generator)
 
 
 def _stacked(weight: Tensor, gates: int, g: Generator) -> Tensor:
@@ -31,7 +31,3 @@ def _stacked(weight: Tensor, gates: int, g: Generator) -> Tensor:
 
 def _open_gate(bias: Tensor, g: Generator) -> None:
     bias.view(4, -1)[1] = FORGET  # torch's order: input, forget, cell, output
-
-
-def _nothing(bias: Tensor, g: Generator) -> None:
-    """A fresh parameter is 0."""

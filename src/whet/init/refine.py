@@ -29,8 +29,10 @@ class Measured:
 
 
 @torch.no_grad()
-def refine(targets: dict[nn.Module, float], run: Callable[[], object], examples: int) -> dict[nn.Module, Measured]:
+def refine(targets: dict[nn.Module, float], run: Callable[[], object], *, centred: bool) -> dict[nn.Module, Measured]:
     """Bring the layers' outputs to the target deviations on what `run` computes; each layer once, at its first call.
+
+    `centred` brings the units' means to 0 too, where the layer has a bias.
 
     A layer whose weight is frozen, or whose output is constant or not finite, stays as it is.
     """
@@ -41,7 +43,7 @@ def refine(targets: dict[nn.Module, float], run: Callable[[], object], examples:
             return None
         dims = [d for d in range(output.ndim) if d != _unit_dim(module, output)]
         mean = output.mean(dims, keepdim=True)
-        if examples < LEAST_EXAMPLES or module.bias is None:
+        if not centred or module.bias is None:
             mean = torch.zeros_like(mean)
         deviation = (output - mean).square().mean().sqrt()
         if not (deviation > 0 and deviation.isfinite()):

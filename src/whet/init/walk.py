@@ -38,7 +38,8 @@ _FUNCTIONAL_LAYERS = vocabulary.words(
     "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d embedding bilinear"
 )
 _STILL = (nn.Identity, nn.Flatten, nn.Unflatten, nn.modules.dropout._DropoutNd)
-_FLAT = ("add", "sub", "mul", "div")
+_LIKE_NORMS = ("dyt", "derf", "dynamictanh", "dynamicerf")
+"""Squashing functions that stand in for a norm."""
 
 
 @dataclass(eq=False)
@@ -187,7 +188,7 @@ def kind_of(module: nn.Module, given: Tensor | None) -> Kind | None:
 
 def _is_norm(module: nn.Module) -> bool:
     name = type(module).__name__.lower()
-    return "norm" in name and not any(isinstance(m, LAYERS) for m in module.modules())
+    return ("norm" in name or name in _LIKE_NORMS) and not any(isinstance(m, LAYERS) for m in module.modules())
 
 
 def _bends(module: nn.Module, given: Tensor) -> bool:

@@ -1,6 +1,7 @@
 """Normalisations: name -> make(channels, dims, **params) -> nn.Module.
 
 `dims` is 1 for (batch, channel) and 2 for (batch, channel, height, width); shape and dtype are kept.
+`standardise_weights` norms a model's weights instead of its activations.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from torch import nn
 
 from whet.entry import Catalogue, Entry
-from whet.norm.modules import RMSNorm, batch, group, layer
+from whet.norm.modules import DynamicErf, DynamicTanh, RMSNorm, batch, group, instance, layer
+from whet.norm.weights import standardise_weights
 
 NORMS: Catalogue[nn.Module] = Catalogue(
     "normalisation",
@@ -49,6 +51,35 @@ NORMS: Catalogue[nn.Module] = Catalogue(
             hurts_when="activations have a mean far from zero",
         ),
         Entry(
+            "instance",
+            instance,
+            "Each channel of each example to mean 0 and variance 1 over its positions.",
+            domains=("image",),
+            paper="Ulyanov, Vedaldi & Lempitsky 2016, Instance Normalization, arXiv:1607.08022, eq. 4",
+            cost="as layer",
+            hurts_when="what a channel's mean says of the class matters: it is lost",
+        ),
+        Entry(
+            "dyt",
+            lambda channels, dims=1, **params: DynamicTanh(channels, **params),
+            "tanh with a learned width, then scale and shift per channel: no statistics at all.",
+            {"alpha": 0.5},
+            paper="Zhu et al. 2025, Transformers without Normalization, arXiv:2503.10622, eq. 2",
+            cost="as the activation tanh",
+            hurts_when="the network is convolutional and relied on batch normalisation",
+            aliases=("dynamic_tanh",),
+        ),
+        Entry(
+            "derf",
+            lambda channels, dims=1, **params: DynamicErf(channels, **params),
+            "erf with a learned width and shift, then scale and shift per channel: no statistics at all.",
+            {"alpha": 0.5},
+            paper="Chen et al. 2025, Stronger Normalization-Free Transformers, arXiv:2512.10938",
+            cost="as the activation erf",
+            hurts_when="as dyt",
+            aliases=("dynamic_erf",),
+        ),
+        Entry(
             "none",
             lambda channels, dims=1: nn.Identity(),
             "Nothing: the control.",
@@ -58,4 +89,4 @@ NORMS: Catalogue[nn.Module] = Catalogue(
     ],
 )
 
-__all__ = ["NORMS", "RMSNorm"]
+__all__ = ["NORMS", "DynamicErf", "DynamicTanh", "RMSNorm", "standardise_weights"]

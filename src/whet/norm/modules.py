@@ -1,9 +1,14 @@
-"""Normalisations over (batch, channel) or (batch, channel, height, width)."""
+"""Normalisations over (batch, channel) or (batch, channel, height, width).
+
+m, v     mean and variance of what is normalised together        w, b     learned scale and shift, one per channel
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from whet.errors import RecipeError
 
 
 def batch(channels: int, dims: int = 1, *, momentum: float = 0.1) -> nn.Module:
@@ -21,8 +26,18 @@ def group(channels: int, dims: int = 1, *, groups: int = 32) -> nn.Module:
     return nn.GroupNorm(next(g for g in range(min(groups, channels), 0, -1) if channels % g == 0), channels)
 
 
+def instance(channels: int, dims: int = 1) -> nn.Module:
+    """Instance normalisation, with a learned scale and shift. RecipeError for rows without positions."""
+    if dims == 1:
+        raise RecipeError(
+            "instance normalisation works over the positions of a map, and rows of a table have none.",
+            "Use layer or batch.",
+        )
+    return nn.GroupNorm(channels, channels)
+
+
 class RMSNorm(nn.Module):
-    """x / sqrt(mean over channels of x^2 + eps) * weight, with the channels in dimension 1."""
+    """x / sqrt(mean over channels of x^2 + eps) * w, with the channels in dimension 1."""
 
     def __init__(self, channels: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -30,5 +45,40 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:  # (batch, channel, …)
-        length = torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps)
-        return x * length * self.weight.view(-1, *(1,) * (x.ndim - 2))
+        """Shape and dtype of x are kept; the mean is taken in float32 or better."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        length = torch.rsqrt(wide.square().mean(1, keepdim=True) + self.eps)
+        return (wide * length * per_channel(self.weight, x)).to(x.dtype)
+
+
+class DynamicTanh(nn.Module):
+    """w tanh(alpha x) + b, with one learned alpha: what layer normalisation does to most numbers, without statistics."""
+
+    def __init__(self, channels: int, alpha: float = 0.5) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.tensor(float(alpha)))
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:  # (batch, channel, …)
+        """Shape and dtype of x are kept."""
+        return (per_channel(self.weight, x) * self.squashed(x) + per_channel(self.bias, x)).to(x.dtype)
+
+    def squashed(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.alpha * x)
+
+
+class DynamicErf(DynamicTanh):
+    """w erf(alpha x + shift) + b, with one learned alpha and shift."""
+
+    def __init__(self, channels: int, alpha: float = 0.5) -> None:
+        super().__init__(channels, alpha)
+        self.shift = nn.Parameter(torch.tensor(0.0))
+
+    def squashed(self, x: Tensor) -> Tensor:
+        return torch.erf(self.alpha * x + self.shift)
+
+
+def per_channel(param: Tensor, x: Tensor) -> Tensor:
+    """One number per channel, shaped to meet (batch, channel, …)."""
+    return param.view(-1, *(1,) * (x.ndim - 2))

@@ -7,13 +7,15 @@
     v        variance of g^2 beyond its z^2 part: N orthonormal weights keep |z|^2 = N, so that only this is noise
 
 Two limits. The depth: C'(1)^L is the stretch of the whole network, at most `stretch` (Martens et al. 2021, "Deep kernel
-shaping", arXiv:2110.01765, section 4; they ask for 1.5 exactly). The width: each layer adds v / N to the variance of the
+shaping", arXiv:2110.01765; they ask for 1.5 exactly). The width: each layer adds v / N to the variance of the
 length and multiplies what came before by Q'(1)^2, so that its variance at the end is v / N (1 - Q'^2L) / (1 - Q'^2), at
 most `noise`. For each beta the largest alpha within the first limit is taken; of those within the second, the one that
 changes f the least, log(alpha)^2 + beta^2 + log(gamma)^2. Less stretch than allowed counts as a change too, by its log.
 
 Unlike deep kernel shaping this does not ask for Q'(1) = 1. With Q'(1) < 1, which odd functions and those near an
 inflection have, chance deviations of the length die out instead of adding up; at width 48 and depth 60 that decides.
+That tanh with orthogonal weights fluctuates no more at depth 100 than at 20 was found by Day, Kahn & Roberts 2023,
+arXiv:2310.07765.
 """
 
 from __future__ import annotations
@@ -153,8 +155,9 @@ def _measure(scalar: Scalar, alphas: Array, betas: Array) -> _Measured:
 
 
 def _shape(scalar: Scalar, alpha: float, beta: float) -> Shape:
-    """With gamma and delta from the adaptive rule."""
+    """With gamma, delta and the stretch from the adaptive rule."""
     mean = gaussian_mean(scalar.value, alpha, beta, scalar.kinks).value
     variance = gaussian_mean(lambda x: (scalar.value(x) - mean) ** 2, alpha, beta, scalar.kinks).value
+    slope = gaussian_mean(lambda x: scalar.slope(x) ** 2, alpha, beta, scalar.kinks).value
     found = _measure(scalar, np.array([alpha]), np.array([beta]))
-    return Shape(alpha, beta, 1 / sqrt(variance), -mean, float(found.stretch[0]), float(found.length_slope[0]))
+    return Shape(alpha, beta, 1 / sqrt(variance), -mean, alpha**2 * slope / variance, float(found.length_slope[0]))

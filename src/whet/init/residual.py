@@ -1,0 +1,140 @@
+"""Initialisations of networks that are sums of branches, and one that looks at a batch.
+
+They need to know the branches, so they walk the model on made-up input (`whet.init.samples`); where it takes none, the
+layers are drawn one by one and no branch is treated as one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from whet.init.branches import Branch, branches
+from whet.init.draw import Initialise, drawn, he, layers, orthogonal, redraw, xavier, zero
+from whet.init.refine import refine
+from whet.init.samples import as_call, made_up
+from whet.init.walk import evaluating, walk
+
+
+def zero_residual(gain: float) -> Initialise:
+    """He's weights, and the last norm or layer of every branch at 0."""
+
+    def init(model: nn.Module, generator: Generator) -> None:
+        he(gain)(model, generator)
+        for branch in found(model):
+            _multiply(tail_of(branch), 0.0)
+
+    return init
+
+
+def fixup(gain: float) -> Initialise:
+    """He's weights times J^(-1 / (2m - 2)) in branches of m layers, of which there are J; last layers and the head 0."""
+
+    def init(model: nn.Module, generator: Generator) -> None:
+        he(gain)(model, generator)
+        all_branches = found(model)
+        for branch in all_branches:
+            others = [n.module for n in branch.layers if n.module is not tail_of(branch)]
+            for layer in others:
+                _multiply(layer, len(all_branches) ** (-0.5 / len(others)))
+            _multiply(tail_of(branch), 0.0)
+        for head in list(layers(model))[-1:] if all_branches else []:
+            _multiply(head, 0.0)
+
+    return init
+
+
+def lsuv(gain: float) -> Initialise:
+    """Orthonormal weights, divided layer by layer so that every output has variance gain^2 on made-up input."""
+
+    def init(model: nn.Module, generator: Generator) -> None:
+        lsuv_(model, None, generator, gain=gain)
+
+    return init
+
+
+def lsuv_(model: nn.Module, sample: Any = None, generator: Generator | None = None, *, gain: float = 1.0) -> None:
+    """Layer-sequential unit-variance initialisation in place, on a batch; on made-up input where `sample` is None."""
+    orthogonal(1.0)(model, generator if generator is not None else torch.default_generator)
+    given = made_up(model) if sample is None else sample
+    if given is None:
+        return
+    args, kwargs = as_call(given)
+    targets: dict[nn.Module, float] = dict.fromkeys(layers(model), gain)
+    with evaluating(model):
+        refine(targets, lambda: model(*args, **kwargs), centred=False)
+
+
+def found(model: nn.Module) -> list[Branch]:
+    """The model's branches on made-up input."""
+    given = made_up(model)
+    return branches(walk(model, *as_call(given))) if given is not None else []
+
+
+def tail_of(branch: Branch) -> nn.Module:
+    """The last module with a weight of its own."""
+    tail = branch.tail.module
+    assert tail is not None
+    return tail.out_proj if isinstance(tail, nn.MultiheadAttention) else tail
+
+
+@torch.no_grad()
+def _multiply(module: nn.Module | None, factor: float) -> None:
+    weight = getattr(module, "weight", None)
+    if isinstance(weight, Tensor) and weight.requires_grad and not getattr(weight, "keep_init", False):
+        weight.mul_(factor)
+
+
+# -- transformers without norms ------------------------------------------------------------------------------------------
+
+ENCODER = 0.67
+DECODER = 9.0**-0.25
+
+
+def t_fixup() -> Initialise:
+    """Xavier's weights, embeddings N(0, 1 / width), and in N blocks values, outputs and feed-forward layers times
+    0.67 N^(-1/4) (encoder) or (9 N)^(-1/4) (decoder, embeddings)."""
+
+    def init(model: nn.Module, generator: Generator) -> None:
+        xavier(1.0)(model, generator)
+        blocks = [m for m in model.modules() if any(isinstance(c, nn.MultiheadAttention) for c in m.children())]
+        smaller = max(1, len(blocks)) ** -0.25
+        for module in model.modules():
+            if isinstance(module, nn.Embedding):
+                redraw(module.weight, drawn("normal", module.embedding_dim**-0.5 * DECODER * smaller), generator)
+            if isinstance(module, nn.MultiheadAttention):
+                _draw_attention(module, generator)
+        for block in blocks:
+            attentions = [m for m in block.modules() if isinstance(m, nn.MultiheadAttention)]
+            _shrink(block, attentions, smaller * (DECODER if len(attentions) > 1 else ENCODER))
+
+    return init
+
+
+def _draw_attention(layer: nn.MultiheadAttention, generator: Generator) -> None:
+    """Queries, keys and values by Xavier's rule, each as a matrix of its own."""
+    width = layer.embed_dim
+
+    def fill(w: Tensor, g: Generator) -> None:
+        for part in w.split(width):
+            nn.init.xavier_uniform_(part, generator=g)
+
+    for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+        redraw(getattr(layer, name), fill, generator)
+    redraw(layer.in_proj_bias, zero, generator)
+
+
+@torch.no_grad()
+def _shrink(block: nn.Module, attentions: list[nn.MultiheadAttention], factor: float) -> None:
+    """Values, output projections and feed-forward weights times a factor."""
+    for attention in attentions:
+        width = attention.embed_dim
+        values = attention.v_proj_weight if attention.in_proj_weight is None else attention.in_proj_weight[2 * width :]
+        if getattr(values, "requires_grad", False):
+            values.mul_(factor)
+    for layer in block.modules():
+        if isinstance(layer, nn.Linear | _ConvNd):
+            _multiply(layer, factor)
