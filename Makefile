@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types tests format clean
+.PHONY: demo test lint types tests format cards clean
 
 demo: $(VENV)/.core
 	$(BIN)/whet fit digits --budget 60s --out runs/demo
@@ -24,6 +24,11 @@ tests: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
+
+# The facts of the activations, and the pages that show them.
+cards: $(VENV)/.dev
+	$(BIN)/python -W ignore -m whet.activations.table
+	$(BIN)/python -m whet.report.cards docs/activations
 
 # torch goes first and pinned: a newer one would bring several GB of CUDA packages.
 $(VENV)/.torch: constraints.txt

@@ -205,7 +205,7 @@ class _Look:
         limit = min(tails)
         if inner < -1e6 and np.abs(self.z[i]) < 40:
             return -math.inf, False
-        if limit < inner - 1e-9 * (1 + abs(inner)) or limit == -math.inf:
+        if limit < inner - 1e-6 * (1 + abs(inner)) or limit == -math.inf:  # the limit has six digits
             return limit, False
         flat = any(self._flat(side) for side in (-1, 1) if tails[side > 0] <= inner + 1e-9)
         interior = limit == math.inf or inner < limit - 1e-9 * (1 + abs(limit))
