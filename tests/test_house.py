@@ -20,7 +20,7 @@ LAYERS = (
     "train model",
     "build diagnose repair",
     "search runners",
-    "network delivery run_folder run contest screen profiling report conclude improve predicting exporting shelf",
+    "network delivery run_folder run contest screen prior profiling report conclude improve predicting exporting shelf",
     "cli __init__ __main__ sklearn",
 )
 FRIENDLY = (0, 7, 8, 9)

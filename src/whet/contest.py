@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from whet import prior
 from whet.errors import BudgetError, RecipeError
+from whet.recipe import Recipe
 from whet.record import Finding
 from whet.run import Run
 from whet.runners.pool import Job, Pool
@@ -179,9 +181,8 @@ def explore(run: Run) -> None:
     least = max(LAST_MOMENT, AGAIN * LEAST * pace * first.recipe.steps)
     tried, begun = replay(run)
     winner = run.runner.trial(run.winner)
-    new = (
-        c for c in neighbours(first.recipe, run.order.seed, share) if c.name not in {*tried, *(b.name for b in begun)}
-    )
+    known = {*tried, *(b.name for b in begun)}
+    new = (c for c in nearby(run, first.recipe, share) if c.name not in known)
     if begun or time_to_train(run) > least:
         with side_by_side(run) as advance:
             while group := begun or next_group(run, new, pace, least):
@@ -191,6 +192,12 @@ def explore(run: Run) -> None:
                     tried.append(candidate.name)
                     winner = settle(run, candidate, winner, len(tried))
     run.delivery.finish(winner)
+
+
+def nearby(run: Run, recipe: Recipe, best_share: float) -> Iterator[Candidate]:
+    """What is tried around a recipe, in this order."""
+    hinted = prior.candidates(recipe, prior.hints(run.signs, run.data.domain))
+    return neighbours(recipe, run.order.seed, best_share, hinted)
 
 
 def replay(run: Run) -> tuple[list[str], list[Candidate]]:

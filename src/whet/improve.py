@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whet import files
+from whet import files, prior
 from whet.build import build
 from whet.conclude import Outcome, conclude
 from whet.contest import explore, hold_race, train_out
@@ -22,6 +22,7 @@ from whet.data import duplicates, input_spec, load, split
 from whet.data.core import Data
 from whet.data.image_transform import ImageTransform
 from whet.data.prepared import prepare
+from whet.data.signs import signs
 from whet.data.splits import train_and_val
 from whet.data.symmetry import mirror_symmetry
 from whet.delivery import Delivery
@@ -232,7 +233,8 @@ def look(run: Run) -> None:
     refuse_one_class(data, run.parts["train"])
     copies = duplicates(data, run.parts)
     run.findings = [*data.findings, *([copies] if copies else [])]
-    run.profile = profile_of(data, run.parts)
+    run.signs = signs(data, run.parts["train"])
+    run.profile = profile_of(data, run.parts, run.signs)
     sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in run.parts.items())
     screen.say(f"{data.name}: {run.task.name}; {sizes}; judged by {run.task.metric}.", "bold")
     for finding in run.findings:
@@ -323,7 +325,7 @@ def choose_recipes(run: Run) -> None:
         if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
             run.candidates = portfolio(facts)[:1]
         else:
-            run.candidates = portfolio(facts.at_speed(probe, run.plan.milliseconds))
+            run.candidates = with_prior(run, portfolio(facts.at_speed(probe, run.plan.milliseconds)))
     if not known:
         run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
     if run.plan.allocator:
@@ -331,6 +333,13 @@ def choose_recipes(run: Run) -> None:
     run.delivery.plan = run.plan
     measured = f" ({run.plan.milliseconds:.3g} ms a step)" if run.plan.milliseconds else ""
     run.screen.say(f"Plan: {run.plan}{measured}.")
+
+
+def with_prior(run: Run, candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates, and where pictures are raced the activation that the data suggests beside the first recipe's."""
+    if len(candidates) == 1 or run.data.domain != "image" or run.order.model:
+        return candidates
+    return candidates + prior.candidates(candidates[0].recipe, prior.hints(run.signs, run.data.domain))[:1]
 
 
 def facts_of(run: Run) -> Facts:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from whet import prior
 from whet.data import load, split
 from whet.data.core import Data, Profile
+from whet.data.signs import Signs, signs
 
 
 def profile(
@@ -19,15 +21,13 @@ def profile(
     return profile_of(found, _split(found))
 
 
-def profile_of(data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
-    """The profile of data that is loaded and split."""
+def profile_of(data: Data, parts: Mapping[str, np.ndarray], seen: Signs | None = None) -> Profile:
+    """The profile of data that is loaded and split; `seen`: its signs, if they are known already."""
     if data.domain == "image":
-        from whet.data.profile_images import profile as images
-
-        return images(data, parts)
-    from whet.data.profile_tables import profile as tables
-
-    return tables(data, parts)
+        from whet.data.profile_images import profile as look
+    else:
+        from whet.data.profile_tables import profile as look
+    return prior.told(look(data, parts), signs(data, parts["train"]) if seen is None else seen, data.domain)
 
 
 def _split(data: Data) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
+from whet.data.signs import Signs
 from whet.delivery import Delivery
 from whet.journal import Journal
 from whet.recipe import Recipe
@@ -36,6 +37,7 @@ class Run:
     fixed: Recipe | None
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    signs: Signs = field(default_factory=Signs)
     profile: Profile = field(init=False)
     baselines: dict[str, np.ndarray] = field(default_factory=dict)
     """name -> what it says of the test rows."""

@@ -112,7 +112,7 @@ def test_the_quickest_training_leaves_off_when_the_time_is_up(tmp_path: Path, mo
         runner=SimpleNamespace(trial=lambda name: one),
         delivery=SimpleNamespace(seconds_to_finish=lambda rows: 0.0, finish=lambda trial: None),
     )  # fmt: skip
-    monkeypatch.setattr(contest, "neighbours", lambda *_: itertools.repeat(CANDIDATE))
+    monkeypatch.setattr(contest, "nearby", lambda *_: itertools.repeat(CANDIDATE))
     monkeypatch.setattr(contest, "settle", lambda *_: pytest.fail("there was no time for it"))
     contest.explore(run)
     assert run.candidates == []
@@ -127,7 +127,7 @@ def test_a_restart_keeps_the_winner_that_was_found_before(tmp_path: Path, monkey
     small = Choice("tabular", width=8, depth=1, members=2, bins=4)
     better = Recipe(family=small, norm=Choice("none"), batch_size=32, steps=25, optimizer=Choice("adamw", lr=0.01))
     monkeypatch.setattr(improve, "portfolio", lambda facts: [Candidate("plain", better.put("steps", 12), "plain")])
-    monkeypatch.setattr(contest, "neighbours", lambda *_: iter([Candidate("longer", better, "longer")]))
+    monkeypatch.setattr(contest, "nearby", lambda *_: iter([Candidate("longer", better, "longer")]))
     monkeypatch.setattr(contest, "clearly_better", lambda new, old, tries: True)
 
     with monkeypatch.context() as dying:
@@ -146,12 +146,12 @@ def test_a_restart_goes_on_with_the_candidate_that_was_begun(tmp_path: Path, mon
     small = Choice("tabular", width=8, depth=1, members=2, bins=4)
     recipe = Recipe(family=small, norm=Choice("none"), batch_size=32, steps=12, optimizer=Choice("adamw", lr=0.01))
     monkeypatch.setattr(improve, "portfolio", lambda facts: [Candidate("plain", recipe, "plain")])
-    monkeypatch.setattr(contest, "neighbours", lambda *_: iter([Candidate("begun", recipe.put("steps", 10), "near")]))
+    monkeypatch.setattr(contest, "nearby", lambda *_: iter([Candidate("begun", recipe.put("steps", 10), "near")]))
     with monkeypatch.context() as dying:
         dying.setattr(contest, "settle", raising(Killed))
         with pytest.raises(Killed):
             whet.fit("iris", budget=40, out=tmp_path / "run")
-    monkeypatch.setattr(contest, "neighbours", lambda *_: iter([]))
+    monkeypatch.setattr(contest, "nearby", lambda *_: iter([]))
     result = whet.fit("iris", budget=40, out=tmp_path / "run")
     assert result.details["trials"] == 2
     kept = [p.parent.name for p in (tmp_path / "run").glob("trials/*/checkpoint-*")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -271,23 +271,26 @@ OVERFITTED = 0.7
 """Where the best validation came before this share of the steps, the rest of them were too many."""
 
 
-def neighbours(recipe: Recipe, seed: int, best_share: float = 1.0) -> Iterator[Candidate]:
+def neighbours(
+    recipe: Recipe, seed: int, best_share: float = 1.0, hinted: Sequence[Candidate] = ()
+) -> Iterator[Candidate]:
     """Recipes near a good one, each once, without end; see `near`."""
     seen = {recipe.hash}
-    for candidate in near(recipe, seed, best_share):
+    for candidate in near(recipe, seed, best_share, hinted):
         if candidate.recipe.hash not in seen:
             seen.add(candidate.recipe.hash)
             yield candidate
 
 
-def near(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
-    """First the single changes that helped somewhere, then pairs of them, then what is drawn at random.
+def near(recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]) -> Iterator[Candidate]:
+    """First what this data hints at, then the single changes that helped somewhere, pairs of them, and random draws.
 
     `best_share`: the share of its steps at which the recipe was best. After overfitting, what regularises comes first.
     """
     random = generator(seed, "search")
     if best_share < OVERFITTED:
         yield from calmer(recipe, best_share)
+    yield from hinted
     edits = single_edits(recipe)
     for path, value, because in edits:
         yield Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
