@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from math import inf, isfinite, sqrt
+from math import exp, inf, isfinite, log, nan, sqrt
 
 import numpy as np
 
@@ -19,14 +19,17 @@ from whet.errors import UserError
 from whet.theory import criticality, lengths, spread
 from whet.theory.correlation import CorrelationMap
 from whet.theory.criticality import DepthScale, Edge
-from whet.theory.forecast import Forecast, forecast, reach
+from whet.theory.forecast import FARTHEST, Forecast, forecast, gradients, reach
 from whet.theory.lengths import FixedPoint
 from whet.theory.moments import Array, Moments
+from whet.theory.roots import crossings
 from whet.theory.spread import Spread
 from whet.theory.tailoring import Tailored, tailor
 
 BIASES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Values of sigma_b among which `best` looks."""
+LIKELY = 4
+"""Pairs of sigma_w and sigma_b, those with the steadiest gradients, whose signals it looks at too."""
 
 
 def analyse(what: object, **params: float) -> Analysis:
@@ -177,19 +180,37 @@ class Analysis:
         w, b = self._sigmas(sigma_w, sigma_b)
         return forecast(self.moments, _layers(depth), w, b, width, orthogonal)
 
-    def reach(self, sigma_w: float | None = None, sigma_b: float = 0.0) -> int:
-        """The most layers, up to 1000, of which a plain network carries signal and gradient."""
-        return reach(self.moments, *self._sigmas(sigma_w, sigma_b))
+    def reach(self, sigma_w: float | None = None, sigma_b: float = 0.0, most: int = FARTHEST) -> int:
+        """The most layers, up to `most`, of which a plain network carries signal and gradient."""
+        return reach(self.moments, *self._sigmas(sigma_w, sigma_b), most)
 
     def best(self, depth: int) -> Forecast:
         """The sigma_w and sigma_b with which a plain network of `depth` layers carries most: `gain`, or on the edge."""
-        candidates = [(self.gain, 0.0)]
-        if isfinite(self.slope_gain):
-            candidates.append((self.slope_gain, 0.0))
+        found = [(self.gain, 0.0), *self._even(depth)]
         for sigma_b in BIASES:
-            candidates += [(e.sigma_w, sigma_b) for e in criticality.edges(self.moments, sigma_b) if e.sigma_w]
-        forecasts = [self.forecast(depth, w, b) for w, b in candidates]
-        return max(forecasts, key=lambda f: f.strength / max(1.0, f.length_gain) ** 0.5)
+            found += [(e.sigma_w, sigma_b) for e in criticality.edges(self.moments, sigma_b) if e.sigma_w]
+
+        def uneven(pair: tuple[float, float]) -> float:
+            ratio = gradients(self.moments, depth, *pair)
+            return abs(log(ratio)) if 0 < ratio < inf else inf
+
+        likely = sorted(found, key=uneven)[:LIKELY]
+        return max(
+            (self.forecast(depth, *pair) for pair in likely), key=lambda f: f.strength / max(1.0, f.length_gain) ** 0.5
+        )
+
+    def _even(self, depth: int) -> list[tuple[float, float]]:
+        """The pairs without biases at which the gradient at the first layer is as long as at the last."""
+
+        def uneven(log_w: float) -> float:
+            ratio = gradients(self.moments, depth, exp(log_w), 0.0)
+            return log(ratio) if 0 < ratio < 1e100 else nan
+
+        if self.jumps:
+            return []
+        middle = log(self.gain)
+        grid = [middle + step for step in (-1.5, -0.7, -0.3, -0.1, 0.1, 0.3, 0.7, 1.5)]
+        return [(exp(u), 0.0) for u in crossings(uneven, grid, tolerance=1e-3)]
 
     def tailored(self, depth: int, method: str | None = None) -> Tailored:
         """The scale and shift with which f suits a plain network of `depth` layers; see `whet.theory.tailor`."""

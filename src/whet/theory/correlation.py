@@ -28,7 +28,7 @@ Curve = Callable[[Array], Array]
 TERMS = 800
 GOOD = 1e-10
 """The share of E f^2 that the series may be wrong by,"""
-FAIR = 1e-8
+FAIR = 1e-9
 """and the fit that continues it to c = 1."""
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(16)
 REACH = 12.0
@@ -44,7 +44,8 @@ BLOCK = 32
 class Pair:
     """E f(u) f(v) for normal u and v of variance q and correlation c, as a function of c."""
 
-    def __init__(self, f: Curve, slope: Curve | None, q: float, kinks: tuple[float, ...]) -> None:
+    def __init__(self, f: Curve, slope: Curve | None, q: float, kinks: tuple[float, ...], fair: float = FAIR) -> None:
+        self.fair = fair
         self.f, self.slope, self.std, self.kinks = f, slope, sqrt(max(q, SMALLEST)), kinks
         self.square = gaussian_mean(lambda x: f(x) ** 2, self.std, kinks=kinks).value
         for width in WIDTHS:
@@ -84,7 +85,7 @@ class Pair:
             return None
         gaps = [self._series(cos(a)) - self._fitted(a, np.zeros(6)) for a in FIT]
         found = np.linalg.solve(FIT[:, None] ** np.arange(3, 9), np.array(gaps))
-        return found if abs(self._fitted(ANGLE, found) - self._series(cos(ANGLE))) <= FAIR * self.square else None
+        return found if abs(self._fitted(ANGLE, found) - self._series(cos(ANGLE))) <= self.fair * self.square else None
 
     def _fitted(self, angle: float, coefficients: Array) -> float:
         return self.square - self._curve * angle**2 / 2 + float(coefficients @ angle ** np.arange(3, 9))
@@ -135,7 +136,8 @@ def _steps(c: float) -> float:
 class CorrelationMap:
     """C at one length q, and its slope."""
 
-    def __init__(self, m: Moments, q: float, sigma_w: float, sigma_b: float) -> None:
+    def __init__(self, m: Moments, q: float, sigma_w: float, sigma_b: float, fair: float = FAIR) -> None:
+        self.fair = fair
         self.m, self.q, self.sigma_w, self.sigma_b = m, max(q, SMALLEST), sigma_w, sigma_b
         self.sides = sides(m)
         self.pair = self._pair(1)
@@ -149,7 +151,7 @@ class CorrelationMap:
             return Rectified(*self.sides, self.q, order)
         scalar = self.m.scalar
         if order:
-            return Pair(scalar.value, scalar.slope, self.q, scalar.kinks)
+            return Pair(scalar.value, scalar.slope, self.q, scalar.kinks, self.fair)
         return Pair(scalar.slope, None, self.q, scalar.kinks)
 
     @cached_property

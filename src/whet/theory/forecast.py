@@ -13,8 +13,9 @@ is from another (`whet.theory.spread`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import exp, inf, isfinite, log1p, sqrt
 
 from whet.theory.correlation import CorrelationMap
@@ -26,11 +27,15 @@ from whet.theory.spread import gradient_noise
 CARRIED, FAINT = 0.03, 1e-4
 """Shares of difference and gradient that must arrive. They are round numbers: with normalising optimisers such as Adam
 networks have been trained at the second (10 layers of relu with torch's own initialisation), but not beyond it."""
-SAME = 1e-4
+SAME = 1e-3
 """Lengths this near, relative, are taken to have the same correlation map."""
+FAIR = 1e-6
+"""How exact correlations are that the series does not reach: enough for a forecast."""
+ALIKE = 1e-14
+"""Correlations this near 1 are 1."""
 LEAST, MOST = 1e-12, 1e4
 """Lengths beyond which the correlation map is taken to stay as it is: signals that fade, or grow, without end."""
-FARTHEST = 1000
+FARTHEST = 300
 """Layers that are looked at when it is asked how deep a network could be."""
 
 
@@ -76,7 +81,7 @@ def forecast(
     m: Moments, depth: int, sigma_w: float, sigma_b: float, width: int | None = None, orthogonal: bool = False
 ) -> Forecast:
     """Signal and gradient in a plain network of `depth` layers with inputs of second moment 1."""
-    lengths, correlations = signal(m, depth, sigma_w, sigma_b)
+    lengths, correlations = zip(*islice(signal(m, sigma_w, sigma_b), depth), strict=True)
     factors = [chi(m, q, sigma_w) for q in lengths]
     last = lengths[-1]
     noise = None
@@ -94,20 +99,26 @@ def forecast(
     )
 
 
-def signal(m: Moments, depth: int, sigma_w: float, sigma_b: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Lengths and correlations of layers 1 to `depth`."""
+def signal(m: Moments, sigma_w: float, sigma_b: float) -> Iterator[tuple[float, float]]:
+    """Length and correlation, layer by layer."""
     q = sigma_w**2 + sigma_b**2
     c = sigma_b**2 / q if q else 1.0
-    lengths, correlations = [q], [c]
     c_map: CorrelationMap | None = None
-    for _ in range(depth - 1):
+    while True:
+        yield q, c
         if LEAST < q < MOST and (c_map is None or abs(c_map.q / q - 1) > SAME):
-            c_map = CorrelationMap(m, q, sigma_w, sigma_b)
-        c = c_map(c) if c_map else c
+            c_map = CorrelationMap(m, q, sigma_w, sigma_b, fair=FAIR)
+        c = c_map(c) if c_map and 1 - c > ALIKE else c
         q = next_length(m, q, sigma_w, sigma_b)
-        lengths.append(q)
-        correlations.append(c)
-    return tuple(lengths), tuple(correlations)
+
+
+def gradients(m: Moments, depth: int, sigma_w: float, sigma_b: float) -> float:
+    """The norm of the gradient at the first of `depth` layers over that at the last; quick, without correlations."""
+    q, product = sigma_w**2 + sigma_b**2, 1.0
+    for _ in range(depth - 1):
+        product = min(product * chi(m, q, sigma_w), 1e300)
+        q = next_length(m, q, sigma_w, sigma_b)
+    return sqrt(product)
 
 
 def _from_the_end(factors: Sequence[float]) -> tuple[float, ...]:
@@ -125,18 +136,12 @@ def _product(factors: Sequence[float]) -> float:
     return product
 
 
-def reach(m: Moments, sigma_w: float, sigma_b: float, least: float = CARRIED) -> int:
-    """The most layers, up to FARTHEST, of which a plain network still carries at least `least` of signal and gradient."""
-    whole = forecast(m, FARTHEST, sigma_w, sigma_b)
+def reach(m: Moments, sigma_w: float, sigma_b: float, most: int = FARTHEST) -> int:
+    """The most layers, up to `most`, of which a plain network still carries signal and gradient."""
     gradient = 1.0
-    for layer in range(FARTHEST):
-        kept = min(gradient, 1 / gradient if gradient else inf)
-        difference = sqrt(max(0.0, 1 - whole.correlations[layer]))
-        if not isfinite(whole.lengths[layer]) or min(kept, difference) < least:
+    for layer, (q, c) in enumerate(islice(signal(m, sigma_w, sigma_b), most)):
+        kept = min(gradient, 1 / gradient) if gradient > 0 else 0.0
+        if not isfinite(q) or min(kept, sqrt(max(0.0, 1 - c))) < CARRIED:
             return layer
-        gradient *= _root_chi(m, whole.lengths[layer], sigma_w)
-    return FARTHEST
-
-
-def _root_chi(m: Moments, q: float, sigma_w: float) -> float:
-    return sqrt(chi(m, q, sigma_w))
+        gradient *= sqrt(chi(m, q, sigma_w))
+    return most

@@ -28,14 +28,14 @@ def root(f: Real, low: float, high: float, tolerance: float = 1e-13, most: int =
     return low if abs(f_low) < abs(f_high) else high
 
 
-def crossings(f: Real, grid: Sequence[float], flat: float = 1e-9) -> list[float]:
-    """Every root that the grid shows: changes of sign, and dips whose bottom is within `flat` of zero."""
+def crossings(f: Real, grid: Sequence[float], flat: float = 1e-9, tolerance: float = 1e-13) -> list[float]:
+    """Every root that the grid shows: changes of sign, and dips whose bottom is within `flat` of zero; nan is no sign."""
     values = [f(x) for x in grid]
     found = []
     for i in range(len(grid) - 1):
         a, b = values[i], values[i + 1]
         if isfinite(a) and isfinite(b) and (a > 0) != (b > 0):
-            found.append(root(f, grid[i], grid[i + 1]))
+            found.append(root(f, grid[i], grid[i + 1], tolerance))
     for i in range(1, len(grid) - 1):
         before, here, after = (abs(v) for v in values[i - 1 : i + 2])
         same = (values[i - 1] > 0) == (values[i] > 0) == (values[i + 1] > 0)
