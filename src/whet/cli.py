@@ -163,6 +163,23 @@ def list_(
         catalogue.show_catalogue(shelf, found)
 
 
+@app.command()
+def theory(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME|FORMULA]…", help="Or none: the common ones.")
+    ] = None,
+    depth: Annotated[int, typer.Option(help="Layers of the plain network.", min=1)] = 50,
+    width: Annotated[int, typer.Option(help="Units per layer.", min=1)] = 256,
+    out: Annotated[Path | None, typer.Option(help="An .html or .txt file for the same.")] = None,
+) -> None:
+    """Say whether a plain network carries signal and gradient, before anything trains: gain, depth, what would change it."""
+    from whet.report.theory_text import check_out, show
+    from whet.theory.advice import compare
+
+    check_out(out)
+    show(compare(names or (), depth, width), out=out)
+
+
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from whet.activations.scalar import Scalar
 from whet.errors import UserError
-from whet.theory.analysis import Analysis
+from whet.theory.analysis import Analysis, analyse
 from whet.theory.forecast import FARTHEST, Forecast
 from whet.theory.moments import Array
 from whet.theory.tailoring import Tailored
@@ -37,7 +38,7 @@ class Advice:
     depth: int
     width: int
     starts: tuple[Start, ...]
-    """torch's default, Xavier, He, and the best."""
+    """PyTorch's own, Xavier, He, and the best."""
     tailored: Start | None
     transform: Tailored | None
     why_not: str
@@ -52,8 +53,20 @@ class Advice:
         return self.starts[-1]
 
 
+COMMON = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid", "sin")
+"""Compared when nothing is named."""
+
+
+def compare(names: Sequence[str] = (), depth: int = 50, width: int = 256) -> list[Advice]:
+    """Advice on one function in full, or on several in short; on the COMMON ones if none is named."""
+    analyses = [analyse(name) for name in names or COMMON]
+    return [advise(t, depth, width, thorough=len(analyses) == 1) for t in analyses]
+
+
 def advise(t: Analysis, depth: int, width: int, *, thorough: bool = True) -> Advice:
     """Forecasts for the common initialisations and the best; if `thorough`, also how far each reaches, and tailoring."""
+    if width < 1:
+        raise UserError(f"width={width} is no number of units.", "Give 1 or more.")
     starts = [_start(t, name, w, b, depth, width, thorough) for name, w, b in standard(width)]
     best = t.best(depth)
     starts.append(_start(t, "best", best.sigma_w, best.sigma_b, depth, width, thorough))
@@ -76,10 +89,11 @@ def advise(t: Analysis, depth: int, width: int, *, thorough: bool = True) -> Adv
 
 
 def standard(width: int) -> list[tuple[str, float, float]]:
-    """Name, sigma_w, sigma_b of what people use: torch's layers draw weights and biases uniform in +-1 / sqrt(fan_in)."""
+    """Name, sigma_w, sigma_b of what people use. PyTorch's layers draw weights and biases uniform in
+    +-1 / sqrt(fan_in); Xavier's and LeCun's are the same where layers are equally wide."""
     return [
-        ("PyTorch default", 1 / sqrt(3), 1 / sqrt(3 * width)),
-        ("Xavier, LeCun", 1.0, 0.0),
+        ("PyTorch", 1 / sqrt(3), 1 / sqrt(3 * width)),
+        ("Xavier", 1.0, 0.0),
         ("He", sqrt(2), 0.0),
     ]
 
