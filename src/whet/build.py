@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,14 +24,19 @@ from whet.train.plan import Plan
 
 CALIBRATION_ROWS = 2000
 """Training rows that a network may look at before it trains (whitening filters)."""
+BATCH_ROWS = 256
+"""Training rows that an initialisation may look at."""
 
 
 def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> Parts:
     """Everything that the loop needs to train this recipe. Raises RecipeError or UnknownName for a bad choice."""
     prepare = make_prepare(recipe, task, data)
     with own_random_numbers():
-        model = make_model(recipe, make_spec(recipe, task, data.transform), seed)
-        calibrate(model, data, prepare)
+        look = functools.partial(some_inputs, data, prepare)
+        model = make_model(recipe, make_spec(recipe, task, data.transform), seed, functools.partial(look, BATCH_ROWS))
+        calibrate: Any = getattr(model, "calibrate", None)  # whitening filters
+        if calibrate is not None:
+            calibrate(*look(CALIBRATION_ROWS))
     model.train()
     if plan.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -79,13 +85,11 @@ def optimizer_lr(recipe: Recipe) -> float:
     return float(entry.fill(recipe.optimizer.params)["lr"])
 
 
-def calibrate(model: nn.Module, data: Prepared, prepare: Callable[..., tuple[Inputs, Tensor]]) -> None:
-    """Let a network that wants it (whitening filters) see some training rows before it trains."""
-    if hasattr(model, "calibrate"):
-        rows = data.rows["train"][:: max(1, data.n_train // CALIBRATION_ROWS)][:CALIBRATION_ROWS]
-        inputs, _ = prepare(tuple(x.index_select(0, rows) for x in data.inputs), torch.empty(0), None)
-        look: Any = model.calibrate
-        look(*inputs)
+def some_inputs(data: Prepared, prepare: Prepare, most: int) -> Inputs:
+    """At most so many training rows, evenly spread, as the network takes them, for one that looks before it trains."""
+    rows = data.rows["train"][:: max(1, data.n_train // most)][:most]
+    inputs, _ = prepare(tuple(x.index_select(0, rows) for x in data.inputs), torch.empty(0), None)
+    return inputs
 
 
 def make_loss(choice: Choice, task: Task) -> Callable[[Tensor, Tensor], Tensor]:

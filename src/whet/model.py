@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from whet import surgery
+from whet import init, surgery
 from whet.data.prepared import Transform, input_shape
 from whet.data.transforms import TableTransform
 from whet.entry import Entry
@@ -64,8 +64,14 @@ def at_once(recipe: Recipe) -> bool:
     return recipe.family.name != "user" and choice.name not in (OWN, STAGES) and not surgery.needs_place(choice)
 
 
-def make_model(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
-    """The recipe's network with its initial weights: the same for the same seed."""
+Sample = tuple[Tensor, ...]
+
+
+def make_model(recipe: Recipe, spec: InputSpec, seed: int, look: Callable[[], Sample] | None = None) -> nn.Module:
+    """The recipe's network with its initial weights: the same for the same seed.
+
+    `look` gives a batch of training rows as the network takes them, for an initialisation that looks at data.
+    """
     family = FAMILIES[recipe.family.name]
     params = family.fill(recipe.family.params)
     refuse_family(family, params, spec)
@@ -76,18 +82,27 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
         with saying_which(recipe.activation):
             replace_activations(model, recipe.activation, sample_of(spec))
     if recipe.init.name != OWN:
-        entry = INITS[recipe.init.name]
-        draw = torch.Generator().manual_seed(seed_for(seed, "init", 1))
         with saying_which(recipe.init):
-            entry.make(**entry.fill(recipe.init.params))(model, draw)
+            draw_weights(model, recipe.init, seed, look or functools.partial(sample_of, spec))
     return model
+
+
+def draw_weights(model: nn.Module, choice: Choice, seed: int, look: Callable[[], Sample]) -> None:
+    """Draw the initial weights anew, as the recipe says."""
+    entry = INITS[choice.name]
+    params = entry.fill(choice.params)
+    draw = torch.Generator().manual_seed(seed_for(seed, "init", 1))
+    if entry.name in init.LOOKING:
+        getattr(init, f"{entry.name}_")(model, look(), draw, **params)
+    else:
+        entry.make(**params)(model, draw)
 
 
 STAGES = "stages"
 """Choice(STAGES, of=("relu", "elu(alpha=0.5)")): an activation for each part of the network, from its input on."""
 
 
-def replace_activations(model: nn.Module, choice: Choice, sample: tuple[Tensor, ...]) -> surgery.Changes:
+def replace_activations(model: nn.Module, choice: Choice, sample: Sample) -> surgery.Changes:
     """The recipe's activation in place of every one that the network computes."""
     if choice.name != STAGES:
         return surgery.replace_activations(model, choice, sample=sample, inplace=True)[1]
@@ -114,7 +129,7 @@ def of_stage(place: surgery.Place, places: Sequence[surgery.Place], parts: int) 
     return next(i for i, p in enumerate(places) if p.where == place.where) * parts // len(places)
 
 
-def sample_of(spec: InputSpec) -> tuple[Tensor, ...]:
+def sample_of(spec: InputSpec) -> Sample:
     """Two examples of the network's input, as surgery needs them to see what it computes."""
     numbers = torch.randn(2, *spec.shape, generator=torch.Generator().manual_seed(0))
     return (numbers,) if spec.is_image else (numbers, torch.zeros(2, len(spec.cardinalities), dtype=torch.int64))

@@ -110,3 +110,40 @@ def test_an_activation_that_is_none_is_refused(choice: Choice, error: type[Excep
         recipe = Recipe(family, activation=choice)
         with pytest.raises(error):
             make_model(recipe, spec(surgery.maker(choice) if at_once(recipe) else nn.ReLU), seed=0)
+
+
+class Deep(nn.Module):
+    """Thirty plain layers: with torch's own start nothing arrives at their end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(768 if i == 0 else 24, 24) for i in range(30))
+        self.last = nn.Linear(24, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        for layer in self.layers:
+            x = torch.tanh(layer(x))
+        out: Tensor = self.last(x)
+        return out
+
+
+def test_a_start_that_looks_at_data_carries_the_signal_through_a_deep_network() -> None:
+    recipe = Recipe(Choice("user", factory=remember(Deep)), init=Choice("auto"))
+    x = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        spread = [
+            make_model(recipe.put("init", choice), spec(), 0, lambda: (x,))(x).std(0).mean()
+            for choice in (Choice("own"), Choice("auto"))
+        ]
+    assert spread[0] < 1e-3
+    assert spread[1] > 0.1
+
+
+def test_a_network_that_was_started_by_looking_takes_its_weights_back() -> None:
+    recipe = Recipe(Choice("user", factory=remember(Deep)), init=Choice("auto"), activation=Choice("softplus"))
+    x = torch.randn(64, 3, 16, 16)
+    trained = make_model(recipe, spec(), 0, lambda: (x,))
+    again = make_model(recipe, spec(), 1)
+    again.load_state_dict(trained.state_dict())
+    torch.testing.assert_close(again.eval()(x), trained.eval()(x), rtol=0, atol=0)

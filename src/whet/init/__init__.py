@@ -171,4 +171,7 @@ INITS: Catalogue[Initialise] = Catalogue(
     ],
 )
 
-__all__ = ["INITS", "Done", "Initialise", "Report", "auto_", "lsuv_"]
+LOOKING = ("auto", "lsuv")
+"""Entries that do better on a batch of real data: their functions with a trailing underscore take it."""
+
+__all__ = ["INITS", "LOOKING", "Done", "Initialise", "Report", "auto_", "lsuv_"]
