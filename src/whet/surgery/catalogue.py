@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from torch import Tensor, nn
@@ -137,3 +139,21 @@ def canonical(name: str) -> str:
         return ACTIVATIONS[name].name
     except UnknownName:
         return name
+
+
+def name_of(module: nn.Module) -> str | None:
+    """The name of the entry whose module, with the same settings or with the defaults, looks like this one."""
+    return _by_looks().get(_looks(module))
+
+
+def _looks(module: nn.Module) -> str:
+    return re.sub(r"(channels|dim)=-?\d+", "", repr(module))
+
+
+@lru_cache(maxsize=1)
+def _by_looks() -> dict[str, str]:
+    looks: dict[str, str] = {}
+    for entry in reversed(list(ACTIVATIONS)):
+        channels = {"channels": 4} if getattr(entry, "needs_channels", False) else {}
+        looks[_looks(entry.make(**entry.defaults, **channels))] = entry.name
+    return looks

@@ -73,6 +73,8 @@ def add_child(owner: nn.Module, name: str, child: nn.Module) -> Callable[[], Non
     """Give the owner a child under a name that is free, or hides a plain attribute; returns what takes it back."""
     hidden = {name: vars(owner).pop(name)} if name in vars(owner) else {}
     owner._modules[name] = child
+    if hidden and isinstance(owner, nn.TransformerDecoderLayer):  # its copies look there, and else compute relu
+        vars(owner)[name] = child
 
     def undo() -> None:
         del owner._modules[name]

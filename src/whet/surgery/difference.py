@@ -103,6 +103,6 @@ def _check_modes(model: nn.Module, new: nn.Module) -> None:
     after = dict(every_module(new))
     for path, module in every_module(model):
         if path in after and after[path].training != module.training:
-            raise Unproven(f"{path or '(model)'}: is in {'training' if module.training else 'evaluation'}, the new one is not.")
-
-
+            raise Unproven(
+                f"{path or '(model)'}: is in {'training' if module.training else 'evaluation'}, the new one is not."
+            )

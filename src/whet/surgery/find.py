@@ -21,6 +21,7 @@ from whet.errors import UserError
 from whet.surgery import sample as samples
 from whet.surgery import unreached
 from whet.surgery.frames import Step
+from whet.surgery.modules import own_layers
 from whet.surgery.observe import Event, Witness, observe
 from whet.surgery.places import Place
 from whet.surgery.pointwise import Pointwise
@@ -69,7 +70,7 @@ def _staged(places: list[Place]) -> list[Place]:
 def gathered(witness: Witness) -> list[Place]:
     """The places of one run, in the order of their first event."""
     groups: dict[Any, list[Event]] = {}
-    pointwise = Pointwise()
+    pointwise = Pointwise(dict(own_layers(witness.model)))
     spelt = {id(e): (found.what, step, root) for found, step, root in witness.compositions for e in found.events}
     for event in witness.events:
         groups.setdefault(_unit_of(event, pointwise, spelt), []).append(event)
@@ -78,7 +79,7 @@ def gathered(witness: Witness) -> list[Place]:
 
 def _unit_of(event: Event, pointwise: Pointwise, spelt: dict[int, tuple[str, Step, str]]) -> Unit:
     if layer := pointwise.layer_of(event):
-        return Layer(layer)
+        return Layer(*layer)
     if id(event) in spelt:
         return Formula(event.path, *spelt[id(event)])
     if event.helper and event.steps[event.own - 1].span and pointwise.is_function(event):

@@ -33,6 +33,20 @@ def module_at(model: nn.Module, path: str) -> nn.Module:
         return dict(every_module(model))[path]
 
 
+def own_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Path and module of the activations of our own catalogue, each the outermost."""
+    inside: list[str] = []
+    for path, module in every_module(model):
+        if is_own(module) and not any(path.startswith(f"{outer}.") for outer in inside):
+            inside.append(path)
+            yield path, module
+
+
+def is_own(module: nn.Module) -> bool:
+    """Whether the module's class is one of whet's activations."""
+    return type(module).__module__.startswith("whet.activations")
+
+
 @dataclass
 class Slot:
     """One place that holds a module."""
@@ -52,14 +66,14 @@ class Slot:
             self.table = vars(self.owner)[field] = tuple(items)
         else:
             self.table[self.key] = module
-            if self.table is self.owner._modules and self.key in vars(self.owner):
-                vars(self.owner)[self.key] = module
+            if self.table is self.owner._modules and isinstance(self.owner, nn.TransformerDecoderLayer):
+                vars(self.owner)[self.key] = module  # its copies look there, and else compute relu
         self.module = module
 
 
 def _hidden_slots(module: nn.Module) -> Iterator[Slot]:
     for field, value in vars(module).items():
-        if field in _OWN:
+        if field in _OWN or isinstance(value, nn.Module):
             continue
         for key, item in _items(value):
             if isinstance(item, nn.Module):

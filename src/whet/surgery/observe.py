@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from whet.surgery import frames, sample, vocabulary
 from whet.surgery.channels import Channels
 from whet.surgery.compositions import Composition, Line, Lines
-from whet.surgery.modules import every_module
+from whet.surgery.modules import every_module, own_layers
 from whet.surgery.sample import key_of
 
 _FRESH = vocabulary.words("ones_like zeros_like empty_like full_like rand_like randn_like randint_like detach_")
@@ -47,7 +47,7 @@ class Event:
     steps: tuple[frames.Step, ...]
     own: int
     """How many of the steps are code of the owner's own method."""
-    helper: tuple[FunctionType, str, dict[str, Any]] | None
+    helper: tuple[Any, str, dict[str, Any]] | None
     """The first function outside the method that led here, the parameter that held its tensor, and the other arguments."""
     position: int
     """Which argument of the call its tensor is."""
@@ -55,12 +55,18 @@ class Event:
     module_input: Tensor | None
     in_place: bool
     kernels: list[str]
-    frame: FrameType
+    frame: FrameType | object
     """Of the owner's method: events of one call share it."""
     output: Any = None
     by_kernel: bool = False
+    whole: bool = False
+    """One call of a layer of our own catalogue, whatever it computes inside."""
     gates: bool = False
     is_output: bool = False
+    weighs: bool = False
+    """A softmax takes its result: it bounds attention scores, or a model's logits."""
+    used: bool = False
+    """Some later call was given its result."""
     read_later: bool = False
     """It overwrote its input, and somebody looked at that input afterwards."""
     channel_dim: int = 1
@@ -71,12 +77,14 @@ class Witness(TorchFunctionMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
+        self.model = model
         self.paths = {id(m): path for path, m in every_module(model)}
         self.events: list[Event] = []
         self.kernels = Kernels(self)
         self.current: list[str] | None = None
         self.overwritten: dict[int, list[Event]] = {}
         self.kept: list[Any] = []
+        self.results: dict[int, Event] = {}
         self.lines = Lines()
         self.compositions: list[tuple[Composition, frames.Step, str]] = []
         """What is spelt out, the expression that ends it, and the name that its root has there."""
@@ -88,6 +96,7 @@ class Witness(TorchFunctionMode):
         if isinstance(function, torch._ops.OpOverload | torch._ops.OpOverloadPacket) or _is_getter(function):
             return function(*args, **kwargs)
         self._notice_reading(function, args, kwargs)
+        self._notice_use([args, kwargs])
         what = vocabulary.recognise(function, args, kwargs)
         in_place = what is not None and vocabulary.is_in_place(function, args, kwargs)
         position = vocabulary.position_of(what, args)
@@ -128,7 +137,7 @@ class Witness(TorchFunctionMode):
             return None
         own = frames.own_frames(caller.frames)
         steps = caller.steps
-        self.visited.add((self.paths[id(caller.owner)], steps[own - 1]))
+        self.visited.update((self.paths[id(caller.owner)], step) for step in steps)
         if not kernels:
             return None
         helper = _helper(caller.frames[own]) if own < len(steps) else None
@@ -145,7 +154,17 @@ class Witness(TorchFunctionMode):
         """A kernel that no call of the program's level asked for."""
         event = self._event(what, None, next(sample.tensors_in(args), None), False, [what], frame)
         assert event is not None, f"{what} is computed outside every module"
-        event.by_kernel = True
+        event.by_kernel = event.used = True
+
+    def whole_layer(self, path: str, module: nn.Module, given: Any, output: Any) -> None:
+        """A layer of our own catalogue has run: it may compute where no witness sees it."""
+        first = next(sample.tensors_in(given), None)
+        event = Event("", None, module, path, (), 0, None, 0, first, first, False, [], object(), output)
+        event.whole, event.channel_dim = True, self.kernels.channels.dim_of(first)
+        for tensor in sample.tensors_in(output):
+            self.kernels.note(tensor)
+        self.events.append(event)
+        self._mark(event)
 
     def _apart(self, event: Event, output: Any) -> Any:
         """A copy of what an in-place call gave: whoever reads the overwritten tensor from now on gives itself away."""
@@ -163,8 +182,14 @@ class Witness(TorchFunctionMode):
                 for event in self.overwritten.get(key_of(tensor), ()):
                     event.read_later = True
 
+    def _notice_use(self, given: Any) -> None:
+        for tensor in sample.tensors_in(given):
+            if id(tensor) in self.results:
+                self.results[id(tensor)].used = True
+
     def _mark(self, event: Event) -> None:
         for tensor in sample.tensors_in(event.output):
+            self.results[id(tensor)] = event
             self.kernels.marks.setdefault(key_of(tensor), set()).add(event)
             self.kept.append(tensor)
 
@@ -223,17 +248,22 @@ class Kernels(TorchDispatchMode):
             self.witness.kernel_event(what, args, sys._getframe(2))
 
     def _follow_gates(self, name: str, inputs: list[Tensor], output: Any) -> None:
-        marks = [self.marks.get(key_of(t), set()) for t in inputs]
-        joined = name in _JOINING and len(inputs) > 1
-        if joined:
-            for tensor_marks, others in ((marks[0], inputs[1:]), (set().union(*marks[1:]), inputs[:1])):
-                for event in tensor_marks:
-                    event.gates |= any(key_of(o) in self.reached and o is not event.input for o in others)
-        elif name in _LINEAR and (len(inputs) == 1 or name in ("cat", "stack")):
+        """Carry the marks of activations on through linear kernels, and tell them what they meet."""
+        reached = [t for t in inputs if key_of(t) in self.reached]
+        if len(reached) > 1 and name in _JOINING:
+            for tensor, others in ((reached[0], reached[1:]), (reached[1], reached[:1])):
+                for event in self.marks.get(key_of(tensor), ()):
+                    event.gates |= any(other is not event.input for other in others)
+        elif name in ("cat", "stack") or (len(reached) == 1 and name in _LINEAR | _JOINING):
+            marks = set().union(*(self.marks.get(key_of(t), set()) for t in reached))
             for tensor in sample.tensors_in(output, 3):
-                self.marks.setdefault(key_of(tensor), set()).update(*marks)
+                self.marks.setdefault(key_of(tensor), set()).update(marks)
+        elif name in _WEIGHING:
+            for event in set().union(*(self.marks.get(key_of(t), set()) for t in reached)):
+                event.weighs = True
 
 
+_WEIGHING = frozenset({"_softmax", "_safe_softmax", "_log_softmax"})
 _SHAPES = vocabulary.words("size dim ndimension numel stride is_contiguous is_floating_point __len__ type_as")
 
 
@@ -252,16 +282,22 @@ def _argument(frame: Any, position: int) -> Tensor | None:
     return value if isinstance(value, Tensor) else None
 
 
-def _helper(frame: Any) -> tuple[FunctionType, str, dict[str, Any]] | None:
-    """The function that runs in this frame, if it takes one tensor and plain things, and can be called again."""
+def _helper(frame: Any) -> tuple[Any, str, dict[str, Any]] | None:
+    """The function that runs in this frame, if it takes one tensor and plain things, and can be called again.
+
+    For a module that is not part of the model (a global one, say), that module.
+    """
     code = frame.f_code
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     values = {n: frame.f_locals[n] for n in names if n in frame.f_locals}
+    stranger = frames.self_of(frame)
+    if isinstance(stranger, nn.Module):
+        del values[names[0]]
     tensors = [n for n, v in values.items() if isinstance(v, Tensor)]
     plain = all(isinstance(v, int | float | str | bool | type(None) | Tensor) for v in values.values())
     if len(tensors) != 1 or not plain:
         return None
-    function = _function_of(code)
+    function = stranger if isinstance(stranger, nn.Module) else _function_of(code)
     return function and (function, tensors[0], {n: v for n, v in values.items() if n != tensors[0]})
 
 
@@ -278,6 +314,8 @@ def observe(model: nn.Module, given: Any, training: bool) -> Witness:
     witness = Witness(copied)
     for tensor in sample.tensors_in(given):
         witness.kernels.note(tensor)
+    for path, module in own_layers(copied):
+        module.register_forward_hook(lambda m, given, output, path=path: witness.whole_layer(path, m, given, output))
     with sample.quietly(training, copied), witness, witness.kernels:
         output = sample.run(copied, given)
     witness.finish(output)

@@ -149,7 +149,8 @@ class Operation:
 
     def form(self) -> Form | None:
         """How the expression can be rewritten; None if it can only be watched."""
-        return form_of(self.place, self._node(), type(self.owner), self.method)
+        method = method_of(self.owner, self.site.method)
+        return form_of(self.place, self._node(), type(self.owner), method) if method else None
 
     def _watched(self, child: str) -> Cut:
         site = self.site

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from whet.surgery.frames import Span, Step
 
 How = Literal["module", "call", "method", "operator", "formula", "kernel"]
-Role = Literal["activation", "gate", "attention", "output", "recurrent", "norm", "loss", "arithmetic"]
+Role = Literal["activation", "gate", "attention", "output", "recurrent", "norm", "loss", "arithmetic", "unused"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Place:
     formula: spelt out in arithmetic. kernel: inside compiled code, seen only by what it computes."""
     role: Role
     """activation: what a replacement replaces if nothing else is said. gate: opens or closes another signal. attention,
-    recurrent: inside these mechanisms. output: makes the model's own result. norm, loss, arithmetic: parts of those."""
+    recurrent: inside these mechanisms. output: makes the model's own result. norm, loss, arithmetic: parts of those.
+    unused: nobody looks at what it gives."""
     count: int
     """How often it is computed in one run; 0 if the sample does not reach it."""
     shape: tuple[int, ...] | None
@@ -60,6 +61,8 @@ class Place:
     source: str = ""
     """File and line of the expression; "" for a layer of its own."""
     site: Site | None = field(default=None, repr=False, compare=False)
+    kernels: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What its non-linear kernels of ATen computed, one name for each that ran."""
     stale: bool = field(default=False, repr=False, compare=False)
     """It overwrites its input, and that is read later."""
 

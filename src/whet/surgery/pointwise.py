@@ -20,23 +20,26 @@ LARGEST = 1 << 16
 class Pointwise:
     """Answers, each kept: the same layer is asked about at each of its calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: dict[str, nn.Module]) -> None:
+        self._own = own
+        """Layers of our own catalogue, by path: what happens inside belongs to them."""
         self._layers: dict[int, bool] = {}
         self._functions: dict[Any, bool] = {}
 
-    def layer_of(self, event: Event) -> nn.Module | None:
-        """The layer whose whole work this event is, or is part of; None if the layer does other things too."""
-        owner = event.owner
+    def layer_of(self, event: Event) -> tuple[str, nn.Module] | None:
+        """The layer, with its path, whose whole work this event is, or is part of; None if the layer does other things."""
+        owner, path = event.owner, event.path
+        outer = next((p for p in self._own if path == p or path.startswith(f"{p}.")), None)
+        if outer is not None:
+            return outer, self._own[outer]
         if id(owner) not in self._layers:
             self._layers[id(owner)] = self._is_unit(event)
-        return owner if self._layers[id(owner)] else None
+        return (path, owner) if self._layers[id(owner)] else None
 
     def _is_unit(self, event: Event) -> bool:
         owner = event.owner
         if type(owner).__module__.startswith("torch.nn.modules."):
             return not isinstance(owner, _BUILT_FROM_PARTS)
-        if type(owner).__module__.startswith("whet.activations"):
-            return True
         given = event.module_input if event.module_input is not None else event.input
         if any(True for _ in owner.children()) or given is None:
             return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +16,7 @@ from whet.surgery import sample as samples
 from whet.surgery.changes import Change, Changes, extend_optimizer
 from whet.surgery.cuts import Cut
 from whet.surgery.find import find
-from whet.surgery.modules import module_at
+from whet.surgery.modules import every_module, module_at
 from whet.surgery.operate import Operation, WriteBack
 from whet.surgery.places import Place
 
@@ -76,13 +78,10 @@ def _replace(
 ) -> None:
     operations = [_operation(model, place, new, per_channel) for place, new in wanted]
     wanted_places = [place for place, _ in wanted]
-    rewritten: list[Operation] = []
-    for operation in operations:
-        if not _is_done(operation, changes) and not _replaced_whole(operation, places, wanted_places, changes):
-            rewritten.append(operation)
-    _rewrite(rewritten, changes)
+    due = [operation for operation in operations if not _is_settled(operation, changes)]
+    _rewrite([o for o in due if not _replaced_whole(o, places, wanted_places, changes)], changes)
     changes._inverses.extend(operate.tell_encoders(model))
-    confirm(model, [o for o in operations if o.place.count], sample)
+    confirm(model, [o for o in due if o.place.count and o.place.how != "module"], sample)
 
 
 def _operation(model: nn.Module, place: Place, new: Any, per_channel: bool) -> Operation:
@@ -99,11 +98,15 @@ def _operation(model: nn.Module, place: Place, new: Any, per_channel: bool) -> O
     return Operation(model, place, WriteBack(made) if place.stale else made)
 
 
-def _is_done(operation: Operation, changes: Changes) -> bool:
-    if operation.place.how != "module":
-        return False
+def _is_settled(operation: Operation, changes: Changes) -> bool:
+    """Whether nothing is to be done: the layer is of this kind already, or unreached code can't be rewritten."""
+    place = operation.place
+    if place.how != "module":
+        if stays := not place.count and operation.form() is None:
+            changes.kept.append(f"{place.where}: {place.what}, not reached, can't be rewritten")
+        return stays
     if same := catalogue.same(operation.owner, operation.new):
-        changes.kept.append(f"{operation.place.where}: {operation.place.what} already")
+        changes.kept.append(f"{place.where}: {place.what} already")
     return same
 
 
@@ -152,30 +155,22 @@ def _rewrite(operations: list[Operation], changes: Changes) -> None:
 
 
 def confirm(model: nn.Module, operations: list[Operation], sample: Any) -> None:
-    """Run the changed model on a copy and see that each new module was called as often as what it replaced."""
-    calls: dict[int, int] = {}
-    handles = [
-        o.new.register_forward_hook(lambda m, *_: calls.__setitem__(id(m), calls.get(id(m), 0) + 1)) for o in operations
-    ]
-    try:
-        for training in (model.training, not model.training):
-            _run_untouched(model, sample, training)
-    finally:
-        for handle in handles:
-            handle.remove()
+    """Run a copy of the changed model; UserError if a new function is not called though its place is reached."""
+    if not operations:
+        return
+    copied = samples.twin(model)
+    twins = {id(m): c for (_, m), (_, c) in zip(every_module(model), every_module(copied), strict=True)}
+    called: set[int] = set()
     for operation in operations:
-        if not calls.get(id(operation.new)) and operation.place.how != "module":
+        note = functools.partial(_note_call, called, id(operation.new))
+        twins[id(operation.new)].register_forward_hook(note)
+    for training in (model.training, not model.training):
+        with samples.quietly(training, copied), contextlib.suppress(UserError):
+            samples.run(copied, sample)
+    for operation in operations:
+        if id(operation.new) not in called:
             raise operate.refusal(operation.place, "the new function was not called there")
 
 
-def _run_untouched(model: nn.Module, sample: Any, training: bool) -> None:
-    buffers = {name: b.clone() for name, b in model.named_buffers()}
-    with samples.quietly(training, model):
-        try:
-            samples.run(model, sample)
-        except UserError:
-            if training == model.training:
-                raise
-        finally:
-            for name, buffer in model.named_buffers():
-                buffer.copy_(buffers[name])
+def _note_call(called: set[int], identity: int, *_: Any) -> None:
+    called.add(identity)

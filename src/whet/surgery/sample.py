@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import random
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedTensorMixin
@@ -73,15 +76,25 @@ def quietly(training: bool, model: nn.Module) -> Iterator[None]:
     """Without gradients and in this mode; the random state and every module's mode are put back afterwards."""
     modes = [(m, m.training) for m in model.modules()]
     devices = sorted({t.device.index for t in model.parameters() if t.is_cuda and t.device.index is not None})
+    others = random.getstate(), np.random.get_state()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices), torch.compiler.set_stance("force_eager"):
+        with torch.no_grad(), torch.random.fork_rng(devices), _uncompiled():
             torch.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
             for module, mode in modes:
                 module.training = mode if training == model.training else training
             yield
     finally:
+        random.setstate(others[0])
+        np.random.set_state(others[1])
         for module, mode in modes:
             module.training = mode
+
+
+def _uncompiled() -> contextlib.AbstractContextManager[Any]:
+    """Compiled parts run as they were written. The compiler is not imported for it: that takes seconds."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else contextlib.nullcontext()
 
 
 def check(model: Any) -> nn.Module:
@@ -106,9 +119,17 @@ def check(model: Any) -> nn.Module:
 def twin(model: nn.Module) -> nn.Module:
     """A copy to experiment on. UserError where a model can't be copied."""
     try:
-        return copy.deepcopy(model)
+        copied = copy.deepcopy(model)
     except Exception as error:
         raise UserError(
             f"The model can't be copied: {_short(error)}",
             "Make it copyable by copy.deepcopy, or detach the tensors that it keeps from an earlier run.",
         ) from error
+    for old, new in zip(model.modules(), copied.modules(), strict=True):
+        if (
+            isinstance(new, nn.TransformerDecoderLayer)
+            and "activation" in new._modules
+            and "activation" not in vars(old)
+        ):
+            vars(new).pop("activation", None)  # torch puts relu before a module that was given: pytorch's __setstate__
+    return copied

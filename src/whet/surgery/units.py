@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MethodDescriptorType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from whet.surgery import source, vocabulary
+from whet.surgery import catalogue, source, vocabulary
 from whet.surgery.compositions import name_of_values
 from whet.surgery.frames import Step
+from whet.surgery.modules import is_own
 from whet.surgery.observe import Event
 from whet.surgery.places import How, Place, Role, Site
 
@@ -33,22 +34,28 @@ _POSITIONS = re.compile("rotary|rope|position|timestep", re.IGNORECASE)
 class Layer:
     """A module that is an activation, or another non-linear layer of torch's."""
 
+    path: str
     module: nn.Module
 
     def places(self, events: list[Event]) -> Iterable[Place]:
         """One place, or one per function for a recurrent kernel."""
-        first = events[0]
         if isinstance(self.module, nn.RNNBase | nn.RNNCellBase):
-            for what in FUSED.get(type(self.module).__name__, (getattr(self.module, "nonlinearity", "tanh"),)):
-                yield _place(events, what, "module", role="recurrent")
+            first, *others = FUSED.get(type(self.module).__name__, (getattr(self.module, "nonlinearity", "tanh"),))
+            yield _place(events, first, "module", role="recurrent")
+            for what in others:
+                yield replace(_place(events, what, "module", role="recurrent"), kernels=())
         else:
-            yield _place(events, self._name(events), "module", role=self._role(first, events))
+            name = self._name(events)
+            place = _place([e for e in events if e.whole] or events, name, "module", role=self._role(name, events))
+            yield replace(place, path=self.path, kernels=tuple(k for e in events for k in e.kernels))
 
     def _name(self, events: list[Event]) -> str:
+        if is_own(self.module):
+            return catalogue.name_of(self.module) or _snake(type(self.module).__name__)
         single = events[0].what if len({(e.what, e.steps) for e in events}) == 1 else None
         if type(self.module).__module__.startswith("torch.nn."):
             return single or _snake(type(self.module).__name__)
-        return self._by_values(events[0]) or single or _snake(type(self.module).__name__)
+        return self._by_values(events[0]) or _snake(type(self.module).__name__)
 
     def _by_values(self, event: Event) -> str | None:
         x = torch.linspace(-3, 3, 61)
@@ -59,8 +66,8 @@ class Layer:
             return None
         return name_of_values(x, y.cpu()) if isinstance(y, Tensor) else None
 
-    def _role(self, first: Event, events: list[Event]) -> Role:
-        role = role_of(events, first.what)
+    def _role(self, name: str, events: list[Event]) -> Role:
+        role = role_of(events, name)
         arithmetic = role == "arithmetic" and not type(self.module).__module__.startswith("torch.nn.")
         return "activation" if arithmetic else role
 
@@ -93,7 +100,11 @@ class Helper:
         x = torch.linspace(-3, 3, 61).to(first.input.dtype)
         with torch.no_grad():
             named = name_of_values(x, function(**{tensor: x}, **others))
-        what = named or (first.what if len({e.steps for e in events}) == 1 else function.__name__.strip("_"))
+        what = named or (
+            first.what
+            if len({e.steps for e in events}) == 1
+            else getattr(function, "__name__", type(function).__name__).strip("_")
+        )
         role = role_of(events, what)
         yield _place(events, what, "call", self.step, role="activation" if named and role == "arithmetic" else role)
 
@@ -138,6 +149,7 @@ def _place(
         channel_dim=first.channel_dim,
         source=step.source if step else "",
         site=site,
+        kernels=tuple(kernel for e in events for kernel in e.kernels),
         stale=any(e.read_later for e in events),
     )
 
@@ -171,12 +183,18 @@ def role_of(events: list[Event], what: str) -> Role:
         return "norm"
     if what in ("recurrent", "transformer layer"):
         return "recurrent"
+    if what == "attention" or isinstance(first.owner, nn.MultiheadAttention):
+        return "attention"
     if what in vocabulary.WEIGHING:
         return "output" if any(e.is_output and not e.gates for e in events) else "attention"
     if what in vocabulary.GATED or (what in vocabulary.SQUASHING and any(e.gates for e in events)):
         return "gate"
+    if what in vocabulary.BOUNDED and any(e.weighs for e in events):
+        return "attention"
     if what in vocabulary.BOUNDED and any(e.is_output for e in events):
         return "output"
+    if not any(e.used or e.read_later or e.is_output for e in events):
+        return "unused"
     coordinates = what in ("sine", "cosine") and _POSITIONS.search(owner)
     return "arithmetic" if what in vocabulary.ARITHMETIC or coordinates or _is_index(first) else "activation"
 

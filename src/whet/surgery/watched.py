@@ -51,10 +51,8 @@ class Watch(TorchFunctionMode):
         return child(tensor, lambda t: function(*before, t, *after, **kwargs)) if cut.tap else child(tensor)
 
     def _cut(self, frame: Any) -> Cut | None:
-        caller = frames.caller_of(frame)
-        if caller is None or caller.owner is not self.owner:
-            return None
-        return self.cuts.get(trail_of(caller.steps))
+        caller = frames.caller_of(frame, {id(self.owner): ""})
+        return None if caller is None else self.cuts.get(trail_of(caller.steps))
 
 
 def watching(method: Callable, cuts: tuple[Cut, ...]) -> Callable:
