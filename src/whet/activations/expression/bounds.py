@@ -1,9 +1,11 @@
 """Where a formula could overflow or meet a pole, by interval arithmetic; and a form of it that stays finite there.
 
     reach       |x| <= 1e4 is what must work, |parameter| <= 100 what is expected
-    saturate    put around what may exceed the largest float32: it stays there instead of becoming infinite, and an exact 0
-                times it is 0, not NaN. x * tanh(exp(x)) has the slope tanh + x sech^2(exp(x)) exp(x): 0 * 3e38 at x = 1e4
+    saturate    put around what may exceed the largest float32, at a pole too: it stays there instead of becoming infinite,
+                and an exact 0 times it is 0, not NaN. The slope of x * tanh(exp(x)) is tanh(exp(x)) + x sech^2(exp(x)) exp(x),
+                in which 0 meets 3e38 at x = 1e4
     chain       an outer derivative times an inner one; where the outer one has no pole within reach it is plain `mul`
+    ratio       … divided by something; where that can't be 0 within reach it is plain `div`
 
 Intervals know nothing of how two parts of a formula hang together, so they are too wide rather than too narrow: a
 needless `saturate` costs a little time, never a value.
@@ -16,14 +18,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from whet.activations.expression.nodes import Call, Name, Node, Number, call, walk
+from whet.activations.expression.nodes import Call, Name, Node, Number, call, free_names, walk
 from whet.activations.expression.points import value_of
 
 REACH, PARAMETER_REACH = 1e4, 100.0
 MOST = 3.4028234663852886e38
 """The largest float32."""
-NEAR_POLE = 1e18
-"""How large a part with a pole is taken to be: beyond, it is the pole itself, where infinity is the right answer."""
+EXPECTED = 1e18
+"""Quotients by a parameter stay below this: parameters keep away from 0."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Interval:
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
+
+    def within(self, most: float) -> Interval:
+        return Interval(max(self.low, -most), min(self.high, most), self.pole)
 
 
 @lru_cache(maxsize=1024)
@@ -67,13 +72,15 @@ def _one(node: Node, done: dict[Node, tuple[Node, Interval]]) -> tuple[Node, Int
     function = node.function
     if function == "chain" and not intervals[0].pole:
         function = "mul"
+    if function == "ratio" and not intervals[1].pole and 0.0 not in intervals[1]:
+        function = "div"
     found = _interval(function, intervals)
     safe = call(function, *arguments)
-    if found.pole:
-        return safe, Interval(max(found.low, -NEAR_POLE), min(found.high, NEAR_POLE), True)
+    if function in ("div", "ratio") and "x" not in free_names(node.arguments[1]):
+        found = found.within(EXPECTED)
     if max(-found.low, found.high) <= MOST:
         return safe, found
-    return call("saturate", safe), Interval(max(found.low, -MOST), min(found.high, MOST))
+    return call("saturate", safe), found.within(MOST)
 
 
 def _interval(function: str, given: tuple[Interval, ...]) -> Interval:
@@ -90,7 +97,7 @@ def _at_the_ends(function: str, u: Interval, pole: bool) -> Interval:
     """A rising function; below the edge of its domain there is a pole."""
     edge = DOMAINS.get(function, -math.inf)
     outside = u.low < edge or (u.low == edge and function != "sqrt")
-    low = -NEAR_POLE if outside else value_of(function, u.low)
+    low = -math.inf if outside else value_of(function, u.low)
     return Interval(low, value_of(function, u.high) if u.high > edge else low, pole or outside)
 
 
@@ -103,7 +110,7 @@ def _corners(function: str) -> Callable[[Interval, Interval], Interval]:
 
 
 def _div(a: Interval, b: Interval) -> Interval:
-    return Interval(-NEAR_POLE, NEAR_POLE, True) if 0.0 in b else _corners("div")(a, b)
+    return Interval(-math.inf, math.inf, True) if 0.0 in b else _corners("div")(a, b)
 
 
 def _even(function: str) -> Callable[[Interval], Interval]:
@@ -117,7 +124,7 @@ def _even(function: str) -> Callable[[Interval], Interval]:
 def _pow(a: Interval, b: Interval) -> Interval:
     whole = b.low == b.high and b.low.is_integer()
     if (a.low < 0 and not whole) or (0.0 in a and b.low < 0):
-        return Interval(-NEAR_POLE, NEAR_POLE, True)
+        return Interval(-math.inf, math.inf, True)
     if whole and a.low < 0:
         high = max(value_of("pow", a.low, b.low), value_of("pow", a.high, b.low))
         return Interval(0.0 if b.low % 2 == 0 else value_of("pow", a.low, b.low), high)
@@ -126,7 +133,7 @@ def _pow(a: Interval, b: Interval) -> Interval:
 
 def _xlogy(a: Interval, b: Interval) -> Interval:
     if b.low <= 0:
-        return Interval(-NEAR_POLE, NEAR_POLE, True)
+        return Interval(-math.inf, math.inf, True)
     return _corners("mul")(a, Interval(math.log(b.low), math.log(b.high)))
 
 
@@ -154,12 +161,13 @@ SPECIAL: dict[str, Callable[..., Interval]] = {
     "mul": _corners("mul"),
     "chain": _corners("mul"),
     "div": _div,
+    "ratio": _div,
     "pow": _pow,
     "xlogy": _xlogy,
     "abs": _even("abs"),
     "square": _even("square"),
     "cosh": _even("cosh"),
-    "tan": lambda u: Interval(-NEAR_POLE, NEAR_POLE, True),
+    "tan": lambda u: Interval(-math.inf, math.inf, True),
     "max": lambda a, b: Interval(max(a.low, b.low), max(a.high, b.high)),
     "min": lambda a, b: Interval(min(a.low, b.low), min(a.high, b.high)),
     "clip": _clip,

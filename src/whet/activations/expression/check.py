@@ -76,10 +76,11 @@ def problems_of(curve: Curve, of: str) -> list[Problem]:
     begin = 0
     for end in [*(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1), len(z)]:
         if kinds[begin]:
-            exact = begin == 0 or KINDS[kinds[begin]] == "pole"
-            low = z[begin] if exact else _edge(curve, z[begin], z[begin - 1])
-            high = z[end - 1] if end == len(z) or exact else _edge(curve, z[end - 1], z[end])
-            found.append(Problem(KINDS[kinds[begin]], _short(low), _short(high), of))
+            kind, low, high = KINDS[kinds[begin]], z[begin], z[end - 1]
+            if kind != "pole":
+                low = low if begin == 0 else _edge(curve, low, z[begin - 1])
+                high = high if end == len(z) else _edge(curve, high, z[end])
+            found.append(Problem(kind, _short(low), _short(high), of))
         begin = end
     return [*found, *_hidden_poles(curve, z, kinds, of)]
 

@@ -50,13 +50,20 @@ def _partials(node: Call) -> tuple[Node, ...]:
 
 @cache
 def _rules(function: str) -> tuple[Node, ...]:
-    return tuple(parse(text) for text in ALL[function].derivatives)
+    return tuple(parse(text, functions=ALL) for text in ALL[function].derivatives)
 
 
 def times(outer: Node, inner: Node) -> Node:
-    """Their product by the rule that an inner derivative of exactly 0 leaves nothing, whatever the outer one is."""
+    """Their product by the rule that an inner derivative of exactly 0 leaves nothing, whatever the outer one is.
+
+    What the outer one is divided by divides the inner one first: (a / b)' has the term (a / b) (b' / b), in which b' / b
+    stays near 1 where 1 / b^2 would overflow.
+    """
     if inner is ONE:
         return outer
+    if isinstance(outer, Call) and outer.function == "div":
+        above, below = outer.arguments
+        return times(above, call("ratio", inner, below))
     if isinstance(outer, Number):
         return outer * inner
     return call("chain", outer, inner)

@@ -98,12 +98,20 @@ def is_tracing() -> bool:
 # -- what each function is in torch ---------------------------------------------------------------------------------
 
 
-def _where(condition: Tensor, a: Value, b: Value) -> Tensor:
-    return torch.where(condition > 0, a, b)
+def _where(condition: Value, a: Value, b: Value) -> Value:
+    if isinstance(condition, Tensor):
+        return torch.where(condition > 0, a, b)
+    return a if condition > 0 else b
 
 
 def _chain(outer: Value, inner: Tensor) -> Value:
     return torch.where(inner == 0, 0.0, outer * inner) if isinstance(inner, Tensor) else outer * inner
+
+
+def _ratio(inner: Value, below: Value) -> Value:
+    if isinstance(inner, Tensor):
+        return torch.where(inner == 0, 0.0, inner / below)
+    return inner / below if inner != 0 else 0.0
 
 
 def _sech(u: Tensor) -> Tensor:
@@ -200,5 +208,6 @@ TORCH: dict[str, Callable[..., Any]] = {
     "clip": _clip,
     "where": _where,
     "chain": _chain,
+    "ratio": _ratio,
     "saturate": _saturate,
 }

@@ -66,15 +66,16 @@ FUNCTIONS = {
     "where": Function(("c", "a", "b"), ("0", "c > 0", "0 >= c")),
 }
 """What may be called by name. `Phi` and `phi` are the normal distribution's cdf and density, `sigmoid` and `logistic` the
-logistic one's; `xlogy(a, b)` is a log(b),
-and 0 where a is 0; `where(c, a, b)` is a where c > 0, else b."""
+logistic one's; `xlogy(a, b)` is a log(b), and 0 where a is 0; `where(c, a, b)` is a where c > 0, else b."""
 
 INNER = {
     "chain": Function(("a", "b"), ("b", "a")),
+    "ratio": Function(("a", "b"), ("1 / b", "-ratio(a, b) / b")),
     "saturate": _one("1"),
 }
-"""What only our own rewriting makes. `chain(outer, inner)` is their product, and 0 wherever inner is 0, even if outer has a
-pole there; `saturate(u)` keeps u at the largest finite number where it would overflow."""
+"""What only our own rewriting makes. `chain(outer, inner)` is their product and `ratio(inner, b)` their quotient, and both
+are 0 wherever inner is 0, even if outer has a pole there or b is 0; `saturate(u)` keeps u at the largest finite number
+where it would overflow."""
 
 ALL = {**OPERATORS, **FUNCTIONS, **INNER}
 

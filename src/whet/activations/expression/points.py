@@ -112,5 +112,6 @@ PLAIN: dict[str, Callable[..., float]] = {
     "clip": lambda u, a, b: min(max(u, a), b),
     "where": lambda c, a, b: a if c > 0 else b,
     "chain": _chain,
+    "ratio": lambda a, b: _div(a, b) if a != 0 else 0.0,
     "saturate": lambda u: u,
 }

@@ -41,7 +41,7 @@ c * (u / v)                      (c * u) / v
 -u / v                           -(u / v)
 u / -v                           -(u / v)
 0 / u                            0
-1 / (c + abs(u)) - chain(u / (c + abs(u)) / (c + abs(u)), sign(u))  c / square(c + abs(u))
+1 / (c + abs(u)) - chain(u / (c + abs(u)), ratio(sign(u), c + abs(u)))  c / square(c + abs(u))
 u / (c * v)                      (1 / c) * (u / v)
 (c * u) / d                      (c / d) * u
 u * (1 / v)                      u / v
@@ -57,6 +57,12 @@ chain(u, -v)                     -chain(u, v)
 chain(-u, v)                     -chain(u, v)
 chain(u, c * v)                  c * chain(u, v)
 chain(c * u, v)                  c * chain(u, v)
+ratio(0, u)                      0
+ratio(u, 1)                      u
+ratio(c, u)                      c / u
+ratio(-u, v)                     -ratio(u, v)
+ratio(c * u, v)                  c * ratio(u, v)
+ratio(u, c * v)                  (1 / c) * ratio(u, v)
 
 u^0                              1
 u^1                              u
@@ -95,6 +101,7 @@ log1p(exp(u))                    softplus(u)
 log1p(-1 + u)                    log(u)
 log(cosh(u))                     softplus(2 * u) - u - 0.6931471805599453
 log(sigmoid(u))                  -softplus(-u)
+log(logistic(u))                 -(softplus(u) + softplus(-u))
 expm1(log1p(u))                  u
 exp(softplus(u))                 1 + exp(u)
 

@@ -38,6 +38,8 @@ def _rewrite(node: Call) -> Node:
     if all(isinstance(a, Number) for a in node.arguments):
         value = _constant(node)
         return node if value is None else number(value)
+    if node.function == "where" and isinstance(node.arguments[0], Number):
+        return node.arguments[1 if node.arguments[0].value > 0 else 2]
     better = SIMPLER.rewrite(node)
     return better if better is not node else _reciprocal(node)
 

@@ -23,6 +23,7 @@ VECTOR float min_(float a, float b) { return a < b ? a : a == a ? b : a; }
 VECTOR float relu_(float u) { return u < 0 ? 0.0f : u; }
 VECTOR float saturate_(float u) { u = u > MOST ? MOST : u; return u < -MOST ? -MOST : u; }
 VECTOR float chain_(float outer, float inner) { return inner == 0 ? 0.0f : outer * inner; }
+VECTOR float ratio_(float inner, float below) { return inner == 0 ? 0.0f : inner / below; }
 
 /* Added to a number below 2^22 in size and taken away again, it rounds to whole numbers; in between the low bits of the sum
    are that whole number. */
