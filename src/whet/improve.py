@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from whet import files, prior
 from whet.build import build
@@ -325,7 +326,11 @@ def choose_recipes(run: Run) -> None:
         if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
             run.candidates = portfolio(facts)[:1]
         else:
-            run.candidates = with_prior(run, portfolio(facts.at_speed(probe, run.plan.milliseconds)))
+            known_ones = portfolio(facts.at_speed(probe, run.plan.milliseconds))
+            run.candidates = with_prior(run, known_ones)
+            for candidate in run.candidates:
+                if candidate not in known_ones:
+                    run.screen.say(f"To be tried too, {candidate.name}: {candidate.because}.")
     if not known:
         run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
     if run.plan.allocator:
@@ -336,8 +341,12 @@ def choose_recipes(run: Run) -> None:
 
 
 def with_prior(run: Run, candidates: list[Candidate]) -> list[Candidate]:
-    """The candidates, and where pictures are raced the activation that the data suggests beside the first recipe's."""
-    if len(candidates) == 1 or run.data.domain != "image" or run.order.model:
+    """The candidates, and what the prior adds: a start for a user's deep network; an activation where pictures race."""
+    if run.order.model:
+        parts = build(candidates[0].recipe, run.task, run.prepared, run.order.seed, Plan())
+        inputs, _ = parts.prepare(parts.train.batch(0, 0)[0], torch.empty(0), None)
+        return prior.started(candidates, lambda: prior.plain_way(parts.model, inputs))
+    if len(candidates) == 1 or run.data.domain != "image":
         return candidates
     return candidates + prior.candidates(candidates[0].recipe, prior.hints(run.signs, run.data.domain))[:1]
 

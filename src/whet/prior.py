@@ -1,15 +1,23 @@
-"""What to try first in place of a recipe's activation: from signs in the data, before anything trains.
+"""What to try first: activations by signs in the data, and a start for a deep network by theory, before anything trains.
 
-A prior says in which order things are tried, and why; what training measures overrules it. The order was set by
-`benchmarks/activations_by_data.py` on validation rows: mean error beside relu's, three seeds, in docs/log.md.
+A prior says in which order things are tried, and why; what training measures overrules it. The activations' order was set
+by `benchmarks/activations_by_data.py` on validation rows: mean error beside relu's, three seeds, in docs/log.md.
 """
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
+from whet import surgery, theory
 from whet.data.core import Profile, Row, Section
 from whet.data.signs import Signs
+from whet.errors import UserError
+from whet.init import auto_
 from whet.recipe import Choice, Recipe
 from whet.search.first import Candidate
 
@@ -46,6 +54,56 @@ def candidates(recipe: Recipe, given: tuple[Hint, ...]) -> list[Candidate]:
     return [
         Candidate(f"activation-{h.activation.name}", recipe.put("activation", h.activation), h.because) for h in others
     ]
+
+
+TORCH_SIGMA_W = 3**-0.5
+"""Of torch's own initial weights, uniform in +-1/sqrt(fan in): their standard deviation times sqrt(fan in)."""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The longest way through a network without norms, and what mean-field theory says of its start."""
+
+    layers: int
+    """Activations in a row."""
+    function: str
+    """The most frequent of them."""
+    verdict: str
+    """"carries", "faint" or "lost"; empty where the function is beyond theory."""
+    share: float = 0.0
+    """What is left of signal or gradient, the weaker of the two."""
+
+
+def plain_way(model: nn.Module, sample: tuple[Tensor, ...]) -> Plain | None:
+    """The network's longest way without norms; None where it is too short to need another start."""
+    report = auto_(copy.deepcopy(model), sample)
+    if not report.shaped:
+        return None
+    counted = Counter(p.what for p in surgery.find(model, sample) if p.role == "activation")
+    function = counted.most_common(1)[0][0]
+    try:
+        found = theory.analyse(function).forecast(report.depth, TORCH_SIGMA_W)
+    except UserError:
+        return Plain(report.depth, function, "")
+    return Plain(report.depth, function, found.verdict, found.strength)
+
+
+def started(users: list[Candidate], look: Callable[[], Plain | None]) -> list[Candidate]:
+    """The candidates for a user's network with one that starts by theory: in front where the network's own start is lost."""
+    try:
+        way = look()
+    except UserError:  # a network that surgery can't follow trains all the same
+        return users
+    if way is None:
+        return users
+    said = f"{way.layers} {way.function} layers without a norm in a row"
+    if way.verdict:
+        said += f": of signal and gradient torch's own start carries {way.share:.1g}, by theory"
+    first = users[0]
+    other = Candidate(f"{first.name}-started", first.recipe.put("init", Choice("auto")), said)
+    if way.verdict == "lost":
+        return [other, *users] if len(users) > 1 else [other]
+    return [*users, other] if len(users) > 1 else users
 
 
 def told(profile: Profile, signs: Signs, domain: str) -> Profile:

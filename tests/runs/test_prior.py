@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import nn
 
 import whet
 from whet import prior
 from whet.activations import ACTIVATIONS
 from whet.data.signs import Signs
+from whet.errors import UserError
 from whet.recipe import Choice, Recipe
-from whet.search.first import neighbours
+from whet.search.first import Candidate, neighbours
 
 WAVES = Signs(wave=0.4, waved="hour")
 
@@ -52,3 +55,34 @@ def test_the_profile_says_what_is_suggested_and_why() -> None:
         h.activation.name for h in prior.hints(Signs(), "table")
     ]
     assert all(r.suggestion for r in section.rows if r.name.startswith("try"))
+
+
+def tower(depth: int, function: type[nn.Module]) -> nn.Module:
+    torch.manual_seed(0)
+    layers = [layer for _ in range(depth) for layer in (nn.Linear(16, 16), function())]
+    return nn.Sequential(*layers, nn.Linear(16, 2))
+
+
+def test_a_deep_plain_network_whose_signal_is_lost_is_started_by_theory_first() -> None:
+    way = prior.plain_way(tower(40, nn.Sigmoid), (torch.randn(32, 16),))
+    assert way
+    assert (way.layers, way.function, way.verdict) == (40, "sigmoid", "lost")
+    users = [Candidate("yours", Recipe(), "as it is"), Candidate("yours-sgd", Recipe(), "sgd")]
+    first, *rest = prior.started(users, lambda: way)
+    assert first.recipe.init.name == "auto"
+    assert "40 sigmoid layers" in first.because
+    assert rest == users
+
+
+def test_a_shallow_network_keeps_its_own_start() -> None:
+    assert prior.plain_way(tower(1, nn.ReLU), (torch.randn(32, 16),)) is None
+    users = [Candidate("yours", Recipe(), "as it is")]
+    assert prior.started(users, lambda: None) == users
+
+
+def test_a_network_that_surgery_cannot_follow_is_trained_as_it_is() -> None:
+    def refused() -> None:
+        raise UserError("no")
+
+    users = [Candidate("yours", Recipe(), "as it is")]
+    assert prior.started(users, refused) == users
