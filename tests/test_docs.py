@@ -130,7 +130,7 @@ def test_every_python_example_is_python_that_uses_public_names(path: Path) -> No
             continue
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "whet":
-                assert node.attr in whet.__all__
+                assert public(f"whet.{node.attr}")
             if isinstance(node, ast.ImportFrom) and node.module == "whet":
                 assert {a.name for a in node.names} <= set(whet.__all__)
 
