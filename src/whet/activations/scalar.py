@@ -203,6 +203,7 @@ def _gradient(y: Tensor, x: Tensor, keep: bool) -> Tensor:
 # -- kinks ----------------------------------------------------------------------------------------------------------
 
 
+@np.errstate(all="ignore")
 def jumps(curve: Curve) -> list[float]:
     """Where a curve jumps within +-FAR, by bisection of every cell in which it changes.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite, log10
+from math import inf, isfinite, log10
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -62,10 +62,18 @@ def one(a: Advice, columns: int = 80) -> RenderableType:
 def _numbers(t: Analysis) -> Table:
     edge = next((e for b in BIASES if (e := t.edge(b)).sigma_w and e.stable), t.edge(0.0))
     rows = [
-        ("gain", f"{t.gain:.4g}", "sigma_w that keeps signals at length 1: 1 / sqrt(E f²)"),
-        ("slope gain", f"{t.slope_gain:.4g}", "sigma_w that keeps gradients there: 1 / sqrt(E f'²)"),
-        ("edge of chaos", _edge(edge.sigma_w), _edge_words(edge)),
-        ("mean", f"{t.mean:.4g}", "E f, which all inputs share: it makes them grow alike"),
+        ("gain", f"{t.gain:.4g}", "sigma_w that keeps signals: 1 / sqrt(E f²)"),
+        (
+            "slope gain",
+            _or_none(t.slope_gain if 0 < t.slope_gain < inf else None),
+            "sigma_w that keeps gradients: 1 / sqrt(E f'²)",
+        ),
+        ("edge of chaos", _or_none(edge.sigma_w), _edge_words(edge)),
+        (
+            "mean",
+            f"{0.0 if abs(t.mean) < 1e-12 else t.mean:.4g}",
+            "E f, which all inputs share: it makes them grow alike",
+        ),
     ]
     table = Table.grid(padding=(0, 2))
     for name, value, words in rows:
@@ -73,7 +81,7 @@ def _numbers(t: Analysis) -> Table:
     return table
 
 
-def _edge(sigma_w: float | None) -> str:
+def _or_none(sigma_w: float | None) -> str:
     return "none" if sigma_w is None else f"{sigma_w:.4g}"
 
 
@@ -92,7 +100,7 @@ def _heading(a: Advice) -> Text:
 
 def _starts(a: Advice) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("", "sigma_w", "sigma_b", "signal", "gradient", "", "layers carried"):
+    for name in ("", "sigma_w", "sigma_b", "signal", "gradient", "", "layers"):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
     for key, style, start in zip(KEYS, STYLES, _all(a), strict=False):
         f = start.forecast
@@ -137,7 +145,7 @@ def verdict(f: Forecast) -> str:
         return "gradient explodes" if f.verdict == "lost" else "gradient grows"
     if f.gradient < f.difference:
         return "gradient vanishes" if f.verdict == "lost" else "gradient fades"
-    return "all inputs look alike" if f.verdict == "lost" else "inputs grow alike"
+    return "inputs look alike" if f.verdict == "lost" else "inputs grow alike"
 
 
 # -- drawings ---------------------------------------------------------------------------------------------------------

@@ -227,14 +227,12 @@ class Analysis:
 def _check(m: Moments) -> None:
     """UserError for a function that theory can say nothing of."""
     square, name = m.square(1.0), m.scalar.name
+    if square.value < 1e-200:
+        raise UserError(f"{name} is 0 everywhere: it carries nothing.", "Choose another function.")
     if not (isfinite(square.value) and square.error <= 1e-3 * square.value):
-        raise (
-            UserError(
-                f"{name} has no second moment under N(0, 1): it has a pole, is not defined everywhere, or grows too fast.",
-                "Guard it, for example 1 / (1 + x^2) instead of 1 / x.",
-            )
-            if square.value != 0
-            else UserError(f"{name} is 0 everywhere: it carries nothing.", "Choose another function.")
+        raise UserError(
+            f"{name} has no second moment under N(0, 1): it has a pole, is not defined everywhere, or grows too fast.",
+            "Guard it, for example 1 / (1 + x^2) instead of 1 / x.",
         )
 
 
