@@ -8,7 +8,7 @@ from torch import Generator, nn
 
 from whet.errors import RecipeError
 from whet.init import INITS, lsuv_
-from whet.init.orthogonal import block_of, orthogonal_weight
+from whet.init.isometry import block_of, orthogonal_weight
 from whet.norm import standardise_weights
 
 
@@ -74,7 +74,8 @@ LAYERS = [
 def test_the_rule_s_weights_keep_the_second_moment(layer: nn.Module) -> None:
     size = (4000, layer.in_features) if isinstance(layer, nn.Linear) else None
     x = torch.randn(size or (64, layer.in_channels, *[16] * len(layer.kernel_size)))
-    draw("auto", layer)
+    layer.weight.data = orthogonal_weight(layer, Generator().manual_seed(0))
+    nn.init.zeros_(layer.bias)
     inner = layer(x) if size else layer(x)[(..., *[slice(1, -1)] * len(layer.kernel_size))]
     assert inner.square().mean().item() == pytest.approx(1.0, rel=0.08)
 
@@ -101,12 +102,19 @@ def sums(norm: bool) -> nn.Sequential:
     return nn.Sequential(nn.Linear(5, 8), *[Sum(norm) for _ in range(4)], nn.Linear(8, 3))
 
 
-@pytest.mark.parametrize("norm", [True, False])
-@pytest.mark.parametrize("name", ["zero_residual", "fixup", "auto"])
+@pytest.mark.parametrize(
+    ("name", "norm"), [("zero_residual", True), ("zero_residual", False), ("fixup", False), ("auto", True)]
+)
 def test_residual_branches_start_at_zero(name: str, norm: bool) -> None:
     model = draw(name, sums(norm))
     x = torch.randn(7, 5)
     torch.testing.assert_close(model[:5](x), model[0](x))
+
+
+def test_branches_without_norms_together_add_the_skip_s_variance_once() -> None:
+    model = draw("auto", sums(False))
+    out = model[1].two.weight
+    torch.testing.assert_close(out @ out.T, torch.eye(8) * 2 / 4, atol=1e-5, rtol=0)  # relu's gain^2 2, 4 branches
 
 
 def test_fixup_shrinks_the_inner_layers_of_branches_and_empties_the_head() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from whet.activations.scalar import as_scalar
-from whet.init.orthogonal import orthogonal_matrix
+from whet.init.isometry import orthogonal_matrix
 from whet.quadrature import gaussian_mean
 from whet.theory.shaping import NOISE, STRETCH, natural_gain, shape
 

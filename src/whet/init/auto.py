@@ -4,7 +4,8 @@
 
 Between norms a network lives on what its layers keep. There the activations are shaped by `whet.theory.shaping`, for the
 depth and width that they stand in, and the weights are orthogonal. Where norms stand close, activations stay as they are,
-and each layer makes up for what the function before it loses.
+and each layer makes up for what the function before it loses. The output starts small: weights of deviation 1 / fan in
+(Yang & Hu 2021, arXiv:2011.14522), so that what is learned outweighs what was drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn.utils import parametrize
 
 from whet.init.draw import parameter_of, redraw, zero
 from whet.init.functional import to_modules
-from whet.init.orthogonal import orthogonal_matrix, orthogonal_weight
+from whet.init.isometry import orthogonal_matrix, orthogonal_weight
 from whet.init.plan import Plan, make
 from whet.init.recurrent import draw_recurrent
 from whet.init.refine import LEAST_EXAMPLES, Measured, norms_awake, refine

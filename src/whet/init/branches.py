@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from whet.init.walk import Node
 
@@ -21,7 +20,6 @@ class Branch:
     tail: Node
     """The last thing with a weight: a layer or a norm."""
     layers: tuple[Node, ...]
-    has_norm: bool
 
 
 def branches(nodes: list[Node]) -> list[Branch]:
@@ -50,38 +48,32 @@ def _branch(join: Node, above: dict[Node, int], nodes: list[Node]) -> Branch | N
     attention = [n for n in layers if isinstance(n.module, nn.MultiheadAttention)]
     if not layers or len(layers) == sum(n.kind == "layer" for n in shorter):
         return None
-    return Branch(
-        join, max((*weighted, *attention), key=lambda n: n.index), layers, any(n.kind == "norm" for n in longer)
-    )
+    return Branch(join, max((*weighted, *attention), key=lambda n: n.index), layers)
 
 
 def starts(nodes: list[Node]) -> dict[nn.Module, tuple[float, str]]:
     """Module -> the factor on its weight, and why.
 
     A norm at the end of a branch starts at 0 (Goyal et al. 2017, arXiv:1706.02677, section 5.1). A layer at the end of a
-    branch that has a norm is divided by sqrt(J), so that J of them add the skip's variance once (Radford et al. 2019,
-    GPT-2, section 2.3). In a branch without a norm the last layer starts at 0 and the other m - 1 are multiplied by
-    J^(-1 / (2m - 2)) (Zhang et al. 2019, Fixup, arXiv:1901.09321, section 3, rules 1 and 2).
+    branch is divided by sqrt(J), so that J of them together add the skip's variance once (Radford et al. 2019, GPT-2,
+    section 2.3). A join whose sum a norm takes up needs neither.
     """
-    found = branches(nodes)
+    found = [b for b in branches(nodes) if not _is_normed(b.join)]
     factors: dict[nn.Module, tuple[float, str]] = {}
     for branch in found:
-        for module, start in _starts(branch, len(found)).items():
-            factors.setdefault(module, start)
+        if branch.tail.kind == "norm":
+            factors.setdefault(tail_of(branch), (0.0, "its branch starts at 0"))
+        else:
+            factors.setdefault(tail_of(branch), (len(found) ** -0.5, f"one of {len(found)} branches"))
     return factors
 
 
-def _starts(branch: Branch, joins: int) -> dict[nn.Module, tuple[float, str]]:
+def _is_normed(join: Node) -> bool:
+    return bool(join.users) and all(user.kind == "norm" for user in join.users)
+
+
+def tail_of(branch: Branch) -> nn.Module:
+    """The last module of a branch with a weight of its own."""
     tail = branch.tail.module
     assert tail is not None
-    tail = tail.out_proj if isinstance(tail, nn.MultiheadAttention) else tail
-    if branch.tail.kind == "norm":
-        return {tail: (0.0, "its branch starts at 0")}
-    if branch.has_norm:
-        return {tail: (joins**-0.5, f"one of {joins} branches")}
-    others = [n.module for n in branch.layers if n.module is not tail and isinstance(n.module, nn.Linear | _ConvNd)]
-    damp = joins ** (-0.5 / len(others)) if others else 1.0
-    damped: dict[nn.Module, tuple[float, str]] = {
-        m: (damp, f"one of {joins} branches") for m in others if m is not None
-    }
-    return {**damped, tail: (0.0, "its branch starts at 0")}
+    return tail.out_proj if isinstance(tail, nn.MultiheadAttention) else tail

@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from whet.errors import RecipeError, did_you_mean, nearest
-from whet.init.orthogonal import delta_orthogonal_weight, identity_weight, plain_orthogonal_weight
+from whet.init.isometry import delta_orthogonal_weight, identity_weight, plain_orthogonal_weight
 
 Layer = nn.Linear | _ConvNd
 Initialise = Callable[[nn.Module, Generator], None]
@@ -108,7 +108,8 @@ def fan_out(layer: Layer) -> int:
 def parameter_of(module: nn.Module, name: str = "weight") -> nn.Parameter | None:
     """The parameter behind a weight or bias, also of a parametrised one of the same shape; None if there is no such."""
     if parametrize.is_parametrized(module, name):
-        behind = getattr(module.parametrizations[name], "original", None)
+        table = module.parametrizations
+        behind = getattr(table[name], "original", None) if isinstance(table, nn.ModuleDict) else None
         return behind if behind is not None and behind.shape == getattr(module, name).shape else None
     param = getattr(module, name, None)
     return param if isinstance(param, nn.Parameter) else None

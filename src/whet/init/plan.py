@@ -19,7 +19,7 @@ from torch.nn.modules.conv import _ConvNd
 from whet.activations.scalar import Scalar, as_scalar
 from whet.errors import WhetError
 from whet.init.branches import starts
-from whet.init.orthogonal import block_of
+from whet.init.isometry import block_of
 from whet.init.walk import Node, without_hooks
 from whet.quadrature import gaussian_mean
 from whet.surgery.vocabulary import words
@@ -113,6 +113,9 @@ def make(nodes: list[Node], step: float) -> Plan:
     for node in nodes:
         if node.kind == "layer" and node.module is not None:
             plan.gains.setdefault(node.module, _gain(node, plan))
+            if is_head(node):
+                why = "the output starts small"
+                plan.starts.setdefault(node.module, (max(1, fan_in(node)) ** -0.5, why))
     return plan
 
 
@@ -187,6 +190,11 @@ def _gain_of(scalar: Scalar) -> float:
     """1 / sqrt(E f^2); 1 where that is no number."""
     square = gaussian_mean(lambda x: scalar.value(x) ** 2, kinks=scalar.kinks).value
     return 1 / math.sqrt(square) if math.isfinite(square) and square > 0 else 1.0
+
+
+def is_head(node: Node) -> bool:
+    """Whether a layer makes the model's output, and nothing else comes of it."""
+    return fan_in(node) > 0 and not any(_reaches(node, "users", kind) for kind in ("layer", "join", "norm", "product"))
 
 
 def _reaches(node: Node, direction: str, kind: str) -> bool:

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from whet.init.draw import redraw, zero
-from whet.init.orthogonal import orthogonal_matrix
+from whet.init.isometry import orthogonal_matrix
 
 FORGET = 1.0
 """Bias of an LSTM's forget gate (Gers et al. 2000; Jozefowicz et al. 2015, section 3)."""

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from whet.init.branches import Branch, branches
+from whet.init.branches import Branch, branches, tail_of
 from whet.init.draw import Initialise, drawn, he, layers, orthogonal, redraw, xavier, zero
 from whet.init.refine import refine
 from whet.init.samples import as_call, made_up
@@ -72,13 +72,6 @@ def found(model: nn.Module) -> list[Branch]:
     """The model's branches on made-up input."""
     given = made_up(model)
     return branches(walk(model, *as_call(given))) if given is not None else []
-
-
-def tail_of(branch: Branch) -> nn.Module:
-    """The last module with a weight of its own."""
-    tail = branch.tail.module
-    assert tail is not None
-    return tail.out_proj if isinstance(tail, nn.MultiheadAttention) else tail
 
 
 @torch.no_grad()
