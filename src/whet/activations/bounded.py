@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from whet.activations.entry import Activation, of_formula
+from whet.activations.native import or_native
 
 LECUN = "1.7159 * tanh(x / 1.5)"
 TEMPERED = "scale * sigmoid(temperature * x) - offset"
@@ -56,7 +58,7 @@ ENTRIES = [
     ),
     Activation(
         "tanh",
-        nn.Tanh,
+        or_native("tanh(x)", torch.tanh),
         "tanh(x), in (-1, 1).",
         formula="tanh(x)",
         year=1998,

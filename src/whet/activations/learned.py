@@ -15,7 +15,7 @@ from torch import nn
 from whet.activations.entry import Activation, of_learned
 from whet.activations.formula import Formula
 from whet.activations.mixture import mixture
-from whet.activations.norms import DynamicErf, DynamicTanh
+from whet.activations.norms import derf, dyt
 from whet.activations.splines import PiecewiseLinear, Spline
 from whet.errors import RecipeError
 
@@ -408,7 +408,7 @@ ENTRIES = [
     ),
     Activation(
         "dyt",
-        DynamicTanh,
+        dyt,
         "gamma tanh(alpha x) + beta, in the place of a normalisation.",
         {"alpha": 0.5},
         formula="tanh(alpha * x)",
@@ -423,7 +423,7 @@ ENTRIES = [
     ),
     Activation(
         "derf",
-        DynamicErf,
+        derf,
         "gamma erf(alpha x + shift) + beta, in the place of a normalisation.",
         {"alpha": 0.5},
         formula="erf(alpha * x)",

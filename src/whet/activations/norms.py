@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from whet.activations.formula import Formula
 from whet.activations.layout import learned, spread
 
 
-class DynamicTanh(nn.Module):
-    """gamma tanh(alpha x) + beta, with one alpha for the layer and gamma, beta per channel. Zhu et al. 2025, DyT."""
+class Squashing(nn.Module):
+    """gamma f(x) + beta, where f has its own learned numbers for the whole layer, and gamma, beta are per channel."""
 
-    def __init__(self, alpha: float = 0.5, channels: int | None = None, dim: int = 1) -> None:
+    def __init__(self, f: Formula, channels: int, dim: int = 1) -> None:
         super().__init__()
-        self.dim = dim
-        self.alpha = learned([alpha], None)
+        self.f, self.dim = f, dim
         self.gamma, self.beta = learned([1.0], channels), learned([0.0], channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scaled(self.squashed(x), x).to(x.dtype)
-
-    def squashed(self, x: Tensor) -> Tensor:
-        return torch.tanh(spread(self.alpha, x, self.dim) * x)
-
-    def scaled(self, y: Tensor, x: Tensor) -> Tensor:
-        return spread(self.gamma, x, self.dim) * y + spread(self.beta, x, self.dim)
+        gamma, beta = (spread(p, x, self.dim).to(x.dtype) for p in (self.gamma, self.beta))
+        return gamma * self.f(x) + beta
 
     def extra_repr(self) -> str:
         return f"channels={self.gamma.numel()}, dim={self.dim}"
 
 
-class DynamicErf(DynamicTanh):
-    """gamma erf(alpha x + shift) + beta, with one alpha and one shift for the layer. Chen et al. 2025, Derf."""
+def dyt(alpha: float = 0.5, channels: int | None = None, dim: int = 1) -> nn.Module:
+    """gamma tanh(alpha x) + beta. Zhu et al. 2025, eq. 2."""
+    return _squashing("tanh(alpha * x)", {"alpha": alpha}, channels, dim)
 
-    def __init__(self, alpha: float = 0.5, channels: int | None = None, dim: int = 1) -> None:
-        super().__init__(alpha, channels, dim)
-        self.shift = learned([0.0], None)
 
-    def squashed(self, x: Tensor) -> Tensor:
-        return torch.erf(spread(self.alpha, x, self.dim) * x + spread(self.shift, x, self.dim))
+def derf(alpha: float = 0.5, channels: int | None = None, dim: int = 1) -> nn.Module:
+    """gamma erf(alpha x + shift) + beta. Chen et al. 2025."""
+    return _squashing("erf(alpha * x + shift)", {"alpha": alpha, "shift": 0.0}, channels, dim)
+
+
+def _squashing(text: str, learn: dict[str, float], channels: int | None, dim: int) -> nn.Module:
+    """With one gamma and one beta too, all of it is one formula."""
+    if channels is None:
+        return Formula(f"gamma * {text} + beta", learn={**learn, "gamma": 1.0, "beta": 0.0})
+    return Squashing(Formula(text, learn=learn), channels, dim)

@@ -7,8 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whet.activations.entry import Activation, of_formula
+from whet.activations.native import or_native
 from whet.errors import RecipeError
 
+ELU = "max(x, 0) + alpha * expm1(min(x, 0))"
+CELU = "max(x, 0) + alpha * expm1(min(x, 0) / alpha)"
+SELU = "1.0507009873554805 * (max(x, 0) + 1.6732632423543772 * expm1(min(x, 0)))"
 LEAKY = "max(x, 0) + slope * min(x, 0)"
 THRESHOLD = "where(x > threshold, x, value)"
 SQUARED = "max(x, 0)^2"
@@ -188,10 +192,10 @@ ENTRIES = [
     ),
     Activation(
         "elu",
-        lambda alpha: nn.ELU(alpha),
+        or_native(ELU, F.elu),
         "x where it is positive, alpha (exp(x) - 1) elsewhere.",
         {"alpha": 1.0},
-        formula="max(x, 0) + alpha * expm1(min(x, 0))",
+        formula=ELU,
         ranges={"alpha": (1e-3, 10.0)},
         year=2016,
         paper="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289",
@@ -200,10 +204,10 @@ ENTRIES = [
     ),
     Activation(
         "celu",
-        lambda alpha: nn.CELU(alpha),
+        or_native(CELU, F.celu),
         "Elu that is smooth at 0 for every alpha.",
         {"alpha": 1.0},
-        formula="max(x, 0) + alpha * expm1(min(x, 0) / alpha)",
+        formula=CELU,
         ranges={"alpha": (1e-2, 10.0)},
         year=2017,
         paper="Barron 2017, Continuously Differentiable Exponential Linear Units, arXiv:1704.07483",
@@ -212,9 +216,9 @@ ENTRIES = [
     ),
     Activation(
         "selu",
-        nn.SELU,
+        or_native(SELU, F.selu),
         "Scaled elu that keeps mean 0 and variance 1 from layer to layer.",
-        formula="1.0507009873554805 * (max(x, 0) + 1.6732632423543772 * expm1(min(x, 0)))",
+        formula=SELU,
         year=2017,
         paper="Klambauer et al. 2017, Self-Normalizing Neural Networks, arXiv:1706.02515, eq. 2",
         cost="one exponential",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from torch import nn
+from torch.nn import functional as F
 
 from whet.activations.entry import Activation, of_formula
+from whet.activations.native import or_native
 
 MISH = "x * tanh(softplus(x))"
 TANH_EXP = "x * tanh(exp(x))"
@@ -90,7 +92,7 @@ ENTRIES = [
     ),
     Activation(
         "mish",
-        of_formula(MISH),
+        or_native(MISH, F.mish),
         "x tanh(softplus(x)).",
         formula=MISH,
         year=2019,
@@ -227,7 +229,7 @@ ENTRIES = [
     ),
     Activation(
         "softplus",
-        of_formula(SOFTPLUS),
+        or_native(SOFTPLUS, F.softplus, threshold=40),
         "log(1 + exp(beta x)) / beta, a smooth relu.",
         {"beta": 1.0},
         formula=SOFTPLUS,

@@ -103,6 +103,7 @@ log(cosh(u))                     softplus(2 * u) - u - 0.6931471805599453
 log(sigmoid(u))                  -softplus(-u)
 log(logistic(u))                 -(softplus(u) + softplus(-u))
 expm1(log1p(u))                  u
+tanh(log1p(sigmoid(u)))          sigmoid(u) * ((2 + sigmoid(u)) / (2 + sigmoid(u) * (2 + sigmoid(u))))
 exp(softplus(u))                 1 + exp(u)
 
 u / (1 + exp(-v))                u * sigmoid(v)

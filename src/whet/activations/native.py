@@ -1,0 +1,36 @@
+"""Formulas that torch has a function for: torch's where tensors are small, the compiled loop where it is faster.
+
+Measured on one thread (4 million float32, forward and backward, silu 1): tanh 2.9 by torch, 1.0 by the loop; elu 1.9 and
+1.0; mish 7.6 and 1.2. With 3,000 numbers torch takes a quarter of the loop's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.activations.expression.evaluate import is_tracing
+from whet.activations.formula import Formula
+from whet.activations.kernel.function import kernel_for
+
+
+class FormulaOrNative(Formula):
+    """A formula without learned parameters, and torch's function of the same value."""
+
+    def __init__(self, text: str, native: Callable[[Tensor], Tensor], fix: Mapping[str, float]) -> None:
+        super().__init__(text, fix=fix)
+        self.native = native
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() or is_tracing() or kernel_for(self.plan, x, ()) is None:
+            return self.native(x)
+        return super().forward(x)
+
+
+def or_native(formula: str, native: Callable[..., Tensor], **more: Any) -> Callable[..., nn.Module]:
+    """A maker: `native` takes the formula's parameters by their names, and what `more` says."""
+    return lambda **params: FormulaOrNative(formula, partial(native, **params, **more), params)
