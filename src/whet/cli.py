@@ -173,11 +173,10 @@ def theory(
     out: Annotated[Path | None, typer.Option(help="An .html or .txt file for the same.")] = None,
 ) -> None:
     """Say whether a plain network carries signal and gradient, before anything trains: gain, depth, what would change it."""
-    from whet.report.theory_text import check_out, show
-    from whet.theory.advice import compare
+    from whet.report.theory_text import check_out, computed, show
 
     check_out(out)
-    show(compare(names or (), depth, width), out=out)
+    show(computed(names or (), depth, width), out=out)
 
 
 @app.callback(invoke_without_command=True)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from whet.errors import OutputError
 from whet.files import write_bytes
-from whet.theory.advice import Advice, Start
+from whet.theory.advice import Advice, Start, compare
 from whet.theory.analysis import BIASES, Analysis
 from whet.theory.criticality import Edge
 from whet.theory.forecast import Forecast
@@ -36,6 +36,12 @@ def show(advices: Sequence[Advice], console: Console | None = None, out: Path | 
     if out is not None:
         text = console.export_html(theme=MONOKAI) if out.suffix == ".html" else console.export_text()
         write_bytes(out, text.encode())
+
+
+def computed(names: Sequence[str], depth: int, width: int) -> list[Advice]:
+    """Advice on what is named, while the terminal says which one is being computed."""
+    with Console(stderr=True).status("theory") as status:
+        return compare(names, depth, width, told=lambda name: status.update(f"theory of {name}"))
 
 
 def check_out(out: Path | None) -> None:
@@ -271,7 +277,8 @@ def _of_shape(a: Advice) -> list[tuple[str, str]]:
     x = a.transform
     inner = f"{x.alpha:.3g} x {'-' if x.beta < 0 else '+'} {abs(x.beta):.3g}"
     outer = f"{x.gamma:.3g} (f({inner}) {'-' if x.delta < 0 else '+'} {abs(x.delta):.3g})"
-    words = f"{outer} in place of f, weights of std 1 / sqrt(fan_in), biases 0: carries {_reach(a.tailored)}."
+    words = f"{outer} in place of f, weights of std 1 / sqrt(fan_in), biases 0: carries {_reach(a.tailored)}. "
+    words += "whet.init.auto_(model) shapes every function of a network in this way."
     return [("shape", words)]
 
 
@@ -316,13 +323,21 @@ def several(advices: Sequence[Advice]) -> RenderableType:
         table.add_column(name, justify="left" if name in ("", *names, "best") else "right")
     for a in advices:
         best = a.best.forecast
-        cells = [Text(power(s.forecast.strength), style=VERDICTS[s.forecast.verdict]) for s in a.starts]
+        cells = [Text(_worst(s.forecast), style=VERDICTS[s.forecast.verdict]) for s in a.starts]
         title = Text(a.analysis.name, style="bold", overflow="fold")
         table.add_row(title, f"{a.analysis.gain:.3f}", *cells, f"{best.sigma_w:.3f}", f"{best.sigma_b:g}")
     words = Text(
-        "What is left of signal or gradient, whichever is less, under each initialisation: near 1 the network carries, "
-        "below 0.03 it is faint, below 1e-4 lost. whet theory NAME draws one function and says what would change it.",
+        "What is left of signal or gradient, whichever is worse, under each initialisation: from 0.03 to 30 the network "
+        "carries; below, it vanishes, above, it explodes. whet theory NAME draws one function, and says what would "
+        "change it.",
         style="dim",
     )
     heading = _heading(advices[0])
     return Padding(Group(Text(""), heading, Text(""), table, Text(""), words), (0, 2, 1, 2))
+
+
+def _worst(f: Forecast) -> str:
+    """The share of signal or gradient that is left, or by how much the gradient grows."""
+    if not isfinite(f.lengths[-1]):
+        return "inf"
+    return power(f.gradient if f.gradient > 1 and 1 / f.gradient < f.difference else f.strength)

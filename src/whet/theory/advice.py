@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -57,10 +57,18 @@ COMMON = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus
 """Compared when nothing is named."""
 
 
-def compare(names: Sequence[str] = (), depth: int = 50, width: int = 256) -> list[Advice]:
-    """Advice on one function in full, or on several in short; on the COMMON ones if none is named."""
-    analyses = [analyse(name) for name in names or COMMON]
-    return [advise(t, depth, width, thorough=len(analyses) == 1) for t in analyses]
+def compare(
+    names: Sequence[str] = (), depth: int = 50, width: int = 256, told: Callable[[str], None] = lambda name: None
+) -> list[Advice]:
+    """Advice on one function in full, or on several in short; on the COMMON ones if none is named.
+
+    All are read before the first is computed, so that a misspelt one is said at once; `told` hears whose turn it is.
+    """
+    found = []
+    for t in [analyse(name) for name in names or COMMON]:
+        told(t.name)
+        found.append(advise(t, depth, width, thorough=len(names) == 1))
+    return found
 
 
 def advise(t: Analysis, depth: int, width: int, *, thorough: bool = True) -> Advice:
