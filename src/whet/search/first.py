@@ -175,7 +175,11 @@ def fast_conv(facts: Facts, widths: tuple[int, ...], passes: float) -> Recipe:
 
 
 def image_augment(facts: Facts) -> tuple[Choice, ...]:
-    """Mirror images where the data says that they keep their class; more warping where there are few images."""
+    """Mirror images where the data says that they keep their class; more warping where there are few images.
+
+    For many images nothing stronger paid. CIFAR-10's validation rows, 64-128-256, 5.4 passes, one run each: 0.8844 with
+    these (and whitening in float32); flips alternating between passes with cutout 0.8772, with crops of 4 pixels 0.8826.
+    """
     side, upright = facts.mirror
     flips = [Choice("flip")] if side >= MIRRORED else []
     if facts.n_train >= FEW:
