@@ -99,13 +99,14 @@ def _plan(model: nn.Module, given: Any, step: float) -> tuple[Plan, list[str]]:
     if given is None:
         return Plan(), _NO_INPUT if any(isinstance(m, LAYERS) for m in model.modules()) else []
     nodes = walk(model, *as_call(given))
-    if not any(n.call for n in nodes):
-        return make(nodes, step), []
+    plan = make(nodes, step)
+    if not any(a.asks_for_surgery for a in plan.activations):
+        return plan, []
     _enliven(model, nodes, given)
     before = set(model.modules())
     changes, notes = to_modules(model, nodes, given)
     if changes is None:
-        return make(nodes, step), notes
+        return plan, notes
     plan = make(walk(model, *as_call(given)), step)
     if not any(a.shape and a.nodes[0].module not in before for a in plan.activations):
         changes.undo()

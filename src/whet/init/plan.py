@@ -32,6 +32,7 @@ STILL = words(
     "boolean_dispatch"
 )
 """Functions that a positive factor passes through."""
+CALLED = "it should be shaped, but is called as a function that could not be replaced"
 PROBES = np.linspace(-4.1, 3.9, 33)
 """Functions with the same values here count as the same."""
 
@@ -51,6 +52,12 @@ class Activation:
     """c of what comes in."""
     left: str = ""
     """Why it stays as it is; empty if it is shaped."""
+
+    @property
+    def asks_for_surgery(self) -> bool:
+        """Whether it is called as a function, and should be a module that can be shaped."""
+        called = self.nodes[0].module is None
+        return called and (self.left == CALLED or (self.depth > 1 and any(map(_is_spelt_out, self.nodes))))
 
 
 @dataclass
@@ -162,7 +169,12 @@ def _decide(activation: Activation, known: dict[Hashable, tuple[Shape | None, fl
         known[key] = _shaped(activation.scalar, activation.depth, activation.width)
     activation.shape, activation.gain, activation.left = known[key]
     if activation.shape is not None and activation.nodes[0].module is None:
-        activation.shape, activation.left = None, "called as a function that could not be replaced"
+        activation.shape, activation.left = None, CALLED
+
+
+def _is_spelt_out(node: Node) -> bool:
+    """Whether its result is multiplied by what it was computed from, as in x * sigmoid(x)."""
+    return any(u.kind == "product" and set(node.inputs) & set(u.inputs) for u in node.users)
 
 
 def _place_speaks_against(activation: Activation) -> str:
