@@ -25,8 +25,11 @@ from whet.theory.moments import Moments
 from whet.theory.spread import gradient_noise
 
 CARRIED, FAINT = 0.03, 1e-4
-"""Shares of difference and gradient that must arrive. They are round numbers: with normalising optimisers such as Adam
-networks have been trained at the second (10 layers of relu with torch's own initialisation), but not beyond it."""
+"""Shares of difference and gradient that must arrive: to train at once, and to train at all. Round numbers. Held against
+24 networks (scikit-learn's digits, 10 layers of 48 units, Adam at 1e-3 for 15 epochs; 8 functions, each with PyTorch's
+default, He and Xavier), the 11 that carry reach an accuracy of 0.90 to 0.97, the 7 faint ones 0.80 to 0.96; of the 6 that
+are lost three stay below 0.2 (sigmoid), three get to 0.75, 0.93 and 0.94: Adam also mends small weights where f(0) = 0, or
+nearly so."""
 SAME = 1e-3
 """Lengths this near, relative, are taken to have the same correlation map."""
 FAIR = 1e-6
