@@ -16,22 +16,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from whet.activations.expression import Node, derive, on_array
-from whet.activations.expression.bounds import guarded
+from whet.activations.expression import Node, derive
+from whet.activations.expression.curve import Array, Curve, curve
 from whet.activations.formula import Formula, prepare
 from whet.errors import RecipeError, UnknownName, WhetError
-
-Array = NDArray[np.float64]
-Curve = Callable[[Array], Array]
 
 FAR = 40.0
 """Kinks are looked for between -FAR and FAR."""
 CELLS = 2561
 MOST_KINKS = 64
-LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Scalar:
     @cached_property
     def jumps(self) -> tuple[list[float], ...]:
         """Where the value jumps, where the slope, and where the curvature, within +-FAR."""
-        return tuple(jumps(curve) for curve in (self.value, self.slope, self.curvature))
+        return tuple(jumps(of) for of in (self.value, self.slope, self.curvature))
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -82,18 +77,7 @@ def as_scalar(what: object, **params: float) -> Scalar:
 def of_node(name: str, node: Node, text: str) -> Scalar:
     """A formula of x alone; the derivatives are formulas too."""
     slope = derive(node)
-    return Scalar(name, _curve(node), _curve(slope), _curve(derive(slope)), text)
-
-
-def _curve(node: Node) -> Curve:
-    safe = guarded(node)
-
-    def of(z: Array) -> Array:
-        with np.errstate(all="ignore"):
-            y = on_array(safe, x=z)
-            return np.where(np.abs(y) < LARGEST, y, y * np.inf)  # what was kept finite on the way is infinite
-
-    return of
+    return Scalar(name, curve(node), curve(slope), curve(derive(slope)), text)
 
 
 def _of_text(text: str, params: dict[str, float]) -> Scalar:
@@ -189,8 +173,8 @@ def _derivative(function: Callable[[Tensor], Tensor], order: int) -> Curve:
     return of
 
 
-def _difference(curve: Curve, step: float = 1e-5) -> Curve:
-    return lambda z: (curve(np.asarray(z) + step) - curve(np.asarray(z) - step)) / (2 * step)
+def _difference(of: Curve, step: float = 1e-5) -> Curve:
+    return lambda z: (of(np.asarray(z) + step) - of(np.asarray(z) - step)) / (2 * step)
 
 
 def _gradient(y: Tensor, x: Tensor, keep: bool) -> Tensor:
@@ -204,19 +188,19 @@ def _gradient(y: Tensor, x: Tensor, keep: bool) -> Tensor:
 
 
 @np.errstate(all="ignore")
-def jumps(curve: Curve) -> list[float]:
+def jumps(of: Curve) -> list[float]:
     """Where a curve jumps within +-FAR, by bisection of every cell in which it changes.
 
     Within a cell the half with the larger change is kept; a continuous curve's change vanishes with the width.
     """
     edges = np.linspace(-FAR, FAR, CELLS) + 0.00314159  # no kink lies at such a number
     low, high = edges[:-1].copy(), edges[1:].copy()
-    at_low, at_high = np.split(curve(edges)[np.r_[0 : CELLS - 1, 1:CELLS]], 2)
+    at_low, at_high = np.split(of(edges)[np.r_[0 : CELLS - 1, 1:CELLS]], 2)
     changing = np.abs(at_high - at_low) > 1e-7
     low, high, at_low, at_high = low[changing], high[changing], at_low[changing], at_high[changing]
     for _ in range(34):
         middle = (low + high) / 2
-        at_middle = curve(middle)
+        at_middle = of(middle)
         left = np.abs(at_middle - at_low) > np.abs(at_high - at_middle)
         low, at_low = np.where(left, low, middle), np.where(left, at_low, at_middle)
         high, at_high = np.where(left, middle, high), np.where(left, at_middle, at_high)

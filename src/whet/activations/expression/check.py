@@ -6,20 +6,17 @@ changes, closed in by bisection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whet.activations.expression.bounds import MOST, REACH, guarded
+from whet.activations.expression.bounds import MOST, REACH
+from whet.activations.expression.curve import Array, Curve, curve
 from whet.activations.expression.derive import derive
-from whet.activations.expression.evaluate import on_array
 from whet.activations.expression.nodes import Node
 
-Array = NDArray[np.float64]
-Curve = Callable[[Array], Array]
 Kind = Literal["undefined", "pole", "overflow"]
 
 
@@ -51,7 +48,7 @@ class Problem:
 
 def check(node: Node) -> tuple[Problem, ...]:
     """What is wrong with a formula of x, in its value or its slope; nothing: it is a finite number everywhere."""
-    return check_curves(lambda z: on_array(guarded(node), x=z), lambda z: on_array(guarded(derive(node)), x=z))
+    return check_curves(curve(node), curve(derive(node)))
 
 
 def check_curves(value: Curve, slope: Curve) -> tuple[Problem, ...]:
@@ -69,20 +66,20 @@ def places() -> Array:
     return np.unique(np.concatenate([-far, near.round(3), far, np.arange(-100.0, 101.0), [np.pi, -np.pi]]))
 
 
-def problems_of(curve: Curve, of: str) -> list[Problem]:
+def problems_of(function: Curve, of: str) -> list[Problem]:
     z = places()
-    kinds = _kinds(curve, z)
+    kinds = _kinds(function, z)
     found = []
     begin = 0
     for end in [*(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1), len(z)]:
         if kinds[begin]:
             kind, low, high = KINDS[kinds[begin]], z[begin], z[end - 1]
             if kind != "pole":
-                low = low if begin == 0 else _edge(curve, low, z[begin - 1])
-                high = high if end == len(z) else _edge(curve, high, z[end])
+                low = low if begin == 0 else _edge(function, low, z[begin - 1])
+                high = high if end == len(z) else _edge(function, high, z[end])
             found.append(Problem(kind, _short(low), _short(high), of))
         begin = end
-    return [*found, *_hidden_poles(curve, z, kinds, of)]
+    return [*found, *_hidden_poles(function, z, kinds, of)]
 
 
 MOST_POLES = 3
@@ -90,10 +87,10 @@ MOST_POLES = 3
 KINDS: tuple[Kind, ...] = ("undefined", "undefined", "pole", "overflow")
 
 
-def _kinds(curve: Curve, z: Array) -> NDArray[np.int64]:
+def _kinds(function: Curve, z: Array) -> NDArray[np.int64]:
     """0 where the curve is a number of float32, else a place in KINDS. An infinity among large numbers is an overflow."""
     with np.errstate(all="ignore"):
-        y = curve(z)
+        y = function(z)
     kinds = np.zeros(len(z), dtype=np.int64)
     kinds[np.abs(y) > MOST] = 3
     infinite = np.flatnonzero(np.isinf(y))
@@ -103,30 +100,32 @@ def _kinds(curve: Curve, z: Array) -> NDArray[np.int64]:
     return kinds
 
 
-def _edge(curve: Curve, bad: float, good: float) -> float:
+def _edge(function: Curve, bad: float, good: float) -> float:
     """The last bad place towards a good one."""
-    kind = _kinds(curve, np.array([bad]))[0]
+    kind = _kinds(function, np.array([bad]))[0]
     for _ in range(60):
         middle = (bad + good) / 2
-        if _kinds(curve, np.array([middle]))[0] == kind:
+        if _kinds(function, np.array([middle]))[0] == kind:
             bad = middle
         else:
             good = middle
     return bad
 
 
-def _hidden_poles(curve: Curve, z: Array, kinds: NDArray[np.int64], of: str) -> list[Problem]:
+def _hidden_poles(function: Curve, z: Array, kinds: NDArray[np.int64], of: str) -> list[Problem]:
     """Poles between two places: the curve changes sign there, and grows as one comes nearer."""
     with np.errstate(all="ignore"):
-        y = curve(z)
-        jump = np.flatnonzero((kinds[1:] == 0) & (kinds[:-1] == 0) & (y[1:] * y[:-1] < 0) & (np.abs(z[1:]) < 40))
+        y = function(z)
+        known = (kinds == 0) & (y != 0) & (np.abs(z) < 40)
+        z, y = z[known], y[known]
+        jump = np.flatnonzero(y[1:] * y[:-1] < 0)
         low, high = z[jump], z[jump + 1]
         before = np.maximum(np.abs(y[jump]), np.abs(y[jump + 1]))
         for _ in range(45):
             middle = (low + high) / 2
-            same = np.sign(curve(middle)) == np.sign(curve(low))
+            same = np.sign(function(middle)) == np.sign(function(low))
             low, high = np.where(same, middle, low), np.where(same, high, middle)
-        after = np.minimum(np.abs(curve(low)), np.abs(curve(high)))
+        after = np.maximum(np.abs(function(low)), np.abs(function(high)))
     poles = sorted(low[(after > 1e6 * before) & (after > 1e6)], key=abs)[:MOST_POLES]
     return [Problem("pole", place, place, of) for place in map(_short, poles)]
 

@@ -62,7 +62,7 @@ FUNCTIONS = {
     "relu": _one("u > 0"),
     "max": Function(("a", "b"), ("a > b", "b >= a")),
     "min": Function(("a", "b"), ("b > a", "a >= b")),
-    "clip": Function(("u", "a", "b"), ("(u > a) * (b > u)", "a >= u", "u >= b")),
+    "clip": Function(("u", "a", "b"), ("(u > a) * (b > u)", "(a >= u) * (b > a)", "max(u, a) >= b")),
     "where": Function(("c", "a", "b"), ("0", "c > 0", "0 >= c")),
 }
 """What may be called by name. `Phi` and `phi` are the normal distribution's cdf and density, `sigmoid` and `logistic` the

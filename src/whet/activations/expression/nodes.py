@@ -150,7 +150,7 @@ def to_text(node: Node) -> str:
 def _text_of(node: Node, done: dict[Node, tuple[str, int]]) -> tuple[str, int]:
     """A node's text and how strongly it holds together."""
     if isinstance(node, Number):
-        text = repr(int(node.value)) if node.value.is_integer() and abs(node.value) < 1e15 else repr(node.value)
+        text = repr(node.value).removesuffix(".0")
         return text, NEGATIVE if text.startswith("-") else ATOM
     if isinstance(node, Name):
         return node.name, ATOM

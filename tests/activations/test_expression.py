@@ -1,0 +1,232 @@
+"""The grammar, simplification and derivatives of formulas."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from whet.activations.expression import Node, derive, free_names, on_array, parse, replace, simplify
+from whet.activations.expression.bounds import Interval, bounds, guarded
+from whet.activations.expression.evaluate import TORCH
+from whet.activations.expression.functions import ALL
+from whet.activations.expression.nodes import call, name, number, walk
+from whet.activations.expression.points import PLAIN, value_of
+from whet.errors import RecipeError
+
+
+def at(text: str, x: float, **values: float) -> float:
+    return float(on_array(parse(text), x=np.array(x), **values))
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "worth"),
+    [
+        ("1 + 2 * x", 7.0),
+        ("-x^2", -9.0),
+        ("(-x)^2", 9.0),
+        ("2^3^2", 512.0),
+        ("2**-x", 0.125),
+        ("8 / 2 / 2", 2.0),
+        ("5 - 2 - 1", 2.0),
+        ("+x", 3.0),
+        ("--x", 3.0),
+        (".5e1 + 1.", 6.0),
+        ("pi - pi + e", math.e),
+        ("x > 2", 1.0),
+        ("x <= 2", 0.0),
+        ("(x >= 3) * 4", 4.0),
+        ("step(x - 3)", 0.0),
+        ("where(x > 5, 1, 2)", 2.0),
+        ("where(x, 1, 2)", 1.0),
+        ("clip(x, -1, 1)", 1.0),
+        ("max(x, min(4, 5))", 4.0),
+        ("ln(exp(x))", 3.0),
+        ("Phi(0) + phi(0) * sqrt(2 * pi)", 1.5),
+        ("xlogy(0, 0)", 0.0),
+    ],
+)
+def test_a_formula_is_read_as_in_mathematics(text: str, worth: float) -> None:
+    assert at(text, 3.0) == pytest.approx(worth, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "said"),
+    [
+        ("x * tahn(x)", 5, "unknown function 'tahn'. Did you mean 'tan' or 'tanh'"),
+        ("x +", 4, "the text ends where a number, a name or a parenthesis should be"),
+        ("2x", 2, "Multiplication is written with *"),
+        ("x y", 3, "Multiplication is written with *"),
+        ("max(x)", 1, "max takes 2 arguments, not 1"),
+        ("tanh(x, 1)", 1, "tanh takes 1 argument, not 2"),
+        ("x * alpah", 5, "unknown name 'alpah'. Did you mean 'alpha'"),
+        ("x * )", 5, "there is ')' where a number"),
+        ("((x", 4, "the text ends where ')' should be"),
+        ("x $ 2", 3, "'$' has no meaning here"),
+        ("tanh", 1, "tanh needs its argument"),
+        ("chain(x, 2)", 1, "unknown function 'chain'"),
+        ("1e99 * x", 1, "too large"),
+        ("x.real", 2, "'.' has no meaning here"),
+        ("__import__(x)", 1, "unknown function '__import__'"),
+        ("f('os')", 3, "has no meaning here"),
+        ("", 1, "it is empty"),
+    ],
+)
+def test_what_is_no_formula_is_refused_with_its_place(text: str, position: int, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse(text, names=("alpha",))
+    message = str(caught.value)
+    assert f"at position {position}:" in message
+    assert said in message
+    assert message.splitlines()[-1].index("^") == 4 + position - 1
+
+
+@pytest.mark.parametrize("text", ["(" * 10_000 + "x" + ")" * 10_000, "-" * 1000 + "x", "x" * 3000, "x^" * 900 + "x"])
+def test_a_hostile_formula_is_refused_at_once(text: str) -> None:
+    with pytest.raises(RecipeError):
+        parse(text, names=())
+
+
+def test_a_long_formula_stays_small_when_it_is_differentiated_twice() -> None:
+    text = "x"
+    for _ in range(40):
+        text = f"tanh({text})"
+    node = parse(text)
+    assert len(list(walk(derive(derive(node))))) < 40 * len(list(walk(node)))
+
+
+def test_what_is_not_text_is_refused() -> None:
+    with pytest.raises(RecipeError, match="is text, not int"):
+        parse(3)  # type: ignore[arg-type]
+
+
+def test_equal_formulas_are_one_object() -> None:
+    assert parse("x * tanh( x )") is parse("x*tanh(x)")
+    assert number(0.0) is not number(-0.0)
+
+
+def test_free_names_and_their_replacement() -> None:
+    node = parse("a * x + sin(b * x)")
+    assert free_names(node) == ("a", "b", "x")
+    assert str(replace(node, {"a": number(2), "b": parse("x + 1")})) == "2 * x + sin((x + 1) * x)"
+
+
+NAMES = ("x", "a", "b")
+UNARY = ("neg", "exp", "tanh", "sqrt", "abs", "relu", "log")
+BINARY = ("add", "sub", "mul", "div", "pow", "gt", "ge", "max")
+
+
+def nodes() -> st.SearchStrategy[Node]:
+    leaf = st.sampled_from(NAMES).map(name) | st.sampled_from((0.0, 1.0, 2.0, 0.5, 1e-7, 123456.789)).map(number)
+    return st.recursive(
+        leaf,
+        lambda inner: (
+            st.builds(call, st.sampled_from(UNARY), inner) | st.builds(call, st.sampled_from(BINARY), inner, inner)
+        ),
+        max_leaves=12,
+    )
+
+
+@given(nodes())
+@settings(deadline=None, max_examples=200)
+def test_text_and_tree_go_round(node: Node) -> None:
+    read = parse(str(node))  # "-2" is the number -2 and not minus 2
+    assert parse(str(read)) is read
+    values = {"x": 0.7, "a": 1.3, "b": -0.4}
+    left, right = (on_array(n, **values) for n in (node, read))
+    np.testing.assert_array_equal(left, right)
+
+
+# -- tables ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_function_is_known_to_every_table() -> None:
+    assert set(TORCH) == set(PLAIN) == set(ALL)
+
+
+@pytest.mark.parametrize("function", ALL)
+def test_a_function_of_floats_is_the_same_in_torch(function: str) -> None:
+    draw = random.Random(0)
+    count = len(ALL[function].arguments)
+    names = [f"u{i}" for i in range(count)]
+    node = call(function, *map(name, names))
+    for _ in range(50):
+        given = [draw.uniform(-3, 3) for _ in names]
+        ours = value_of(function, *given)
+        theirs = float(on_array(node, **{n: np.array(g) for n, g in zip(names, given, strict=True)}))
+        assert ours == pytest.approx(theirs, rel=1e-12, abs=1e-15, nan_ok=True)
+
+
+@pytest.mark.parametrize("function", [f for f in ALL if f not in ("saturate", "gt", "ge", "sign")])
+def test_a_derivative_in_the_table_is_the_limit_of_differences(function: str) -> None:
+    count = len(ALL[function].arguments)
+    names = [f"u{i}" for i in range(count)]
+    node = call(function, *map(name, names))
+    draw = random.Random(1)
+    for _ in range(20):
+        point = {n: draw.uniform(0.2, 1.4) for n in names}
+        for n in names:
+            above, below = (float(on_array(node, **{**point, n: point[n] + h})) for h in (1e-6, -1e-6))
+            slope = float(on_array(guarded(derive(node, n)), **point))
+            assert slope == pytest.approx((above - below) / 2e-6, rel=1e-6, abs=1e-8)
+
+
+# -- simplification -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "simple"),
+    [
+        ("x * tanh(log(1 + exp(x)))", "x * tanh(softplus(x))"),
+        ("x / (1 + exp(-1.702 * x))", "x * sigmoid(1.702 * x)"),
+        ("0.5 * x * (1 + erf(x / sqrt(2)))", "x * Phi(x)"),
+        ("(exp(x) - exp(-x)) / (exp(x) + exp(-x))", "tanh(x)"),
+        ("max(0, x)", "relu(x)"),
+        ("exp(x) - 1", "expm1(x)"),
+        ("x^2 + 0 * x", "square(x)"),
+        ("where(2 > 1, x, 0)", "x"),
+        ("--x * 1", "x"),
+        ("2 * (3 * x)", "6 * x"),
+        ("1 - tanh(x)^2", "square(sech(x))"),
+    ],
+)
+def test_known_forms_become_the_stable_ones(text: str, simple: str) -> None:
+    assert str(simplify(parse(text))) == simple
+
+
+@given(nodes())
+@settings(deadline=None, max_examples=300)
+def test_simplifying_settles_and_changes_no_value_beyond_rounding(node: Node) -> None:
+    simple = simplify(node)
+    assert simplify(simple) is simple
+    x = np.linspace(-2.03, 2.05, 41)
+    with np.errstate(all="ignore"):
+        before, after, beside = (
+            on_array(n, x=x + d, a=1.3, b=-0.4) for n, d in ((node, 0), (simple, 0), (node, 1e-13))
+        )
+        bound = 1e-9 * (1 + np.abs(before)) + 1e3 * np.abs(beside - before)
+        near = np.abs(after - before) <= bound
+    assert near[np.isfinite(before) & np.isfinite(beside) & (np.abs(before) < 1e100)].all()
+
+
+# -- bounds ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [("x^2", 0, 1e8), ("x^3", -1e12, 1e12), ("sigmoid(x)", 0, 1), ("abs(x) + 1", 1, 10_001), ("clip(x, -1, 2)", -1, 2)],
+)
+def test_bounds_hold_what_a_formula_can_reach(text: str, low: float, high: float) -> None:
+    assert bounds(simplify(parse(text))) == Interval(low, high)
+
+
+def test_only_what_can_overflow_is_guarded() -> None:
+    assert "saturate" in str(guarded(parse("x * tanh(exp(x))")))
+    assert str(guarded(parse("x * sigmoid(x)"))) == "x * sigmoid(x)"
+    assert bounds(parse("1 / x")).pole
+    assert not bounds(parse("1 / (1 + x^2)")).pole
