@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -47,6 +48,7 @@ class Activation(Entry[nn.Module]):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "ranges", MappingProxyType(dict(self.ranges)))
+        object.__setattr__(self, "make", _signed(self.make, self.name))
 
     @property
     def gates(self) -> bool:
@@ -86,6 +88,18 @@ class Activations(Catalogue[nn.Module]):
 
     def __iter__(self) -> Iterator[Activation]:
         return (self[name] for name in self.names)
+
+
+def _signed(make: Callable[..., nn.Module], name: str) -> Callable[..., nn.Module]:
+    """A maker whose modules know the entry that they came from: surgery calls them by its name, whatever they are inside."""
+
+    @functools.wraps(make)
+    def signed(*args: Any, **params: Any) -> nn.Module:
+        made = make(*args, **params)
+        made.catalogue_name = name  # type: ignore[assignment]
+        return made
+
+    return signed
 
 
 def of_formula(formula: str) -> Callable[..., nn.Module]:

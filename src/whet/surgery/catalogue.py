@@ -142,8 +142,8 @@ def canonical(name: str) -> str:
 
 
 def name_of(module: nn.Module) -> str | None:
-    """The name of the entry whose module, with the same settings or with the defaults, looks like this one."""
-    return _by_looks().get(_looks(module))
+    """The name of the entry that made this module, or whose module with the defaults looks like it."""
+    return getattr(module, "catalogue_name", None) or _by_looks().get(_looks(module))
 
 
 def _looks(module: nn.Module) -> str:
