@@ -28,7 +28,7 @@ from whet.surgery import source
 from whet.surgery.frames import Span
 from whet.surgery.source import Text
 
-Form = Literal["call", "method", "operator", "formula", "guarded", "watched", "whole"]
+Form = Literal["call", "method", "operator", "formula", "guarded", "picked", "watched", "whole"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Cut:
     """Of the method's text: the cut fits this text only."""
     trail: tuple[tuple[str, Span | None], ...] = ()
     """For `watched`: every function on the way to the call, by name and expression."""
+    is_method: bool = False
     tap: bool = False
     """The child is also given the expression itself, as a function of its tensor: `self.relu_0(h, lambda t: F.relu(t))`."""
 
@@ -85,34 +86,60 @@ def _written(node: ast.AST, cut: Cut, own: str) -> ast.AST:
     if cut.form == "guarded":
         assert isinstance(node, ast.Call)
         return ast.Call(child, [node.func, *node.args], node.keywords)
+    if cut.form == "picked":
+        assert isinstance(node, ast.Call)
+        given = arguments(node, cut)
+        return ast.Call(child, [_of_all(node, given), *given] if cut.tap else given, [])
     tensor = ast.Name(cut.root, ast.Load()) if cut.form == "formula" else tensor_of(node, cut)
     call = ast.Call(child, [tensor, _as_function(node, tensor, cut)] if cut.tap else [tensor], [])
     return ast.Assign([node.target], call) if isinstance(node, ast.AugAssign) else call
 
 
+def arguments(node: ast.Call, cut: Cut) -> list[ast.expr]:
+    """All arguments of a call in order; first the tensor whose method it is, if it is one."""
+    receiver = [node.func.value] if cut.is_method and isinstance(node.func, ast.Attribute) else []
+    return [*receiver, *node.args, *(k.value for k in node.keywords)]
+
+
+def _of_all(node: ast.Call, given: list[ast.expr]) -> ast.Lambda:
+    """`lambda a0, a1: torch.maximum(a0, a1)` for torch.maximum(zero, x)."""
+    names = [f"argument_{i}" for i in range(len(given))]
+    body = _with(node, {id(part): ast.Name(name, ast.Load()) for part, name in zip(given, names, strict=True)})
+    assert isinstance(body, ast.expr)
+    return ast.Lambda(ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, []), body)
+
+
 def _as_function(node: ast.AST, tensor: ast.expr, cut: Cut) -> ast.Lambda:
     """`lambda t: F.relu(t)` for F.relu(h), and `lambda x: x * torch.sigmoid(x)` for a formula of x."""
     name = cut.root if cut.form == "formula" else "tensor_"
-    body = _with(node, tensor, ast.Name(name, ast.Load())) if cut.form != "formula" else node
+    body = _with(node, {id(tensor): ast.Name(name, ast.Load())}) if cut.form != "formula" else node
     if isinstance(body, ast.AugAssign):
-        body = ast.BinOp(ast.Name(name, ast.Load()), body.op, body.value)
+        method = ast.Attribute(ast.Name(name, ast.Load()), IN_PLACE[type(body.op)], ast.Load())
+        body = ast.Call(method, [body.value], [])
     assert isinstance(body, ast.expr)
     return ast.Lambda(ast.arguments([], [ast.arg(name)], None, [], [], None, []), body)
 
 
-def _with(node: ast.AST, old: ast.expr, new: ast.expr) -> ast.AST:
-    """The node, with one part exchanged."""
+IN_PLACE: dict[type[ast.operator], str] = {
+    ast.Add: "__iadd__",
+    ast.Sub: "__isub__",
+    ast.Mult: "__imul__",
+    ast.Div: "__itruediv__",
+}
+"""What `x *= y` calls."""
 
-    class Put(ast.NodeTransformer):
-        def visit(self, inner: ast.AST) -> Any:
-            return new if inner is old else self.generic_visit(inner)
 
-    return Put().visit(_shallow(node, old))
-
-
-def _shallow(node: ast.AST, kept: ast.AST) -> ast.AST:
-    """A copy of the node in which `kept` is the same object."""
-    return copy.deepcopy(node, {id(kept): kept})
+def _with(node: ast.AST, new: dict[int, ast.expr]) -> ast.AST:
+    """A copy of the node with parts exchanged, by identity."""
+    if id(node) in new:
+        return new[id(node)]
+    made = copy.copy(node)
+    for field, value in ast.iter_fields(node):
+        if isinstance(value, ast.AST):
+            setattr(made, field, _with(value, new))
+        elif isinstance(value, list):
+            setattr(made, field, [_with(v, new) if isinstance(v, ast.AST) else v for v in value])
+    return made
 
 
 def tensor_of(node: ast.AST, cut: Cut) -> ast.expr:
@@ -128,8 +155,15 @@ def tensor_of(node: ast.AST, cut: Cut) -> ast.expr:
     return next(k.value for k in node.keywords if k.arg in ("input", "x", "inputs", cut.root))
 
 
+def changed_class(module: nn.Module, cuts: tuple[Cut, ...]) -> type:
+    """The class for this module whose methods have these cuts."""
+    kind: Any = type(module)
+    made: type = with_cuts(kind, cuts)
+    return made
+
+
 @cache
-def with_cuts(kind: type, cuts: tuple[Cut, ...]) -> type:
+def with_cuts(kind: type, cuts: tuple[Cut, ...]) -> Any:
     """The subclass of `kind` whose methods have these cuts; the same one each time."""
     methods = {name: _method(kind, name, [c for c in cuts if c.method == name]) for name in {c.method for c in cuts}}
     body = {**methods, "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
@@ -192,12 +226,15 @@ def find_function(function: Any, accept: Callable[[CodeType], bool], depth: int 
 
 
 def _reduce(self: nn.Module, protocol: Any) -> Any:
-    made = type(self)._whet_plain.__reduce_ex__(self, protocol)
-    return (_reborn, (type(self)._whet_plain, type(self)._whet_cuts), *made[2:])
+    kind: Any = type(self)
+    if "_whet_cuts" not in vars(kind):  # somebody's own subclass of a changed class
+        return kind._whet_plain.__reduce_ex__(self, protocol)
+    made = kind._whet_plain.__reduce_ex__(self, protocol)
+    return (_reborn, (kind._whet_plain, kind._whet_cuts), *made[2:])
 
 
 def _reborn(plain: type, layers: tuple[tuple[Cut, ...], ...]) -> Any:
-    kind = plain
+    kind: Any = plain
     for cuts in layers:
         kind = with_cuts(kind, cuts)
     return kind.__new__(kind)

@@ -64,11 +64,16 @@ def _compared(path: str, old: nn.Module, new: nn.Module) -> Iterator[Changed]:
 
 def _new_cuts(old: type, new: type) -> list[Cut] | None:
     """The cuts that the new class has beyond the old one; None if it is another class."""
-    plain, layers = getattr(new, "_whet_plain", new), getattr(new, "_whet_cuts", ())
-    had = getattr(old, "_whet_cuts", ())
-    if getattr(old, "_whet_plain", old) is not plain or layers[: len(had)] != had:
+    (plain, had), (new_plain, has) = _origin(old), _origin(new)
+    if new_plain is not plain or has[: len(had)] != had:
         return None
-    return [cut for cuts in layers[len(had) :] for cut in cuts]
+    return [cut for cuts in has[len(had) :] for cut in cuts]
+
+
+def _origin(kind: type) -> tuple[type, tuple[Any, ...]]:
+    """The class before any cut, and the cuts."""
+    own = vars(kind)
+    return own.get("_whet_plain", kind), own.get("_whet_cuts", ())
 
 
 def check_state(model: nn.Module, new: nn.Module, changed: list[Changed]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
@@ -66,7 +66,7 @@ class Event:
     weighs: bool = False
     """A softmax takes its result: it bounds attention scores, or a model's logits."""
     used: bool = False
-    """Some later call was given its result."""
+    """The model's result depends on it."""
     read_later: bool = False
     """It overwrote its input, and somebody looked at that input afterwards."""
     channel_dim: int = 1
@@ -84,7 +84,6 @@ class Witness(TorchFunctionMode):
         self.current: list[str] | None = None
         self.overwritten: dict[int, list[Event]] = {}
         self.kept: list[Any] = []
-        self.results: dict[int, Event] = {}
         self.lines = Lines()
         self.compositions: list[tuple[Composition, frames.Step, str]] = []
         """What is spelt out, the expression that ends it, and the name that its root has there."""
@@ -96,7 +95,6 @@ class Witness(TorchFunctionMode):
         if isinstance(function, torch._ops.OpOverload | torch._ops.OpOverloadPacket) or _is_getter(function):
             return function(*args, **kwargs)
         self._notice_reading(function, args, kwargs)
-        self._notice_use([args, kwargs])
         what = vocabulary.recognise(function, args, kwargs)
         in_place = what is not None and vocabulary.is_in_place(function, args, kwargs)
         position = vocabulary.position_of(what, args)
@@ -104,7 +102,8 @@ class Witness(TorchFunctionMode):
         before = first.clone() if in_place and first is not None else first
         with self.kernels.asleep():
             lines = self.lines.lines_in(args)
-        self.current = kernels = []
+        kernels: list[str] = []
+        self.current = kernels
         try:
             output = function(*args, **kwargs)
         finally:
@@ -114,6 +113,7 @@ class Witness(TorchFunctionMode):
             what = what or _from_kernels(function, kernels)
             event = self._event(what, function, before, in_place, kernels, sys._getframe(1))
         if event:
+            event.position = position
             event.output = output = self._apart(event, output) if in_place else output
             self._mark(event)
         with self.kernels.asleep():
@@ -163,6 +163,7 @@ class Witness(TorchFunctionMode):
         event.whole, event.channel_dim = True, self.kernels.channels.dim_of(first)
         for tensor in sample.tensors_in(output):
             self.kernels.note(tensor)
+            self.kernels.flow.append(({key_of(tensor)}, {key_of(t) for t in sample.tensors_in(given)}))
         self.events.append(event)
         self._mark(event)
 
@@ -182,23 +183,20 @@ class Witness(TorchFunctionMode):
                 for event in self.overwritten.get(key_of(tensor), ()):
                     event.read_later = True
 
-    def _notice_use(self, given: Any) -> None:
-        for tensor in sample.tensors_in(given):
-            if id(tensor) in self.results:
-                self.results[id(tensor)].used = True
-
     def _mark(self, event: Event) -> None:
         for tensor in sample.tensors_in(event.output):
-            self.results[id(tensor)] = event
             self.kernels.marks.setdefault(key_of(tensor), set()).add(event)
             self.kept.append(tensor)
 
     def finish(self, output: Any) -> None:
-        """Mark the events whose result is the model's own."""
+        """Mark the events whose result is the model's own, and those that it depends on."""
         for tensor in sample.tensors_in(output):
             for event in self.kernels.marks.get(key_of(tensor), ()):
                 event.is_output = True
             self._notice_reading(None, [tensor], {})
+        alive = self.kernels.behind(key_of(t) for t in sample.tensors_in(output))
+        for event in self.events:
+            event.used |= any(key_of(t) in alive for t in sample.tensors_in(event.output))
 
 
 class Kernels(TorchDispatchMode):
@@ -211,6 +209,8 @@ class Kernels(TorchDispatchMode):
         """Memory that depends on the input, kept alive so that no other tensor takes its place."""
         self.marks: dict[int, set[Event]] = {}
         self.channels = Channels()
+        self.flow: list[tuple[set[int], set[int]]] = []
+        """For each kernel in turn, the memory that it wrote and that it read."""
         self.awake = True
 
     @contextlib.contextmanager
@@ -222,6 +222,14 @@ class Kernels(TorchDispatchMode):
         finally:
             self.awake = True
 
+    def behind(self, results: Iterable[int]) -> set[int]:
+        """All memory on which these pieces of memory depend, themselves included."""
+        alive = set(results)
+        for written, read in reversed(self.flow):
+            if written & alive:
+                alive |= read
+        return alive
+
     def note(self, tensor: Tensor) -> None:
         """From here on this tensor depends on the model's input."""
         self.reached[key_of(tensor)] = tensor
@@ -232,8 +240,10 @@ class Kernels(TorchDispatchMode):
         inputs = list(sample.tensors_in([args, kwargs or {}], 3))
         if not self.awake or name in _FRESH or not any(key_of(t) in self.reached for t in inputs):
             return output
-        for tensor in sample.tensors_in(output, 3):
+        outputs = list(sample.tensors_in(output, 3))
+        for tensor in outputs:
             self.note(tensor)
+        self.flow.append(({key_of(t) for t in outputs}, {key_of(t) for t in inputs}))
         self._follow_gates(name, inputs, output)
         self.channels.follow(name, args, inputs, output)
         what = vocabulary.kernel_name(function, args)
@@ -298,7 +308,8 @@ def _helper(frame: Any) -> tuple[Any, str, dict[str, Any]] | None:
     if len(tensors) != 1 or not plain:
         return None
     function = stranger if isinstance(stranger, nn.Module) else _function_of(code)
-    return function and (function, tensors[0], {n: v for n, v in values.items() if n != tensors[0]})
+    others = {n: v for n, v in values.items() if n != tensors[0]}
+    return None if function is None else (function, tensors[0], others)
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
 
@@ -40,6 +40,18 @@ class WriteBack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.copy_(self.function(x.clone()))
+
+
+class Pick(nn.Module):
+    """For a call whose other arguments have to be computed as before, though the new function does without them."""
+
+    def __init__(self, function: nn.Module, position: int) -> None:
+        super().__init__()
+        self.function = function
+        self.position = position
+
+    def forward(self, *args: Any) -> Any:
+        return self.function(args[self.position])
 
 
 class Guard(nn.Module):
@@ -122,7 +134,7 @@ class Operation:
         """Add to `children` how the owner's code has to be changed, at run time only if `watched`, and what it will call."""
         made = self._cut(free_name(self.owner, self.place.what, {c.child for c in children}), watched)
         if made.form != "guarded":
-            children[made] = self.new
+            children[made] = Pick(self.new, made.position) if made.form == "picked" else self.new
             return made
         shared = next((c for c in children if (c.method, c.span, c.form) == (made.method, made.span, made.form)), made)
         guard = children.setdefault(shared, Guard())
@@ -137,7 +149,9 @@ class Operation:
             return self._watched(child)
         span = cuts.shifted(site.span, -site.method.co_firstlineno)
         digest = cuts.digest_of(text)
-        return Cut(self.method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
+        is_method = self.place.how == "method"
+        made = Cut(self.method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
+        return replace(made, is_method=is_method)
 
     @property
     def method(self) -> str:
@@ -174,7 +188,8 @@ def form_of(place: Place, node: ast.AST | None, kind: type, method: str) -> Form
     if node is None or _hides_self(source.text_of(site.method), site.method.co_varnames[0]):
         return None
     if place.how == "formula":
-        return "formula" if not isinstance(node, ast.AugAssign) or _target(node) == site.root else None
+        whole = not isinstance(node, ast.AugAssign) or (_target(node) == site.root and type(node.op) in cuts.IN_PLACE)
+        return "formula" if whole else None
     if isinstance(node, ast.BinOp):
         return "operator" if isinstance(node.op, ast.Pow) and place.what in ("pow", "square") else None
     return _form_of_call(place, node, kind, method) if isinstance(node, ast.Call) else None
@@ -187,13 +202,21 @@ def _form_of_call(place: Place, node: ast.Call, kind: type, method: str) -> Form
         return None
     if place.how == "method":
         named = isinstance(node.func, ast.Attribute) and node.func.attr == (site.called or place.what)
-        return "method" if named or place.count == 0 else None
+        return _plain_or_picked("method", node, site) if named or place.count == 0 else None
     function = find_function(getattr(kind, method), lambda code: code is site.method)
     called = unreached.resolved(node.func, function) if function else None
     if called is None:
         return "guarded" if node.args and site.position == 0 and site.function is not None else None
     known = called is site.function or vocabulary.plain_name(called) == place.what or place.count == 0
-    return "call" if known and (node.args or node.keywords) else None
+    return _plain_or_picked("call", node, site) if known and (node.args or node.keywords) else None
+
+
+def _plain_or_picked(form: Form, node: ast.Call, site: Site) -> Form:
+    """`form`, unless the other arguments are calls themselves, which have to be made."""
+    plain = Cut("", "", form, position=site.position, is_method=form == "method")
+    tensor = cuts.tensor_of(node, plain)
+    others = [a for a in cuts.arguments(node, plain) if a is not tensor]
+    return "picked" if any(isinstance(n, ast.Call) for other in others for n in ast.walk(other)) else form
 
 
 def _target(node: ast.AugAssign) -> str:
@@ -226,7 +249,7 @@ def free_name(owner: nn.Module, what: str, taken: set[str] | None = None) -> str
 def apply_cuts(owner: nn.Module, children: dict[Cut, nn.Module]) -> list[Undo]:
     """Give the owner changed code and the children that it calls; returns what takes it back."""
     undos = [changes.add_child(owner, cut.child, child) for cut, child in children.items()]
-    return [*undos, changes.set_class(owner, cuts.with_cuts(type(owner), tuple(children)))]
+    return [*undos, changes.set_class(owner, cuts.changed_class(owner, tuple(children)))]
 
 
 def take_after(new: nn.Module, old: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Literal
@@ -76,3 +77,8 @@ class Place:
         seen = f"{self.count}x {'x'.join(map(str, self.shape))}" if self.shape is not None else "not reached"
         role = "" if self.role == "activation" else f", {self.role}"
         return f"{self.where}: {self.what} ({self.how}{role}), {seen}"
+
+
+def snake(name: str) -> str:
+    """A class's name as a function's: "QuickGelu" -> "quick_gelu"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

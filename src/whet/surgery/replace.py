@@ -125,7 +125,7 @@ def _replaced_whole(operation: Operation, places: list[Place], wanted: list[Plac
 
 def _all_meant(operation: Operation, name: str, places: list[Place], wanted: list[Place]) -> bool:
     """Whether every place where the owner calls this attribute is to be replaced."""
-    others = [p for p in places if p.path == operation.place.path and p.site and p.how == "call" and p.how != "kernel"]
+    others = [p for p in places if p.path == operation.place.path and p.site and p.how == "call"]
     users = [p for p in others if Operation(operation.model, p, operation.new).attribute() == name]
     return all(any(u is w for w in wanted) for u in users)
 
@@ -164,9 +164,10 @@ def confirm(model: nn.Module, operations: list[Operation], sample: Any) -> None:
     for operation in operations:
         note = functools.partial(_note_call, called, id(operation.new))
         twins[id(operation.new)].register_forward_hook(note)
-    for training in (model.training, not model.training):
-        with samples.quietly(training, copied), contextlib.suppress(UserError):
-            samples.run(copied, sample)
+    with samples.quietly(model.training, copied):
+        samples.run(copied, sample)
+    with samples.quietly(not model.training, copied), contextlib.suppress(UserError):
+        samples.run(copied, sample)
     for operation in operations:
         if id(operation.new) not in called:
             raise operate.refusal(operation.place, "the new function was not called there")

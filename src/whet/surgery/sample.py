@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import random
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from whet.errors import UserError, WhetError
 
@@ -108,7 +109,8 @@ def check(model: Any) -> nn.Module:
                 f"{called} is a TorchScript module, whose code is fixed.",
                 "Do the surgery first, then torch.jit.script or trace the result.",
             )
-        if any(isinstance(p, UninitializedTensorMixin) for p in module.parameters(recurse=False)):
+        own = itertools.chain(module.parameters(recurse=False), module.buffers(recurse=False))
+        if any(isinstance(t, UninitializedParameter | UninitializedBuffer) for t in own):
             raise UserError(
                 f"{called} ({type(module).__name__}) has no weights yet.",
                 "Run the model once, so that its lazy layers see their input, and come again.",

@@ -17,7 +17,7 @@ from whet.surgery.compositions import name_of_values
 from whet.surgery.frames import Step
 from whet.surgery.modules import is_own
 from whet.surgery.observe import Event
-from whet.surgery.places import How, Place, Role, Site
+from whet.surgery.places import How, Place, Role, Site, snake
 
 FUSED = {
     "LSTM": ("sigmoid", "tanh"),
@@ -51,11 +51,11 @@ class Layer:
 
     def _name(self, events: list[Event]) -> str:
         if is_own(self.module):
-            return catalogue.name_of(self.module) or _snake(type(self.module).__name__)
+            return catalogue.name_of(self.module) or snake(type(self.module).__name__)
         single = events[0].what if len({(e.what, e.steps) for e in events}) == 1 else None
         if type(self.module).__module__.startswith("torch.nn."):
-            return single or _snake(type(self.module).__name__)
-        return self._by_values(events[0]) or _snake(type(self.module).__name__)
+            return single or snake(type(self.module).__name__)
+        return self._by_values(events[0]) or snake(type(self.module).__name__)
 
     def _by_values(self, event: Event) -> str | None:
         x = torch.linspace(-3, 3, 61)
@@ -82,7 +82,8 @@ class Formula:
     root: str
 
     def places(self, events: list[Event]) -> Iterable[Place]:
-        yield _place(events, self.what, "formula", self.step, root=self.root)
+        place = _place(events, self.what, "formula", self.step, root=self.root)
+        yield replace(place, stale=isinstance(_node(events[0], self.step), ast.AugAssign))
 
 
 @dataclass(frozen=True)
@@ -157,21 +158,20 @@ def _place(
 def _how(event: Event) -> How:
     if event.by_kernel:
         return "kernel"
-    step = event.steps[event.own - 1]
-    text = source.text_of(event.steps[0].code)
-    node = source.at(text.tree, step.span) if text and step.span else None
+    node = _node(event, event.steps[event.own - 1])
     if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare | ast.AugAssign):
         return "operator"
     return "method" if _is_method(event.function) else "call"
 
 
+def _node(event: Event, step: Step) -> ast.AST | None:
+    text = source.text_of(event.steps[0].code)
+    return source.at(text.tree, step.span) if text and step.span else None
+
+
 def _is_method(function: Any) -> bool:
     name = getattr(function, "__name__", "")
     return isinstance(function, MethodDescriptorType) or getattr(Tensor, name, None) is function
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def role_of(events: list[Event], what: str) -> Role:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType, FunctionType
@@ -17,9 +18,11 @@ import torch
 from torch import nn
 
 from whet.surgery import source, vocabulary
+from whet.surgery.compositions import name_of_values
 from whet.surgery.frames import Span, Step
 from whet.surgery.modules import every_module
-from whet.surgery.places import Place, Site
+from whet.surgery.places import Place, Site, snake
+from whet.surgery.pointwise import maps_each
 
 _METHODS = vocabulary.words("relu relu_ sigmoid sigmoid_ tanh tanh_ hardshrink prelu")
 """Of tensors, and of hardly anything else."""
@@ -33,6 +36,9 @@ def places(model: nn.Module, seen: list[Place], visited: set[tuple[str, Step]]) 
         if isinstance(module, nn.Module) and path not in active and (what := _idle_layer(module)):
             found.append(Place(path, what, "module", "activation", 0, None))
         if not type(module).__module__.startswith(("torch.", "whet.activations")):
+            if path not in active and (what := _own_layer(path, module)):
+                found.append(Place(path, what, "module", "activation", 0, None))
+                continue
             spans = {(s.code.co_filename, s.span) for owner, s in visited if owner == path and s.span}
             found += _in_code(path, module, spans)
     return found
@@ -45,6 +51,18 @@ def _idle_layer(module: nn.Module) -> str | None:
     name = vocabulary.SPELLINGS.get(lower, lower)
     name = {"leakyrelu": "leaky_relu"}.get(name, name)
     return name if name in vocabulary.ACTIVATIONS else None
+
+
+def _own_layer(path: str, module: nn.Module) -> str | None:
+    """The name of a layer that somebody wrote and that does nothing but map each number; None if it does other things."""
+    if any(True for _ in module.children()) or not any(True for _ in _in_code(path, module, set())):
+        return None
+    x = torch.linspace(-3, 3, 61)
+    copied = copy.deepcopy(module).eval()
+    if not maps_each(copied, x):
+        return None
+    with torch.no_grad():
+        return name_of_values(x, copied(x.clone())) or snake(type(module).__name__)
 
 
 def _in_code(path: str, module: nn.Module, visited: set[tuple[str, Span]]) -> Iterator[Place]:

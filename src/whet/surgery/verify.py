@@ -28,7 +28,7 @@ from whet.surgery import sample as samples
 from whet.surgery.difference import Changed, Unproven, changed_places, check_state
 from whet.surgery.find import find
 from whet.surgery.modules import every_module, module_at
-from whet.surgery.operate import Guard, WriteBack
+from whet.surgery.operate import Guard, Pick, WriteBack
 from whet.surgery.record import Call, Recorder, digests, paths_of
 
 
@@ -62,7 +62,7 @@ def verify(model: nn.Module, new: nn.Module, *, sample: Any) -> Proof:
 
 def _only_non_linearities(model: nn.Module, changed: list[Changed], sample: Any) -> None:
     layers = [c.path for c in changed if not c.child]
-    known = {place.path for place in find(model, sample)} if layers else set()
+    known = {place.path for place in find(model, sample) if place.how == "module"} if layers else set()
     for path in layers:
         if path not in known:
             kind = type(module_at(model, path)).__name__
@@ -84,11 +84,13 @@ def _compare(model: nn.Module, new: nn.Module, changed: list[Changed], sample: A
 
 def _function_at(new: nn.Module, changed: Changed) -> nn.Module:
     module = module_at(new, changed.new_path)
-    return module.functions[changed.turn] if isinstance(module, Guard) else module
+    if isinstance(module, Guard):
+        return module.functions[changed.turn]
+    return module.function if isinstance(module, Pick) else module
 
 
 def _run(model: nn.Module, places: list[Watched], sample: Any, training: bool) -> Recorder:
-    modules = {path: m for path, m in every_module(model) if not isinstance(m, Tap | Guard)}
+    modules = {path: m for path, m in every_module(model) if not isinstance(m, Tap | Guard | Pick)}
     recorder = Recorder(paths_of(modules))
     for place in places:
         place.attach(recorder)
@@ -123,6 +125,14 @@ class Tap(nn.Module):
         return function(tensor)
 
 
+class TapPick(Pick):
+    """A Pick whose function is a Tap: it is also given the old function of all the arguments."""
+
+    def forward(self, old: Callable, *args: Any) -> Any:
+        before, after = args[: self.position], args[self.position + 1 :]
+        return self.function(args[self.position], lambda tensor: old(*before, tensor, *after))
+
+
 class TapGuard(Guard):
     """A Guard whose functions are Taps: it hands the call on with all its arguments."""
 
@@ -140,7 +150,7 @@ def mirrored(model: nn.Module, changed: list[Changed]) -> tuple[nn.Module, list[
         made = tuple({replace(p.cut, tap=p.cut.form not in ("guarded", "whole")): None for p in group if p.cut})
         if made:
             owner = module_at(model, path)
-            changes.set_class(owner, cuts.with_cuts(type(owner), made))
+            changes.set_class(owner, cuts.changed_class(owner, made))
     return model, taps
 
 
@@ -155,7 +165,8 @@ def _tap(owner: nn.Module, place: Changed) -> nn.Module:
     else:
         tap = Tap()
     if place.cut is None or place.cut.form != "guarded":
-        changes.add_child(owner, place.child, tap)
+        picks = place.cut is not None and place.cut.form == "picked"
+        changes.add_child(owner, place.child, TapPick(tap, place.cut.position) if picks and place.cut else tap)
         return tap
     if place.child not in owner._modules:
         changes.add_child(owner, place.child, TapGuard())

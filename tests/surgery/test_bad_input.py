@@ -1,0 +1,66 @@
+"""What can't be done is said in one line, and then nothing was done."""
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from networks import case
+from test_find import Raw
+from torch import nn
+
+from whet import surgery
+from whet.errors import UnknownName, UserError
+
+X = torch.randn(2, 4)
+
+
+def scripted() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.Sequential(nn.Linear(4, 4), torch.jit.script(nn.Sequential(nn.ReLU())))
+
+
+BAD: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "linear map": (lambda: nn.Linear(4, 4), "gelu", {}),
+    "TorchScript": (scripted, "gelu", {}),
+    "'0' (LazyLinear) has no weights yet": (lambda: nn.Sequential(nn.LazyLinear(3), nn.ReLU()), "gelu", {}),
+    "'gelux'. Did you mean 'gelu'": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "gelux", {}),
+    "fails on this sample (float32 (2, 4))": (lambda: nn.Sequential(nn.Linear(5, 4), nn.ReLU()), "gelu", {}),
+    "No place": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "gelu", {"where": lambda place: False}),
+    "place, activation or role named 'tanj'": (lambda: nn.Sequential(nn.Tanh()), "gelu", {"where": "tanj"}),
+    "is no network": (lambda: 3, "gelu", {}),
+    "is no activation": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), 3.5, {}),
+    "only softmax": (lambda: nn.Sequential(nn.Linear(4, 4), nn.Softmax(1), nn.Linear(4, 4)), "gelu", {}),
+    "changes the number of channels": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "swiglu", {}),
+    "would be another": (
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()),
+        "gelu",
+        {"optimizer": torch.optim.SGD([nn.Parameter(X)], 0.1)},
+    ),
+    "inside compiled code": (Raw, "gelu", {"sample": torch.randn(2, 3)}),
+    "a fused kernel computes it": (lambda: nn.LSTM(4, 4), "gelu", {"where": "recurrent"}),
+}
+
+
+@pytest.mark.parametrize("said", BAD)
+def test_one_clear_line(said: str) -> None:
+    make, new, options = BAD[said]
+    with pytest.raises(UserError) as caught:
+        surgery.replace_activations(make(), new, **{"sample": X, **options})
+    assert "\n" not in str(caught.value)
+    expected = "means none of the" if said == "No place" else said
+    assert expected in str(caught.value)
+
+
+def test_a_refusal_changes_nothing() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), Raw())
+    with pytest.raises(UserError, match="compiled code"):
+        surgery.replace_activations(model, "gelu", sample=torch.randn(2, 3), inplace=True)
+    assert type(model[1]) is nn.ReLU
+
+
+def test_unknown_names_offer_near_ones() -> None:
+    model, x = case("calls")
+    with pytest.raises(UnknownName, match="relu"):
+        surgery.replace_activations(model, "gelu", sample=x, where="rellu")

@@ -1,0 +1,159 @@
+"""find: everything that is computed is found, named and counted, and nothing is run on the model that was given."""
+
+import copy
+from collections import Counter
+
+import pytest
+import torch
+from networks import CASES, case
+from torch import nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from whet import surgery
+from whet.surgery import Place
+
+
+def whats(places: list[Place], role: str = "activation") -> list[str]:
+    return sorted(p.what for p in places if p.role == role and p.count)
+
+
+EXPECTED = {
+    "calls": "gelu relu relu relu relu relu relu6 sigmoid tanh",
+    "overwriting": "relu",
+    "spelt out": "gelu_tanh hardswish mish silu silu",
+    "helped": "elu leaky_relu selu silu",
+    "held": "elu gelu leaky_relu mish relu tanh",
+    "shared": "relu",
+    "branching": "silu softplus tanh",
+    "gating": "relu relu tanh",
+    "written": "elu elu relu relu relu silu",
+    "mapped": "relu",
+    "own layers": "silu tanh",
+    "autoencoder": "leaky_relu relu tanh",
+    "encoder": "relu relu",
+    "transformer": "relu relu",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_activation_is_found_and_named(name: str) -> None:
+    model, x = case(name)
+    assert whats(surgery.find(model, x)) == EXPECTED[name].split()
+
+
+def test_a_place_says_where_how_often_and_on_what_shape() -> None:
+    model, x = case("shared")
+    (place,) = surgery.find(model, x)
+    assert (place.where, place.what, place.how, place.count, place.shape) == ("act", "relu", "module", 4, (4, 6))
+    model, x = case("calls")
+    method = next(p for p in surgery.find(model, x) if p.how == "method")
+    assert method.where.startswith("(model) (networks.py:")
+
+
+def test_clamps_count_as_rectifiers_only_where_they_rectify() -> None:
+    model, x = case("calls")
+    assert whats(surgery.find(model, x), "arithmetic") == ["clamp"]
+
+
+def test_gates_attention_outputs_and_recurrent_kernels_are_told_apart() -> None:
+    model, x = case("gating")
+    assert whats(surgery.find(model, x), "gate") == ["glu", "sigmoid", "sigmoid"]
+    attention = surgery.find(nn.MultiheadAttention(8, 2), (torch.randn(5, 2, 8),) * 3)
+    assert [(p.what, p.role) for p in attention] == [("softmax", "attention")]
+    classifier = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2), nn.Sigmoid())
+    assert whats(surgery.find(classifier, torch.randn(2, 4)), "output") == ["sigmoid"]
+    assert whats(surgery.find(nn.LSTM(4, 3), torch.randn(5, 2, 4)), "recurrent") == ["sigmoid", "tanh"]
+    assert whats(surgery.find(nn.RNN(4, 3, nonlinearity="relu"), torch.randn(5, 2, 4)), "recurrent") == ["relu"]
+
+
+def test_code_that_the_sample_does_not_reach_is_listed() -> None:
+    model, x = case("branching")
+    idle = {(p.what, p.how) for p in surgery.find(model, x) if p.count == 0}
+    assert idle == {("relu", "call"), ("celu", "call"), ("selu", "module")}
+
+
+COUNTED = {"relu", "gelu", "silu", "sigmoid", "tanh", "hardtanh", "elu", "leaky_relu", "softplus", "mish", "hardswish"}
+
+
+class Kernels(TorchDispatchMode):
+    """The independent count: every kernel of these names, whoever calls it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        name = function._schema.name.partition("::")[2].rstrip("_")
+        if name in COUNTED:
+            self.seen[name.replace("hardtanh", "hard_tanh")] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kernel_belongs_to_a_place(name: str) -> None:
+    model, x = case(name)
+    counter = Kernels()
+    with torch.no_grad(), counter, torch.overrides.BaseTorchFunctionMode():
+        model(*x) if isinstance(x, tuple) else model(x)
+    places = [p for p in surgery.find(model, x) if not (name == "branching" and p.what == "softplus")]
+    found = Counter(k for p in places for k in p.kernels)
+    assert {k: n for k, n in found.items() if k in counter.seen} == dict(counter.seen)
+
+
+class Raw(nn.Module):
+    """Calls a kernel by its own name, past everything that a program usually calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.aten.gelu.default(self.layer(x))
+
+
+def test_what_no_call_of_torch_explains_is_found_by_its_kernel() -> None:
+    (place,) = surgery.find(Raw(), torch.randn(2, 3))
+    assert (place.what, place.how) == ("gelu", "kernel")
+
+
+def test_constants_are_no_activations() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.zeros(3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * F.softplus(self.scale) * torch.tanh(torch.ones_like(x))
+
+    assert surgery.find(Scaled(), torch.randn(2, 3)) == []
+
+
+def test_the_model_and_the_random_state_stay_as_they_were() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.ReLU())
+    before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    surgery.find(model.train(), torch.randn(3, 4, generator=torch.Generator().manual_seed(0)))
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert torch.equal(random, torch.get_rng_state())
+    assert all(m.training for m in model.modules())
+
+
+def test_samples_are_tensors_tuples_or_keywords() -> None:
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor, *, y: torch.Tensor) -> torch.Tensor:
+            return F.relu(x) + y
+
+    places = surgery.find(Two(), {"x": torch.randn(3), "y": torch.randn(3)})
+    assert whats(places) == ["relu"]
+
+
+def test_stages_count_how_often_maps_got_smaller() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3, stride=2), nn.ReLU(), nn.Conv2d(2, 2, 1), nn.ReLU()
+    )
+    assert [p.stage for p in surgery.find(model, torch.randn(1, 1, 12, 12))] == [0, 1, 1]
+
+
+def test_lines_for_people() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    assert str(surgery.find(model, torch.randn(2, 4))[0]) == "1: relu (module), 1x 2x4"
