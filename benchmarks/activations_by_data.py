@@ -54,7 +54,7 @@ SETS: dict[str, Callable[[], Data]] = {
     "digits": lambda: whet.load("digits"),
     "waves": waves,
     "concrete": concrete,
-    "california-housing": lambda: whet.load(data_folder("california-housing")),
+    "california-housing": lambda: whet.load(data_folder("california-housing"), target="median_house_value"),
     "adult-income": lambda: whet.load(data_folder("adult-income")),
 }
 

@@ -196,8 +196,8 @@ def explore(run: Run) -> None:
 
 def nearby(run: Run, recipe: Recipe, best_share: float) -> Iterator[Candidate]:
     """What is tried around a recipe, in this order."""
-    hinted = prior.candidates(recipe, prior.hints(run.signs, run.data.domain))
-    return neighbours(recipe, run.order.seed, best_share, hinted)
+    hints = prior.hints(run.signs, run.data.domain, run.data.goal, len(run.parts["train"]))
+    return neighbours(recipe, run.order.seed, best_share, prior.candidates(recipe, hints))
 
 
 def replay(run: Run) -> tuple[list[str], list[Candidate]]:

@@ -348,7 +348,8 @@ def with_prior(run: Run, candidates: list[Candidate]) -> list[Candidate]:
         return prior.started(candidates, lambda: prior.plain_way(parts.model, inputs))
     if len(candidates) == 1 or run.data.domain != "image":
         return candidates
-    return candidates + prior.candidates(candidates[0].recipe, prior.hints(run.signs, run.data.domain))[:1]
+    hints = prior.hints(run.signs, run.data.domain, run.data.goal, len(run.parts["train"]))
+    return candidates + prior.candidates(candidates[0].recipe, hints)[:1]
 
 
 def facts_of(run: Run) -> Facts:

@@ -27,7 +27,9 @@ def profile_of(data: Data, parts: Mapping[str, np.ndarray], seen: Signs | None =
         from whet.data.profile_images import profile as look
     else:
         from whet.data.profile_tables import profile as look
-    return prior.told(look(data, parts), signs(data, parts["train"]) if seen is None else seen, data.domain)
+    seen = signs(data, parts["train"]) if seen is None else seen
+    given = prior.hints(seen, data.domain, data.goal, len(parts["train"]))
+    return prior.told(look(data, parts), seen, given, data.domain)
 
 
 def _split(data: Data) -> dict[str, np.ndarray]:

@@ -17,24 +17,29 @@ from whet.search.first import Candidate, neighbours
 WAVES = Signs(wave=0.4, waved="hour")
 
 
+FEW, MANY = 500, 50_000
+
+
+@pytest.mark.parametrize("rows", [FEW, MANY])
+@pytest.mark.parametrize("goal", ["classify", "regress"])
 @pytest.mark.parametrize("domain", ["image", "table"])
 @pytest.mark.parametrize("signs", [Signs(), WAVES], ids=["plain", "waves"])
-def test_what_is_hinted_at_is_in_the_catalogue_and_comes_once(signs: Signs, domain: str) -> None:
-    named = [h.activation.name for h in prior.hints(signs, domain)]
+def test_what_is_hinted_at_is_in_the_catalogue_and_comes_once(signs: Signs, domain: str, goal: str, rows: int) -> None:
+    named = [h.activation.name for h in prior.hints(signs, domain, goal, rows)]
     assert all(ACTIVATIONS[name].kind in ("fixed", "learned") for name in named)
     assert len(named) == len({*named})
 
 
 def test_a_target_that_swings_calls_for_a_smooth_function_and_names_the_column() -> None:
-    first = prior.hints(WAVES, "table")[0]
+    first = prior.hints(WAVES, "table", "regress", FEW)[0]
     assert whet.activations.facts(first.activation.name).smoothness == float("inf")
     assert "hour" in first.because
-    assert prior.hints(Signs(wave=0.01, waved="hour"), "table")[0] != first
+    assert prior.hints(Signs(wave=0.01, waved="hour"), "table", "regress", FEW)[0] != first
 
 
 def test_a_recipe_is_not_offered_its_own_activation() -> None:
     recipe = Recipe(activation=Choice("tanh"))
-    offered = prior.candidates(recipe, prior.hints(WAVES, "table"))
+    offered = prior.candidates(recipe, prior.hints(WAVES, "table", "regress", FEW))
     assert offered
     assert "tanh" not in [c.recipe.activation.name for c in offered]
     assert all(c.recipe.put("activation", recipe.activation) == recipe for c in offered), "nothing else changes"
@@ -42,7 +47,7 @@ def test_a_recipe_is_not_offered_its_own_activation() -> None:
 
 def test_hints_come_before_other_neighbours_but_after_what_calms() -> None:
     recipe = Recipe(Choice("tabular"), activation=Choice("relu"), optimizer=Choice("adamw", lr=1e-3), steps=100)
-    hinted = prior.candidates(recipe, prior.hints(Signs(), "table"))
+    hinted = prior.candidates(recipe, prior.hints(Signs(), "table", "regress", FEW))
     sound = neighbours(recipe, 0, 1.0, hinted)
     assert [next(sound).name for _ in hinted] == [c.name for c in hinted]
     overfitted = neighbours(recipe, 0, 0.2, hinted)
@@ -52,7 +57,7 @@ def test_hints_come_before_other_neighbours_but_after_what_calms() -> None:
 def test_the_profile_says_what_is_suggested_and_why() -> None:
     section = next(s for s in whet.profile("diabetes").sections if s.title.startswith("Activation"))
     assert [r.value for r in section.rows if r.name.startswith("try")] == [
-        h.activation.name for h in prior.hints(Signs(), "table")
+        h.activation.name for h in prior.hints(Signs(), "table", "regress", FEW)
     ]
     assert all(r.suggestion for r in section.rows if r.name.startswith("try"))
 
