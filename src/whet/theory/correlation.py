@@ -23,6 +23,7 @@ import numpy as np
 
 from whet.quadrature import gaussian_mean, gaussian_pair_mean
 from whet.theory.moments import SMALLEST, Array, Moments
+from whet.theory.roots import root
 
 Curve = Callable[[Array], Array]
 TERMS = 800
@@ -166,11 +167,9 @@ class CorrelationMap:
         """The correlation that layers bring all inputs to: 1 in order, in chaos the one crossing below it."""
         if not chaotic:
             return 1.0
-        low, high = (0.0, 1.0) if self(0.0) >= 0 else (-1.0, 0.0)
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (middle, high) if self(middle) > middle else (low, middle)
-        return low
+        if self(0.0) < 0:
+            return root(lambda c: self(c) - c, -1.0, 0.0, 1e-12)
+        return root(lambda c: self(c) - c, 0.0, 1 - 1e-9, 1e-12)
 
 
 def _hermite(f: Curve, kinks: Array, width: float) -> tuple[Array, float]:

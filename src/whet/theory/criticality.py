@@ -71,9 +71,9 @@ class DepthScale:
 
 
 def chi(m: Moments, q: float, sigma_w: float) -> float:
-    """What one layer at length q does to a squared gradient; infinite for a function that jumps."""
-    if m.jumps:
-        return inf
+    """What one layer at length q does to a squared gradient; infinite for a function that jumps, nan for q = nan."""
+    if m.jumps or q != q:
+        return inf if m.jumps else nan
     square = m.slope_square(min(q, LARGEST))
     return sigma_w**2 * square.value if isfinite(square.error) else inf
 
@@ -151,7 +151,7 @@ def _no_edge(m: Moments, sigma_b: float) -> str:
 def depth_scale(m: Moments, sigma_w: float, sigma_b: float) -> DepthScale:
     """Depth scales at the length that layers settle at, beginning with inputs of length 1."""
     q = settled(m, sigma_w, sigma_b)
-    at = chi(m, q if isfinite(q) else LARGEST, sigma_w)
+    at = chi(m, q, sigma_w)
     if not isfinite(q):
         return DepthScale("divergent", q, nan, at, nan, nan, _scale(at))
     c_map = CorrelationMap(m, q, sigma_w, sigma_b)

@@ -104,15 +104,15 @@ def settled(m: Moments, sigma_w: float, sigma_b: float, start: float = 1.0) -> f
 
 
 def _headed_for(points: tuple[FixedPoint, ...], q: float, after: float) -> float | None:
-    """Where the way from q leads if nothing but a monotone approach lies between: the next fixed point, 0 or infinity."""
+    """Where the way from q leads if it is a monotone approach: the next fixed point, or infinity; None if it may jump."""
     if after > q:
         ahead = [p for p in points if p.q > q]
-        goal = min(ahead, key=lambda p: p.q) if ahead else None
-        if goal is None:
-            return inf if q > GRID[-1] else None
+        if not ahead:
+            return inf
+        goal = min(ahead, key=lambda p: p.q)
         return goal.q if after <= goal.q and goal.slope >= 0 else None
-    ahead = [p for p in points if p.q < q]
-    goal = max(ahead, key=lambda p: p.q) if ahead else None
-    if goal is None:
+    behind = [p for p in points if p.q < q]
+    if not behind:
         return None
+    goal = max(behind, key=lambda p: p.q)
     return goal.q if after >= goal.q and goal.slope >= 0 else None
