@@ -160,16 +160,18 @@ class Plan:
         return tuple(Plan.of(derive(self.node, name), self.names) for name in ("x", *self.names))
 
     def __call__(self, x: Tensor, *parameters: Tensor) -> Tensor:
-        """The formula's value by torch's own operations."""
+        """The formula's value by torch's own operations, in x's dtype."""
+        y = self.wide(x, *parameters).to(x.dtype)
+        return x.view_as(x) if y is x else y
+
+    def wide(self, x: Tensor, *parameters: Tensor) -> Tensor:
+        """… before it is rounded to x's dtype: float32, or float64 for a float64 x."""
         wide = torch.float64 if x.dtype == torch.float64 else torch.float32
         values = {"x": x.to(wide)} | {n: p.to(wide) for n, p in zip(self.names, parameters, strict=True)}
         (answer,) = run(self.program, values)
         if not isinstance(answer, Tensor):
-            return torch.full_like(x, answer)
-        if "x" not in self.program.names:
-            answer = answer.expand(x.shape)
-        answer = answer.to(x.dtype)
-        return x.view_as(x) if answer is x else answer
+            return torch.full_like(x, answer, dtype=wide)
+        return answer if "x" in self.program.names else answer.expand(x.shape)
 
 
 class _Elementwise(torch.autograd.Function):
@@ -225,7 +227,7 @@ class _Compiled(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         tensors = ctx.saved_tensors
-        return (None, *(_sum_to(g * ctx.plan.slopes[i](*tensors), t) for i, t in enumerate(tensors)))
+        return (None, *(_sum_to(g * ctx.plan.slopes[i].wide(*tensors), t) for i, t in enumerate(tensors)))
 
 
 def value(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
@@ -242,14 +244,15 @@ def gradients(
     if kernel := kernel_for(plan, x, parameters):
         return backward(kernel, g, x, parameters)
     pairs = zip(wanted, tensors, strict=True)
-    return tuple(_sum_to(g * plan.slopes[i](*tensors), t) if want else None for i, (want, t) in enumerate(pairs))
+    return tuple(_sum_to(g * plan.slopes[i].wide(*tensors), t) if want else None for i, (want, t) in enumerate(pairs))
 
 
 def _gradient(plan: Plan, i: int, g: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
     """The gradient of the i-th input, to be differentiated again."""
-    return _sum_to(g * apply(plan.slopes[i], *tensors), tensors[i])
+    wide = torch.promote_types(g.dtype, torch.float32)
+    return _sum_to(g.to(wide) * apply(plan.slopes[i], *tensors), tensors[i])
 
 
 def _sum_to(grad: Tensor, like: Tensor) -> Tensor:
-    """A gradient summed over the dimensions along which its input was broadcast."""
-    return grad if grad.shape == like.shape else grad.float().sum_to_size(like.shape).to(like.dtype)
+    """A gradient in its input's dtype, summed over the dimensions along which that was broadcast."""
+    return (grad if grad.shape == like.shape else grad.sum_to_size(like.shape)).to(like.dtype)

@@ -17,7 +17,7 @@ VECTOR double double_of(int64_t i) { double u; memcpy(&u, &i, 8); return u; }
 
 VECTOR float abs_(float u) { return float_of(bits_of(u) & 0x7fffffff); }
 VECTOR float with_sign_(float size, float sign) { return float_of((bits_of(size) & 0x7fffffff) | (bits_of(sign) & (int32_t)0x80000000)); }
-VECTOR float sign_(float u) { return u == 0 || u != u ? u : with_sign_(1.0f, u); }
+VECTOR float sign_(float u) { return u > 0 ? 1.0f : u < 0 ? -1.0f : 0.0f; } /* of NaN 0, as in torch */
 VECTOR float max_(float a, float b) { return a > b ? a : a == a ? b : a; }
 VECTOR float min_(float a, float b) { return a < b ? a : a == a ? b : a; }
 VECTOR float relu_(float u) { return u < 0 ? 0.0f : u; }
