@@ -316,6 +316,24 @@ def test_an_activation_that_is_used_many_times_is_shaped_once() -> None:
     assert isinstance(model[1], Shaped)
 
 
+def test_activations_in_place_and_dropout_between_layers_do_no_harm() -> None:
+    layers = [layer for _ in range(8) for layer in (nn.Linear(16, 16), nn.ReLU(inplace=True), nn.Dropout(0.5))]
+    model, x = nn.Sequential(*layers, nn.Linear(16, 2)), torch.randn(64, 16)
+    assert auto_(model, x, seeded()).shaped == 8
+    before = x.clone()
+    model(x).sum().backward()
+    assert torch.equal(before, x)
+    assert all(isinstance(m.function, nn.ReLU) and m.function.inplace for m in model if isinstance(m, Shaped))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_model_of_another_precision_stays_of_that_precision(dtype: torch.dtype) -> None:
+    model, x = plain(8, nn.Softplus()).to(dtype), torch.randn(64, 64).to(dtype)
+    auto_(model, x, seeded())
+    assert {p.dtype for p in model.parameters()} == {dtype}
+    assert model(x).dtype == dtype
+
+
 def test_a_learned_activation_keeps_its_parameters() -> None:
     model = plain(8, nn.PReLU(48))
     own = [m.weight for m in model if isinstance(m, nn.PReLU)]
@@ -339,6 +357,11 @@ def test_lazy_and_scripted_models_and_a_sample_that_does_not_fit_are_refused_in_
     for error in (lazy, unfit):
         assert "\n" not in str(error.value)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_a_sample_with_holes_is_refused() -> None:
+    with pytest.raises(UserError, match="not finite"):
+        auto_(plain(3, nn.ReLU()), torch.full((4, 64), float("nan")), seeded())
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

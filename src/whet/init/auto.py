@@ -19,6 +19,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
+from whet.errors import UserError
 from whet.init.draw import parameter_of, redraw, zero
 from whet.init.functional import to_modules
 from whet.init.isometry import orthogonal_matrix, orthogonal_weight
@@ -75,6 +76,8 @@ def auto_(model: nn.Module, sample: Any = None, generator: Generator | None = No
     unchanged, for lazy layers that have not seen their input, for scripted modules, and for a sample that does not fit.
     """
     check(model)
+    if not all(t.isfinite().all() for t in tensors_in(sample)):
+        raise UserError("The sample holds numbers that are not finite.", "Give a batch as the model is to learn from.")
     given = made_up(model) if sample is None else sample
     if given is not None:
         with evaluating(model), torch.no_grad():
@@ -203,7 +206,8 @@ def _put_shapes(model: nn.Module, plan: Plan) -> None:
         if activation.shape is None or module is None:
             continue
         place = next(model.parameters())
-        shaped = Shaped(module, activation.shape, activation.scale).to(place.device)
+        shaped = Shaped(module, activation.shape, activation.scale)
+        shaped.to(place.device, torch.float64 if place.dtype == torch.float64 else None)
         shaped.train(module.training)
         for slot in slots_of(model, module):
             slot.put(shaped)

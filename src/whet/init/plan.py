@@ -138,8 +138,11 @@ def scalar_of(node: Node) -> Scalar | None:
     """The function of one number that an activation computes; of its first channel, if the channels differ."""
     if node.module is None:
         function, args, kwargs = node.call or (None, (), {})
-        return _scalar(lambda x: function(x, *args, **kwargs)) if function else None
+        return _scalar(lambda x: function(x.clone(), *args, **kwargs)) if function else None
     bare = without_hooks(node.module)
+    for part in bare.modules():
+        if getattr(part, "inplace", False):
+            vars(part)["inplace"] = False  # what it overwrites here is asked for its gradient
     if (found := _scalar(bare)) is not None:
         return found
     channels = node.shape[1] if len(node.shape) > 1 else 1
