@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from whet.activations.expression.bounds import bounds
 from whet.activations.expression.functions import ALL, Function
 from whet.activations.expression.nodes import Call, Node, call, walk
 from whet.activations.expression.rewrite import Rules
@@ -42,8 +43,6 @@ WHOLES = Rules(
 PARTS = Rules(
     f"""
     abs(-u)           abs(u)
-    exp(-abs(u))      decay(-abs(u))
-    exp(-square(u))   decay(-square(u))
     sigmoid(u)        where(u >= 0, 1, {E}) * (1 / (1 + {E}))
     logistic(u)       {E} * square(1 / (1 + {E}))
     softplus(u)       relu(u) + log1p_unit({E})
@@ -69,7 +68,20 @@ PARTS = Rules(
 @lru_cache(maxsize=512)
 def lowered(node: Node) -> Node:
     """The formula without any function that the prelude lacks."""
-    return _apply(PARTS, _apply(WHOLES, node, {}), {})
+    return _apply(PARTS, _apply(WHOLES, _decaying(node), {}), {})
+
+
+def _decaying(node: Node) -> Node:
+    """With exp and expm1 of what is never positive by their cheaper forms."""
+    done: dict[Node, Node] = {}
+    for here in walk(node):
+        done[here] = here
+        if isinstance(here, Call):
+            function = here.function
+            if function in ("exp", "expm1") and bounds(here.arguments[0]).high <= 0:
+                function = "decay" if function == "exp" else "decay_expm1"
+            done[here] = call(function, *(done[a] for a in here.arguments))
+    return done[node]
 
 
 def _apply(rules: Rules, node: Node, done: dict[Node, Node]) -> Node:
