@@ -76,6 +76,12 @@ def test_code_that_the_sample_does_not_reach_is_listed() -> None:
 COUNTED = {"relu", "gelu", "silu", "sigmoid", "tanh", "hardtanh", "elu", "leaky_relu", "softplus", "mish", "hardswish"}
 
 
+def test_an_activation_in_front_of_the_last_layer_is_not_taken_for_the_result() -> None:
+    for bias in (False, True):
+        model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2, bias=bias), nn.Softmax(1))
+        assert [p.role for p in surgery.find(model, torch.randn(2, 4))] == ["activation", "output"]
+
+
 class Kernels(TorchDispatchMode):
     """The independent count: every kernel of these names, whoever calls it."""
 

@@ -30,7 +30,7 @@ from whet.surgery.sample import key_of
 
 _FRESH = vocabulary.words("ones_like zeros_like empty_like full_like rand_like randn_like randint_like detach_")
 _LINEAR = vocabulary.words(
-    "rsub sub add add_ neg clone _to_copy copy cat repeat stack index_select mean sum div constant_pad_nd"
+    "rsub sub add add_ neg clone _to_copy copy cat repeat stack index_select mean sum div constant_pad_nd mul mul_"
 )
 """Kernels that keep a gate a gate: 1 - z still is one."""
 _JOINING = vocabulary.words("mul mul_ div bmm mm matmul addcmul addcmul_ lerp lerp_ baddbmm")
@@ -264,7 +264,7 @@ class Kernels(TorchDispatchMode):
             for tensor, others in ((reached[0], reached[1:]), (reached[1], reached[:1])):
                 for event in self.marks.get(key_of(tensor), ()):
                     event.gates |= any(other is not event.input for other in others)
-        elif name in ("cat", "stack") or (len(reached) == 1 and name in _LINEAR | _JOINING):
+        elif name in ("cat", "stack") or (len(reached) == 1 and name in _LINEAR):
             marks = set().union(*(self.marks.get(key_of(t), set()) for t in reached))
             for tensor in sample.tensors_in(output, 3):
                 self.marks.setdefault(key_of(tensor), set()).update(marks)

@@ -32,8 +32,10 @@ class Site:
     """For a formula, the name of the variable that it is a function of."""
 
     @property
-    def key(self) -> tuple[str, str, Span]:
-        return self.code.co_filename, self.code.co_qualname, self.span
+    def key(self) -> tuple[Any, ...]:
+        """What tells this expression from others: itself, and in a function that others call too, the way there."""
+        way = tuple((s.code.co_filename, s.code.co_qualname, s.span) for s in self.steps) if self.called else ()
+        return self.code.co_filename, self.code.co_qualname, self.span, way
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import copyreg
 import itertools
 import random
 import sys
+import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -118,10 +120,30 @@ def check(model: Any) -> nn.Module:
     return model
 
 
+@contextlib.contextmanager
+def _copied_as_they_are() -> Iterator[None]:
+    """Models that keep a Python module can be copied; and Keras, which copies a model by saving its configuration (that
+    knows nothing of surgery), copies it like any other object."""
+    kind: Any = getattr(sys.modules.get("keras.src.saving.keras_saveable"), "KerasSaveable", None)
+    saved = vars(kind).get("__reduce__") if kind else None
+    before = dict(copyreg.dispatch_table)
+    copyreg.pickle(types.ModuleType, lambda module: module.__name__)
+    if saved is not None:
+        del kind.__reduce__
+    try:
+        yield
+    finally:
+        copyreg.dispatch_table.clear()
+        copyreg.dispatch_table.update(before)
+        if saved is not None:
+            kind.__reduce__ = saved
+
+
 def twin(model: nn.Module) -> nn.Module:
     """A copy to experiment on. UserError where a model can't be copied."""
     try:
-        copied = copy.deepcopy(model)
+        with _copied_as_they_are():
+            copied = copy.deepcopy(model)
     except Exception as error:
         raise UserError(
             f"The model can't be copied: {_short(error)}",
