@@ -39,7 +39,10 @@ class Interval:
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
 
-    def within(self, most: float) -> Interval:
+    def within(self, other: Interval) -> bool:
+        return other.low <= self.low and self.high <= other.high and not self.pole
+
+    def limited(self, most: float) -> Interval:
         return Interval(max(self.low, -most), min(self.high, most), self.pole)
 
 
@@ -77,10 +80,10 @@ def _one(node: Node, done: dict[Node, tuple[Node, Interval]]) -> tuple[Node, Int
     found = _interval(function, intervals)
     safe = call(function, *arguments)
     if function in ("div", "ratio") and "x" not in free_names(node.arguments[1]):
-        found = found.within(EXPECTED)
+        found = found.limited(EXPECTED)
     if max(-found.low, found.high) <= MOST:
         return safe, found
-    return call("saturate", safe), found.within(MOST)
+    return call("saturate", safe), found.limited(MOST)
 
 
 def _interval(function: str, given: tuple[Interval, ...]) -> Interval:

@@ -7,28 +7,32 @@ activation cost one exponential each.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
-from whet.activations.expression.bounds import bounds
+from whet.activations.expression.bounds import Interval, bounds
 from whet.activations.expression.functions import ALL, Function
 from whet.activations.expression.nodes import Call, Node, call, walk
 from whet.activations.expression.rewrite import Rules
 
 PRELUDE = {
-    **{
-        name: Function(("u",), ("0",))
-        for name in ("decay", "decay_expm1", "log1p_unit", "tail", "gauss", "mills", "erf_near")
-    },
+    **{name: Function(("u",), ("0",)) for name in ("decay", "decay_expm1", "log1p_unit", "tail", "gauss", "mills")},
     "with_sign": Function(("size", "u"), ("0", "0")),
 }
 """Functions of prelude.h that the grammar does not have; see there."""
+
+NARROW = {
+    "exp": ("decay", Interval(-math.inf, 0)),
+    "expm1": ("decay_expm1", Interval(-math.inf, 0)),
+    "log1p": ("log1p_unit", Interval(0, 1)),
+}
+"""Forms for a part of the line."""
 
 E = "decay(-abs(u))"
 T, M = "decay(-2 * abs(u))", "decay_expm1(-2 * abs(u))"
 D = f"where(u >= 0, 1 + 2 * {E} * (1 + {E}), {E} * (2 + {E}) + 2)"
 """1 + (1 + exp(u))^2, over exp(2 u) where u > 0."""
 H = "gauss(tail(u)) * mills(tail(u))"
-F = "decay(-square(u)) * mills(1.4142135623730951 * abs(u))"
 
 WHOLES = Rules(
     f"""
@@ -49,7 +53,6 @@ PARTS = Rules(
     tanh(u)           with_sign({M} * (1 / (2 + {M})), u)
     sech(u)           2 * {E} * (1 / (1 + square({E})))
     cosh(u)           0.5 * exp(abs(u)) + 0.5 * {E}
-    erf(u)            where(abs(u) > 1, with_sign(1 - 2 * {F}, u), erf_near(u))
     Phi(u)            where(u > 0, 1 - {H}, {H})
     phi(u)            0.3989422804014327 * gauss(tail(u))
     clip(u, v, w)     min(max(u, v), w)
@@ -68,18 +71,18 @@ PARTS = Rules(
 @lru_cache(maxsize=512)
 def lowered(node: Node) -> Node:
     """The formula without any function that the prelude lacks."""
-    return _apply(PARTS, _apply(WHOLES, _decaying(node), {}), {})
+    return _apply(PARTS, _apply(WHOLES, _narrowed(node), {}), {})
 
 
-def _decaying(node: Node) -> Node:
-    """With exp and expm1 of what is never positive by their cheaper forms."""
+def _narrowed(node: Node) -> Node:
+    """With functions whose argument is known to stay in a part of the line by their cheaper forms there."""
     done: dict[Node, Node] = {}
     for here in walk(node):
         done[here] = here
         if isinstance(here, Call):
             function = here.function
-            if function in ("exp", "expm1") and bounds(here.arguments[0]).high <= 0:
-                function = "decay" if function == "exp" else "decay_expm1"
+            if function in NARROW and bounds(here.arguments[0]).within(NARROW[function][1]):
+                function = NARROW[function][0]
             done[here] = call(function, *(done[a] for a in here.arguments))
     return done[node]
 

@@ -135,35 +135,28 @@ VECTOR float log1p_(float u)
 
 VECTOR float xlogy_(float a, float b) { return a == 0 ? 0.0f : a * log_(b); }
 
-/* sin and cos, by n = round(u 2 / pi); right for |u| up to 6e6, beyond that only bounded. */
-VECTOR float turned(float u, int32_t quarter)
+/* sin and cos: u = k pi + r with |r| <= pi / 2 and k whole for sin, half a turn off for cos; then sin(r) with k's sign.
+   Right for |u| up to 6e6, beyond that only bounded. */
+VECTOR float turned(float u, float off)
 {
-    float whole = u * 0.636619772f + WHOLE;
-    float n = whole - WHOLE;
-    float r = __builtin_fmaf(n, -1.57079637f, u);
-    r = __builtin_fmaf(n, 4.37113883e-8f, r);
-    r = __builtin_fmaf(n, 1.71512451e-15f, r);
-    r = r > 0.8f ? 0.8f : r;
-    r = r < -0.8f ? -0.8f : r;
+    float whole = (u * 0.318309886f - off) + WHOLE;
+    float k = (whole - WHOLE) + off;
+    float r = __builtin_fmaf(k, -3.14159274f, u);
+    r = __builtin_fmaf(k, 8.74227766e-08f, r);
+    r = __builtin_fmaf(k, 3.43024902e-15f, r);
+    r = r > 1.6f ? 1.6f : r;
+    r = r < -1.6f ? -1.6f : r;
     float s = r * r;
-    float sine = 2.718121831e-06f; /* |r| <= pi / 4 */
-    sine = sine * s - 1.983931513e-04f;
-    sine = sine * s + 8.333329325e-03f;
-    sine = sine * s - 1.666666664e-01f;
-    sine = sine * (s * r) + r;
-    float cosine = 2.443660973e-05f;
-    cosine = cosine * s - 1.388735201e-03f;
-    cosine = cosine * s + 4.166664656e-02f;
-    cosine = cosine * s - 0.5f;
-    cosine = cosine * s + 1.0f;
-    int32_t turns = bits_of(whole) + quarter;
-    float y = turns & 1 ? cosine : sine;
-    y = float_of(bits_of(y) ^ (int32_t)((uint32_t)(turns & 2) << 30));
-    return abs_(u) <= MOST ? y : __builtin_nanf("");
+    float q = 2.605399677e-06f;
+    q = q * s - 1.980943986e-04f;
+    q = q * s + 8.333064163e-03f;
+    q = q * s - 1.666665948e-01f;
+    float y = q * (s * r) + r;
+    return float_of(bits_of(y) ^ (int32_t)((uint32_t)bits_of(whole) << 31));
 }
 
-VECTOR float sin_(float u) { return turned(u, 0); }
-VECTOR float cos_(float u) { return turned(u, 1); }
+VECTOR float sin_(float u) { return turned(u, 0.0f); }
+VECTOR float cos_(float u) { return -turned(u, 0.5f); }
 VECTOR float tan_(float u) { return sin_(u) / cos_(u); }
 
 VECTOR float arctan_(float u)
@@ -203,19 +196,25 @@ VECTOR float sinh_(float u)
     return with_sign_(y, u);
 }
 
-/* erf(u) near 0; |u| <= 1. */
-VECTOR float erf_near_(float u)
+/* erf(u) as u P(u^2) / Q(u^2) up to |u| = 3.925, where it is 1 to the last place. */
+VECTOR float erf_(float u)
 {
+    u = u > 3.925f ? 3.925f : u;
+    u = u < -3.925f ? -3.925f : u;
     float s = u * u;
-    float q = -9.680135567e-06f;
-    q = q * s + 1.127054424e-04f;
-    q = q * s - 8.484711420e-04f;
-    q = q * s + 5.221074877e-03f;
-    q = q * s - 2.686544582e-02f;
-    q = q * s + 1.128378275e-01f;
-    q = q * s - 3.761263848e-01f;
-    q = q * s + 1.128379167e+00f;
-    return q * u;
+    float above = 2.046018347e-06f;
+    above = above * s + 2.848448892e-04f;
+    above = above * s + 3.772607703e-03f;
+    above = above * s + 5.276947874e-02f;
+    above = above * s + 1.905950869e-01f;
+    above = above * s + 1.128379146e+00f;
+    float below = 3.804775115e-05f;
+    below = below * s + 1.163871794e-03f;
+    below = below * s + 1.498331418e-02f;
+    below = below * s + 1.141832756e-01f;
+    below = below * s + 5.022432282e-01f;
+    below = below * s + 1.0f;
+    return u * above / below;
 }
 
 /* (1 - Phi(t)) exp(t^2 / 2) for 0 <= t <= 14.6, in s = 1 / (1 + 0.3 t) and v = s - 0.65; the normal tail without its
