@@ -232,7 +232,7 @@ def test_regression_of_words(refused: Refused) -> None:
         (["fit", "iris", "wine"], "wine"),
         (["fitt", "iris"], "fitt"),
         (["--nonsense"], "--nonsense"),
-        (["list", "activation"], "activations"),
+        (["list", "activatoins"], "activations"),
         (["export", "absent"], "absent"),
         (["report", "absent"], "absent"),
         (["predict", "absent", "iris"], "absent"),
