@@ -94,7 +94,7 @@ def test_weights_are_larger_where_steps_add_up_and_not_for_an_optimiser_of_small
     ratio = (adam[2].weight / sgd[2].weight).mean().item()
     assert ratio == pytest.approx(1e-3 * (64 + 59 * 48), rel=1e-4)
     x = torch.randn(5, 64)
-    torch.testing.assert_close(adam(x), sgd(x), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(adam[:-1](x), sgd[:-1](x), atol=1e-3, rtol=1e-3)
 
 
 # -- functions that are called -----------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@
 
 Between norms a network lives on what its layers keep. There the activations are shaped by `whet.theory.shaping`, for the
 depth and width that they stand in, and the weights are orthogonal. Where norms stand close, activations stay as they are,
-and each layer makes up for what the function before it loses. The output starts small: weights of deviation 1 / fan in
-(Yang & Hu 2021, arXiv:2011.14522), so that what is learned outweighs what was drawn.
+and each layer makes up for what the function before it loses. Unless a network is so deep that its weights are enlarged
+for the step, its output starts small: weights of deviation 1 / fan in (Yang & Hu 2021, arXiv:2011.14522), so that what
+is learned outweighs what was drawn.
 """
 
 from __future__ import annotations

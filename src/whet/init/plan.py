@@ -8,7 +8,8 @@ c          scale of the weights in front of a shaped activation, undone inside i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,7 @@ STILL = words(
     "boolean_dispatch"
 )
 """Functions that a positive factor passes through."""
+FACTORS = words("mul __mul__ __rmul__ __imul__ div __div__ __truediv__ __itruediv__")
 CALLED = "it should be shaped, but is called as a function that could not be replaced"
 PROBES = np.linspace(-4.1, 3.9, 33)
 """Functions with the same values here count as the same."""
@@ -120,9 +122,8 @@ def make(nodes: list[Node], step: float) -> Plan:
     for node in nodes:
         if node.kind == "layer" and node.module is not None:
             plan.gains.setdefault(node.module, _gain(node, plan))
-            if is_head(node):
-                why = "the output starts small"
-                plan.starts.setdefault(node.module, (max(1, fan_in(node)) ** -0.5, why))
+            if is_head(node) and not plan.scales:
+                plan.starts.setdefault(node.module, (fan_in(node) ** -0.5, "the output starts small"))
     return plan
 
 
@@ -208,20 +209,24 @@ def _gain_of(scalar: Scalar) -> float:
 
 
 def is_head(node: Node) -> bool:
-    """Whether a layer makes the model's output, and nothing else comes of it."""
-    return fan_in(node) > 0 and not any(_reaches(node, "users", kind) for kind in ("layer", "join", "norm", "product"))
+    """Whether a layer makes the model's output as it is: no layer, join or norm comes after it, nor a factor."""
+    after = _all(node, "users")
+    return fan_in(node) > 0 and all(n.kind in ("other", "activation") and n.what not in FACTORS for n in after)
 
 
 def _reaches(node: Node, direction: str, kind: str) -> bool:
-    seen, todo = set(), list(getattr(node, direction))
+    return any(n.kind == kind for n in _all(node, direction))
+
+
+def _all(node: Node, direction: str) -> Iterator[Node]:
+    """Every node in a direction, the nearest first: "inputs" or "users"."""
+    seen, todo = set[Node](), deque(getattr(node, direction))
     while todo:
-        n = todo.pop()
-        if n.kind == kind:
-            return True
+        n = todo.popleft()
         if n not in seen:
             seen.add(n)
-            todo += getattr(n, direction)
-    return False
+            yield n
+            todo.extend(getattr(n, direction))
 
 
 def near(node: Node, direction: str) -> list[Node]:
