@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import shutil
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
