@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from whet.surgery.catalogue import maker, needs_place
+from whet.surgery.cells import replace_cells
 from whet.surgery.changes import Change, Changes
 from whet.surgery.difference import Unproven
 from whet.surgery.find import find
+from whet.surgery.gates import make_gated, make_plain
+from whet.surgery.layers import freeze, reset
+from whet.surgery.norms import fuse_norms, insert_dropout, insert_norms, replace_norms, set_dropout
 from whet.surgery.places import Place
 from whet.surgery.replace import replace_activations
 from whet.surgery.verify import Proof, verify
@@ -17,8 +20,16 @@ __all__ = [
     "Proof",
     "Unproven",
     "find",
-    "maker",
-    "needs_place",
+    "freeze",
+    "fuse_norms",
+    "insert_dropout",
+    "insert_norms",
+    "make_gated",
+    "make_plain",
     "replace_activations",
+    "replace_cells",
+    "replace_norms",
+    "reset",
+    "set_dropout",
     "verify",
 ]

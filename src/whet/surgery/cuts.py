@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from whet.surgery import source
 from whet.surgery.frames import Span
 from whet.surgery.source import Text
 
-Form = Literal["call", "method", "operator", "formula", "guarded", "picked", "watched", "whole"]
+Form = Literal["call", "method", "operator", "formula", "guarded", "picked", "watched", "whole", "after"]
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,10 @@ def with_cuts(kind: type, cuts: tuple[Cut, ...]) -> Any:
 
 def _method(kind: type, name: str, cuts: list[Cut]) -> Any:
     function = getattr(kind, name)
-    if any(c.form == "whole" for c in cuts):
+    if cuts[0].form == "whole":
         return _whole(cuts[0].child)
+    if cuts[0].form == "after":
+        return _after(function, cuts[0].child)
     written = [c for c in cuts if c.form != "watched"]
     if written:
         function = _rewritten(kind, function, written)
@@ -190,6 +193,14 @@ def _method(kind: type, name: str, cuts: list[Cut]) -> Any:
 def _whole(child: str) -> Callable:
     def forward(self: nn.Module, x: Any, *args: Any, **kwargs: Any) -> Any:
         return getattr(self, child)(x)
+
+    return forward
+
+
+def _after(method: Any, child: str) -> Callable:
+    @functools.wraps(method)
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, child)(method(self, *args, **kwargs))
 
     return forward
 

@@ -70,6 +70,8 @@ class Event:
     read_later: bool = False
     """It overwrote its input, and somebody looked at that input afterwards."""
     channel_dim: int = 1
+    behind: str = ""
+    """Path of the layer with weights whose result it was given, if nobody else was."""
 
 
 class Witness(TorchFunctionMode):
@@ -85,6 +87,7 @@ class Witness(TorchFunctionMode):
         self.overwritten: dict[int, list[Event]] = {}
         self.kept: list[Any] = []
         self.lines = Lines()
+        self.sources = Sources()
         self.compositions: list[tuple[Composition, frames.Step, str]] = []
         """What is spelt out, the expression that ends it, and the name that its root has there."""
         self.visited: set[tuple[str, frames.Step]] = set()
@@ -95,6 +98,7 @@ class Witness(TorchFunctionMode):
         if isinstance(function, torch._ops.OpOverload | torch._ops.OpOverloadPacket) or _is_getter(function):
             return function(*args, **kwargs)
         self._notice_reading(function, args, kwargs)
+        self.sources.used([args, kwargs], function)
         what = vocabulary.recognise(function, args, kwargs)
         in_place = what is not None and vocabulary.is_in_place(function, args, kwargs)
         position = vocabulary.position_of(what, args)
@@ -113,7 +117,7 @@ class Witness(TorchFunctionMode):
             what = what or _from_kernels(function, kernels)
             event = self._event(what, function, before, in_place, kernels, sys._getframe(1))
         if event:
-            event.position = position
+            event.position, event.behind = position, self.sources.of(first)
             event.output = output = self._apart(event, output) if in_place else output
             self._mark(event)
         with self.kernels.asleep():
@@ -161,6 +165,7 @@ class Witness(TorchFunctionMode):
         first = next(sample.tensors_in(given), None)
         event = Event("", None, module, path, (), 0, None, 0, first, first, False, [], object(), output)
         event.whole, event.channel_dim = True, self.kernels.channels.dim_of(first)
+        event.behind = self.sources.of(first)
         for tensor in sample.tensors_in(output):
             self.kernels.note(tensor)
             self.kernels.flow.append(({key_of(tensor)}, {key_of(t) for t in sample.tensors_in(given)}))
@@ -194,9 +199,41 @@ class Witness(TorchFunctionMode):
             for event in self.kernels.marks.get(key_of(tensor), ()):
                 event.is_output = True
             self._notice_reading(None, [tensor], {})
+        for event in self.events:
+            event.behind = self.sources.only(event.behind)
         alive = self.kernels.behind(key_of(t) for t in sample.tensors_in(output))
         for event in self.events:
             event.used |= any(key_of(t) in alive for t in sample.tensors_in(event.output))
+
+
+class Sources:
+    """Which layer with weights made a tensor, and how many calls read it."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Tensor, str]] = {}
+        self._results: dict[str, list[int]] = {}
+        self._uses: dict[int, int] = {}
+
+    def made(self, path: str, output: Any) -> None:
+        """This layer has given this result."""
+        if isinstance(output, Tensor):
+            self._made[id(output)] = (output, path)
+            self._results.setdefault(path, []).append(id(output))
+
+    def used(self, given: Any, function: Any) -> None:
+        """A call was given these."""
+        if getattr(function, "__name__", "") not in _SHAPES:
+            for tensor in sample.tensors_in(given):
+                if id(tensor) in self._made:
+                    self._uses[id(tensor)] = self._uses.get(id(tensor), 0) + 1
+
+    def of(self, tensor: Tensor | None) -> str:
+        """The path of the layer that made this tensor; "" for none."""
+        return self._made[id(tensor)][1] if id(tensor) in self._made else ""
+
+    def only(self, path: str) -> str:
+        """The path, if each result of that layer was read by one call."""
+        return path if all(self._uses.get(result, 0) == 1 for result in self._results.get(path, ())) else ""
 
 
 class Kernels(TorchDispatchMode):
@@ -327,6 +364,9 @@ def observe(model: nn.Module, given: Any, training: bool) -> Witness:
         witness.kernels.note(tensor)
     for path, module in own_layers(copied):
         module.register_forward_hook(lambda m, given, output, path=path: witness.whole_layer(path, m, given, output))
+    for path, module in every_module(copied):
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            module.register_forward_hook(lambda m, given, output, path=path: witness.sources.made(path, output))
     with sample.quietly(training, copied), witness, witness.kernels:
         output = sample.run(copied, given)
     witness.finish(output)

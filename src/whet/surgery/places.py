@@ -61,6 +61,8 @@ class Place:
     """0 at the model's full resolution, and one more each time that maps get smaller."""
     channel_dim: int = 1
     """Where its input's channels are."""
+    behind: str = ""
+    """Path of the linear or convolutional layer whose result it is given, if nobody else is; "" if there is none."""
     source: str = ""
     """File and line of the expression; "" for a layer of its own."""
     site: Site | None = field(default=None, repr=False, compare=False)

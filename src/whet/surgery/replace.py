@@ -68,6 +68,11 @@ def _wanted(places: list[Place], new: New, where: select.Where, model: nn.Module
     return [(place, new) for place in select.chosen(places, where, model)]
 
 
+def put(model: nn.Module, wanted: list[tuple[Place, Any]], sample: Any, changes: Changes) -> None:
+    """Put a new function at each of these places, whatever the model computes with it."""
+    _replace(model, [place for place, _ in wanted], wanted, False, sample, changes)
+
+
 def _replace(
     model: nn.Module,
     places: list[Place],

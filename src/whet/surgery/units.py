@@ -148,6 +148,7 @@ def _place(
         else len(events) // max(1, len({e.steps for e in events})),
         shape=None if first.input is None else tuple(first.input.shape),
         channel_dim=first.channel_dim,
+        behind=first.behind if all(e.behind == first.behind for e in events) else "",
         source=step.source if step else "",
         site=site,
         kernels=tuple(kernel for e in events for kernel in e.kernels),
