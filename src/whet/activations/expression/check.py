@@ -79,7 +79,8 @@ def problems_of(function: Curve, of: str) -> list[Problem]:
                 high = high if end == len(z) else _edge(function, high, z[end])
             found.append(Problem(kind, _short(low), _short(high), of))
         begin = end
-    return [*found, *_hidden_poles(function, z, kinds, of)]
+    known = {p.low for p in found}
+    return [*found, *(p for p in _hidden_poles(function, z, kinds, of) if p.low not in known)]
 
 
 MOST_POLES = 3
