@@ -1,7 +1,7 @@
 """Formulas as text: read, printed, differentiated, simplified, evaluated, checked. See grammar.py for what may be written.
 
->>> print(derive(parse("x * tanh(x)")))
-tanh(x) + x * square(sech(x))
+>>> print(derive(parse("x^3 + exp(-x)")))
+3 * square(x) - exp(-x)
 """
 
 from whet.activations.expression.derive import derive

@@ -1,0 +1,164 @@
+"""A formula on tensors, differentiable as often as you like.
+
+The backward pass keeps the input and nothing else, and computes the derivative's formula from it, so that gradients are
+exact where the textbook's chain rule overflows. Arithmetic is in float32, or float64 for float64 inputs.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whet.activations.expression import Node, derive
+from whet.activations.expression.bounds import guarded
+from whet.activations.expression.evaluate import is_tracing, program, run
+from whet.activations.kernel.function import backward, forward, kernel_for
+from whet.activations.kernel.library import Kernel
+from whet.errors import RecipeError
+
+
+def apply(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
+    """The formula on x, differentiable as often as you like, in x's dtype."""
+    if not x.is_floating_point():
+        raise RecipeError(f"An activation takes floating-point tensors, not {x.dtype}.", "Convert with x.float().")
+    if torch.compiler.is_exporting() or is_tracing():
+        return plan(x, *parameters)
+    if torch.compiler.is_compiling():
+        return _Compiled.apply(plan, x, *parameters)
+    if torch._C._are_functorch_transforms_active():
+        return _Transformed.apply(plan, x, *parameters)
+    return _Elementwise.apply(plan, x, *parameters)
+
+
+class Plan:
+    """A formula with the order of its inputs, and its derivatives, each made when first asked for."""
+
+    def __init__(self, node: Node, names: tuple[str, ...]) -> None:
+        self.node, self.names = node, names
+        self.program = program(guarded(node))
+        self.kernels: dict[torch.dtype, Kernel | None] = {}
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def of(node: Node, names: tuple[str, ...]) -> Plan:
+        """The one plan of a formula whose inputs are x and these."""
+        return Plan(node, names)
+
+    @staticmethod
+    def ready(node: Node, names: tuple[str, ...]) -> Plan:
+        """… with its first derivatives made, since torch.compile can't trace how they are."""
+        plan = Plan.of(node, names)
+        assert len(plan.slopes) == 1 + len(names)
+        return plan
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Plan.ready, (self.node, self.names)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Plan:
+        return self
+
+    @cached_property
+    def slopes(self) -> tuple[Plan, ...]:
+        """The derivatives with respect to x and each parameter."""
+        return tuple(Plan.of(derive(self.node, name), self.names) for name in ("x", *self.names))
+
+    def __call__(self, x: Tensor, *parameters: Tensor) -> Tensor:
+        """The formula's value by torch's own operations, in x's dtype."""
+        y = self.wide(x, *parameters).to(x.dtype)
+        return x.view_as(x) if y is x else y
+
+    def wide(self, x: Tensor, *parameters: Tensor) -> Tensor:
+        """… before it is rounded to x's dtype: float32, or float64 for a float64 x."""
+        wide = torch.float64 if x.dtype == torch.float64 else torch.float32
+        values = {"x": x.to(wide)} | {n: p.to(wide) for n, p in zip(self.names, parameters, strict=True)}
+        (answer,) = run(self.program, values)
+        if not isinstance(answer, Tensor):
+            return torch.full_like(x, answer, dtype=wide)
+        return answer if "x" in self.program.names else answer.expand(x.shape)
+
+
+class _Elementwise(torch.autograd.Function):
+    """Keeps the inputs only; each derivative is a formula of them again."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, *tensors: Tensor) -> Tensor:
+        ctx.plan = plan
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        return value(plan, *tensors)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        plan, tensors, wanted = ctx.plan, ctx.saved_tensors, ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return (None, *(_gradient(plan, i, g, tensors) if want else None for i, want in enumerate(wanted)))
+        return (None, *gradients(plan, g, tensors, wanted))
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+        given = [(i, t) for i, t in enumerate(tangents) if t is not None]
+        terms = [apply(ctx.plan.slopes[i], *ctx.saved_tensors) * t for i, t in given]
+        return sum(terms[1:], terms[0]).to(ctx.saved_tensors[0].dtype)
+
+
+class _Transformed(torch.autograd.Function):
+    """The same for torch.func's transforms, which want another form of it, slower to call."""
+
+    generate_vmap_rule = True
+    backward, jvp = _Elementwise.backward, _Elementwise.jvp
+
+    @staticmethod
+    def forward(plan: Plan, *tensors: Tensor) -> Tensor:
+        return plan(*tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.plan, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+
+class _Compiled(torch.autograd.Function):
+    """The same in the few words that torch.compile understands."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, *tensors: Tensor) -> Tensor:
+        ctx.plan = plan
+        ctx.save_for_backward(*tensors)
+        return plan(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        return (None, *(_sum_to(g * ctx.plan.slopes[i].wide(*tensors), t) for i, t in enumerate(tensors)))
+
+
+def value(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
+    """The formula, by its kernel where it has one for these tensors."""
+    kernel = kernel_for(plan, x, parameters)
+    return forward(kernel, x, parameters) if kernel else plan(x, *parameters)
+
+
+def gradients(
+    plan: Plan, g: Tensor, tensors: tuple[Tensor, ...], wanted: tuple[bool, ...]
+) -> tuple[Tensor | None, ...]:
+    """g times each derivative that is wanted, which can't be differentiated again."""
+    x, *parameters = tensors
+    if kernel := kernel_for(plan, x, parameters):
+        return backward(kernel, g, x, parameters)
+    pairs = zip(wanted, tensors, strict=True)
+    return tuple(_sum_to(g * plan.slopes[i].wide(*tensors), t) if want else None for i, (want, t) in enumerate(pairs))
+
+
+def _gradient(plan: Plan, i: int, g: Tensor, tensors: tuple[Tensor, ...]) -> Tensor:
+    """The gradient of the i-th input, to be differentiated again."""
+    wide = torch.promote_types(g.dtype, torch.float32)
+    return _sum_to(g.to(wide) * apply(plan.slopes[i], *tensors), tensors[i])
+
+
+def _sum_to(grad: Tensor, like: Tensor) -> Tensor:
+    """A gradient in its input's dtype, summed over the dimensions along which that was broadcast."""
+    return (grad if grad.shape == like.shape else grad.sum_to_size(like.shape)).to(like.dtype)
