@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import copy
 import fnmatch
+import gc
 import json
 import os
 import sys
@@ -176,10 +177,11 @@ def table(records: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Run those that match, keep their records, print them."""
+    """Run those that match and have no record yet, keep their records, print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="*")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--commit", default="", help="of the code, for the records")
     parser.add_argument("--table", action="store_true", help="print the table of what is kept, and run nothing")
     options = parser.parse_args()
     if options.table:
@@ -187,12 +189,17 @@ def main() -> None:
         return
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    done = (
+        {json.loads(line)["name"] for line in options.out.read_text().splitlines()} if options.out.exists() else set()
+    )
     for name, make in architectures().items():
-        if fnmatch.fnmatch(name, options.only):
+        if fnmatch.fnmatch(name, options.only) and name not in done:
             record = measure(name, copy.copy(make)) | {
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "torch": torch.__version__,
+                "commit": options.commit,
             }
+            gc.collect()
             print(json.dumps(record), flush=True)
             with open(options.out, "a") as file:
                 file.write(json.dumps(record) + "\n")

@@ -49,11 +49,11 @@ def make_gated(
 
 
 def make_plain(
-    model: nn.Module, new: Any = "relu", *, sample: Any, where: select.Where = "gate", inplace: bool = False
+    model: nn.Module, new: Any = "relu", *, sample: Any, where: select.Where = None, inplace: bool = False
 ) -> tuple[nn.Module, Changes]:
     """The reverse: gated units become plain activations, and the layers in front keep the half that was the value."""
-    found = find(model, sample)
-    places = [p for p in select.chosen(found, where, model) if _is_gated(module_at(model, p.path)) or p.what == "glu"]
+    gated = [p for p in find(model, sample) if _is_gated(module_at(model, p.path)) or p.what == "glu"]
+    places = gated if where is None else select.chosen(gated, where, model)
     if not places:
         raise UserError("The model has no gated units that surgery knows.", "whet.surgery.find lists its places.")
     model = layers.target(model, inplace)

@@ -311,7 +311,9 @@ class Kernels(TorchDispatchMode):
 
 
 _WEIGHING = frozenset({"_softmax", "_safe_softmax", "_log_softmax"})
-_SHAPES = vocabulary.words("size dim ndimension numel stride is_contiguous is_floating_point __len__ type_as")
+_SHAPES = vocabulary.words(
+    "size dim ndimension numel stride is_contiguous is_floating_point __len__ type_as untyped_storage data_ptr"
+)
 
 
 def _is_getter(function: Any) -> bool:

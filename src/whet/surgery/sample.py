@@ -19,6 +19,9 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from whet.errors import UserError, WhetError
 
+LONGEST_CHAIN = 50_000
+"""Calls deep that a copy may go; Keras chains its layers, and needs some ten per layer."""
+
 
 def run(model: nn.Module, sample: Any) -> Any:
     """The model on a sample: a tensor, a tuple of arguments, or a dict of keyword arguments. UserError if it fails."""
@@ -122,17 +125,19 @@ def check(model: Any) -> nn.Module:
 
 @contextlib.contextmanager
 def _copied_as_they_are() -> Iterator[None]:
-    """Models that keep a Python module can be copied; and Keras, which copies a model by saving its configuration (that
-    knows nothing of surgery), copies it like any other object."""
+    """Models that keep a Python module can be copied, and long chains of objects; and Keras, which copies a model by
+    saving its configuration (that knows nothing of surgery), copies it like any other object."""
     kind: Any = getattr(sys.modules.get("keras.src.saving.keras_saveable"), "KerasSaveable", None)
     saved = vars(kind).get("__reduce__") if kind else None
-    before = dict(copyreg.dispatch_table)
+    before, depth = dict(copyreg.dispatch_table), sys.getrecursionlimit()
+    sys.setrecursionlimit(max(depth, LONGEST_CHAIN))
     copyreg.pickle(types.ModuleType, lambda module: module.__name__)
     if saved is not None:
         del kind.__reduce__
     try:
         yield
     finally:
+        sys.setrecursionlimit(depth)
         copyreg.dispatch_table.clear()
         copyreg.dispatch_table.update(before)
         if saved is not None:

@@ -20,7 +20,7 @@ from torch import nn
 from whet.surgery import source, vocabulary
 from whet.surgery.compositions import name_of_values
 from whet.surgery.frames import Span, Step
-from whet.surgery.modules import every_module
+from whet.surgery.modules import every_module, own_layers
 from whet.surgery.places import Place, Site, snake
 from whet.surgery.pointwise import maps_each
 
@@ -31,9 +31,12 @@ _METHODS = vocabulary.words("relu relu_ sigmoid sigmoid_ tanh tanh_ hardshrink p
 def places(model: nn.Module, seen: list[Place], visited: set[tuple[str, Step]]) -> list[Place]:
     """The places of `model` that are not among those `seen`, nor among the expressions that were `visited`."""
     active = {p.path for p in seen}
+    inner = tuple(f"{path}." for path, _ in own_layers(model))
     found = []
     for path, module in every_module(model):
-        if isinstance(module, nn.Module) and path not in active and (what := _idle_layer(module)):
+        if path.startswith(inner):
+            continue
+        if path not in active and (what := _idle_layer(module)):
             found.append(Place(path, what, "module", "activation", 0, None))
         if not type(module).__module__.startswith(("torch.", "whet.activations")):
             if path not in active and (what := _own_layer(path, module)):
