@@ -264,6 +264,16 @@ def test_compiled_and_exported_models_compute_the_new_function() -> None:
     torch.testing.assert_close(run(torch.export.export(new, (x,)).module(), x), expected)
 
 
+@pytest.mark.parametrize("name", ["mapped", "helped"])
+def test_the_compiler_does_not_trace_past_a_watch(name: str) -> None:
+    model, x = case(name)
+    new, changes = surgery.replace_activations(model, "silu", sample=x)
+    assert "watched" in {c.how for c in changes}
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.compile(new, backend="eager")(x).detach(), run(new, x))
+    torch.testing.assert_close(run(torch.export.export(new, (x,)).module(), x), run(new, x))
+
+
 @pytest.mark.parametrize("name", ["calls", "held", "gating", "shared"])
 def test_the_changed_model_learns(name: str) -> None:
     model, x = case(name)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from whet import surgery
+from whet.errors import UserError
 from whet.surgery import Unproven
 
 
@@ -110,3 +111,24 @@ def test_random_activations_do_not_disturb_the_dropout_behind_them() -> None:
     model = nn.Sequential(nn.Linear(9, 9), nn.ReLU(), nn.Dropout(0.5), nn.Linear(9, 9))
     new, _ = surgery.replace_activations(model, nn.RReLU, sample=torch.randn(4, 9))
     assert surgery.verify(model, new, sample=torch.randn(4, 9)).places == 1
+
+
+class Slope(nn.Module):
+    """Its result is a derivative."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(1, 8), nn.Linear(8, 1)
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            t = t.detach().requires_grad_()
+            u = self.b(torch.tanh(self.a(t)))
+            return torch.autograd.grad(u.sum(), t, create_graph=True)[0]
+
+
+def test_what_can_not_be_proven_is_said() -> None:
+    model, x = Slope(), torch.randn(4, 1)
+    new, _ = surgery.replace_activations(model, "gelu", sample=x)
+    with pytest.raises(UserError, match="takes derivatives"):
+        surgery.verify(model, new, sample=x)

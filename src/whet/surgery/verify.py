@@ -197,6 +197,7 @@ class Watched:
 
         def after(module: nn.Module, args: Any, output: Any) -> Any:
             recorder.depth -= 1
+            _check_no_derivative(self.place, output)
             recorder.add(Call(self.place.new_path, "the changed function", self.input, None))
             with torch._C.DisableTorchFunction():
                 answer = self._answer(args, output)
@@ -222,6 +223,14 @@ def _copied(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.clone()
     return type(value)(_copied(v) for v in value) if type(value) in (tuple, list) else value
+
+
+def _check_no_derivative(place: Changed, output: Any) -> None:
+    if isinstance(output, Tensor) and output.requires_grad:
+        raise UserError(
+            f"The model takes derivatives of what {place.new_path} gives, and the new function's show in other calls too.",
+            "So this replacement can't be proven to change nothing else; find shows what it did.",
+        )
 
 
 def _check_kind(place: Changed, old: Any, new: Any) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -56,11 +57,22 @@ class Watch(TorchFunctionMode):
 
 
 def watching(method: Callable, cuts: tuple[Cut, ...]) -> Callable:
-    """The method, watched while it runs."""
+    """The method, watched while it runs. The compiler is kept out of it: it would trace past the watch."""
 
     @functools.wraps(method)
     def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         with Watch(self, cuts):
             return method(self, *args, **kwargs)
 
-    return run
+    disabled: list[Callable] = []
+
+    @functools.wraps(method)
+    def enter(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if "torch._dynamo" not in sys.modules:
+            return run(self, *args, **kwargs)
+        if not disabled:
+            disabled.append(torch.compiler.disable(run))
+        return disabled[0](self, *args, **kwargs)
+
+    enter._torchdynamo_disable = True  # type: ignore[attr-defined]
+    return enter
