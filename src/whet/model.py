@@ -20,6 +20,7 @@ from whet.init import INITS
 from whet.norm import NORMS
 from whet.recipe import OWN, Choice, Recipe
 from whet.rng import seed_for
+from whet.surgery.catalogue import maker, needs_place
 from whet.tasks import Task
 
 
@@ -47,7 +48,7 @@ def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
         shape=input_shape(transform),
         outputs=task.outputs,
         goal=task.goal,
-        activation=surgery.maker(recipe.activation) if at_once(recipe) else nn.ReLU,
+        activation=maker(recipe.activation) if at_once(recipe) else nn.ReLU,
         norm=lambda channels: norm.make(channels, dims, **norm_params),
         cardinalities=table.cardinalities if table else (),
         bins=table.bins if table else None,
@@ -61,7 +62,7 @@ def at_once(recipe: Recipe) -> bool:
     for activations that depend on the place that they get. For our families both ways give the same (a test compares).
     """
     choice = recipe.activation
-    return recipe.family.name != "user" and choice.name not in (OWN, STAGES) and not surgery.needs_place(choice)
+    return recipe.family.name != "user" and choice.name not in (OWN, STAGES) and not needs_place(choice)
 
 
 Sample = tuple[Tensor, ...]
@@ -78,6 +79,9 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int, look: Callable[[], Sa
     torch.manual_seed(seed_for(seed, "init"))
     with saying_which(recipe.family):
         model = family.make(spec, **params)
+    if recipe.family.name == "user" and recipe.norm.name != OWN:
+        with saying_which(recipe.norm):
+            replace_norms(model, recipe.norm)
     if recipe.activation.name != OWN and not at_once(recipe):
         with saying_which(recipe.activation):
             replace_activations(model, recipe.activation, sample_of(spec))
@@ -96,6 +100,15 @@ def draw_weights(model: nn.Module, choice: Choice, seed: int, look: Callable[[],
         getattr(init, f"{entry.name}_")(model, look(), draw, **params)
     else:
         entry.make(**params)(model, draw)
+
+
+def replace_norms(model: nn.Module, choice: Choice) -> None:
+    """The recipe's norm in place of every one of the network; its parameters stay at their defaults."""
+    if choice.params:
+        raise RecipeError(
+            f"{choice}: in a network of your own a norm has its defaults.", f'Write norm = "{choice.name}".'
+        )
+    surgery.replace_norms(model, choice.name, inplace=True)
 
 
 STAGES = "stages"

@@ -13,6 +13,7 @@ from whet.families import InputSpec
 from whet.families.user import remember
 from whet.model import at_once, make_model, replace_activations, sample_of
 from whet.recipe import Choice, Recipe
+from whet.surgery.catalogue import maker
 
 SMALL = {
     "fastconv": {"widths": (8, 8, 8)},
@@ -54,7 +55,7 @@ def activations_of(model: nn.Module) -> list[str]:
 def test_a_family_made_with_an_activation_is_the_one_that_surgery_makes(family: str) -> None:
     recipe = Recipe(Choice(family, **SMALL[family]), activation=Choice("elu", alpha=0.5))
     assert at_once(recipe)
-    straight = made(recipe, surgery.maker(recipe.activation))
+    straight = made(recipe, maker(recipe.activation))
     operated = made(recipe.put("activation", Choice("own")))
     assert replace_activations(operated, recipe.activation, sample_of(spec()))
     x = torch.randn(4, 3, 16, 16)
@@ -109,7 +110,7 @@ def test_an_activation_that_is_none_is_refused(choice: Choice, error: type[Excep
     for family in (Choice("mlp", **SMALL["mlp"]), Choice("user", factory=remember(Functional))):
         recipe = Recipe(family, activation=choice)
         with pytest.raises(error):
-            make_model(recipe, spec(surgery.maker(choice) if at_once(recipe) else nn.ReLU), seed=0)
+            make_model(recipe, spec(maker(choice) if at_once(recipe) else nn.ReLU), seed=0)
 
 
 class Deep(nn.Module):
@@ -147,3 +148,15 @@ def test_a_network_that_was_started_by_looking_takes_its_weights_back() -> None:
     again = make_model(recipe, spec(), 1)
     again.load_state_dict(trained.state_dict())
     torch.testing.assert_close(again.eval()(x), trained.eval()(x), rtol=0, atol=0)
+
+
+def normed() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 5))
+
+
+def test_a_users_network_gets_the_recipes_norm_and_keeps_its_own_unless_told() -> None:
+    recipe = Recipe(Choice("user", factory=remember(normed)))
+    assert isinstance(made(recipe)[2], nn.BatchNorm1d)
+    assert isinstance(made(recipe.put("norm", Choice("layer")))[2], nn.LayerNorm)
+    with pytest.raises(RecipeError, match="defaults"):
+        made(recipe.put("norm", Choice("group", groups=2)))
