@@ -207,6 +207,18 @@ def test_nothing_but_weights_and_activations_changes() -> None:
     assert torch.backends.mha.get_fastpath_enabled()
 
 
+def test_a_model_that_draws_numbers_does_not_move_the_global_generator() -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.randn_like(x)
+
+    state = torch.random.get_rng_state()
+    model = nn.Sequential(nn.Linear(8, 8), Noisy(), nn.ReLU(), nn.Linear(8, 2))
+    torch.random.set_rng_state(state)
+    auto_(model, torch.randn(64, 8, generator=seeded()), seeded())
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
 # -- the same again ----------------------------------------------------------------------------------------------------------
 
 
