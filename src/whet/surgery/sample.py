@@ -19,8 +19,8 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from whet.errors import UserError, WhetError
 
-LONGEST_CHAIN = 50_000
-"""Calls deep that a copy may go; Keras chains its layers, and needs some ten per layer."""
+LONGEST_CHAIN = 5_000
+"""Calls deep that a copy may go; Keras chains its layers, and needs some ten per layer. Far more could end the process."""
 
 
 def run(model: nn.Module, sample: Any) -> Any:
@@ -131,7 +131,9 @@ def _copied_as_they_are() -> Iterator[None]:
     saved = vars(kind).get("__reduce__") if kind else None
     before, depth = dict(copyreg.dispatch_table), sys.getrecursionlimit()
     sys.setrecursionlimit(max(depth, LONGEST_CHAIN))
-    copyreg.pickle(types.ModuleType, lambda module: module.__name__)
+    backend = getattr(sys.modules.get("keras.src.utils.backend_utils"), "DynamicBackend", None)
+    for whole in filter(None, (types.ModuleType, backend)):
+        copyreg.pickle(whole, lambda _: "as it is")  # a name instead of parts: deepcopy keeps the object
     if saved is not None:
         del kind.__reduce__
     try:
