@@ -287,3 +287,9 @@ def test_functions_held_in_a_list_stay_in_the_list() -> None:
     new, _ = surgery.replace_activations(model, "gelu", sample=x)
     assert new.plain == model.plain
     assert type(new.hidden[0]) is not nn.ReLU
+
+
+def test_an_output_over_channels_stays_one_over_channels() -> None:
+    model, x = nn.Sequential(nn.Conv2d(3, 5, 1), nn.ReLU(), nn.Conv2d(5, 5, 1), nn.Softmax(1)), torch.randn(2, 3, 6, 6)
+    new, _ = surgery.replace_activations(model, "sparsemax", sample=x, where="softmax")
+    torch.testing.assert_close(new(x).sum(1), torch.ones(2, 6, 6))

@@ -105,6 +105,8 @@ def _from_entry(entry: Any, params: dict[str, Any], place: Place, per_channel: b
                 "Give a sample that reaches it, or leave the place out by where=.",
             )
         params = {**params, "channels": place.shape[place.channel_dim], "dim": place.channel_dim}
+    elif entry.kind == "output" and place.role != "attention":  # attention normalises its last dimension, -1
+        params = {**params, "dim": place.channel_dim}
     made: nn.Module = entry.make(**params)
     return made
 
