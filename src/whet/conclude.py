@@ -163,7 +163,7 @@ def tried(outcome: Outcome, name: str, record: Record) -> Tried:
         seconds=record.steps[-1].seconds,
         score=score,
         fate="won" if name == outcome.winner else paused,
-        why="" if name == outcome.winner else outcome.fates.get(name, ""),
+        why="" if name == outcome.winner else outcome.fates.get(name, "").removeprefix(f"{paused} "),
     )
 
 
