@@ -84,6 +84,27 @@ def test_folded_norms_give_the_same_result_up_to_rounding() -> None:
     assert torch.equal(run(fused, X), run(model, X))
 
 
+class Busy(nn.Module):
+    """Before each layer many tensors come and go: what a layer gives may lie where one of them lay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3, 3, 1) for _ in range(30))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(3) for _ in range(30))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            gone = [x * 1.0 for _ in range(50)]
+            gone = [torch.abs(t) for t in gone]
+            del gone
+            x = norm(conv(x))
+        return x
+
+
+def test_tensors_that_are_gone_do_not_count_as_readers() -> None:
+    assert len(surgery.fuse_norms(Busy().eval(), sample=X)[1]) == 60
+
+
 class Forked(nn.Module):
     """The convolution's result goes to the norm and past it."""
 

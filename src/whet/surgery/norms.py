@@ -139,7 +139,8 @@ class Feeds(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(function, "__name__", "") not in ("__get__", "dim", "size"):
             for tensor in samples.tensors_in([args, kwargs or {}]):
-                self.uses[id(tensor)] = self.uses.get(id(tensor), 0) + 1
+                if id(tensor) in self.made:  # kept alive there; any other id may come back as another tensor's
+                    self.uses[id(tensor)] = self.uses.get(id(tensor), 0) + 1
         return function(*args, **(kwargs or {}))
 
     def exclusive(self) -> list[tuple[str, str]]:
