@@ -26,9 +26,25 @@ Data = Annotated[
     typer.Argument(help="A folder of class folders, a CSV/TSV/JSONL/Parquet file, .npz, IDX files, or a bundled name."),
 ]
 Target = Annotated[str | None, typer.Option(help="The column to predict.")]
-TaskName = Annotated[str | None, typer.Option("--task", help="classification or regression; inferred if not given.")]
+TaskName = Annotated[str | None, typer.Option("--task", help="What is to be learned; inferred if not given.")]
 Holdout = Annotated[str | None, typer.Option(help="Another source, used as the test part.")]
 Split = Annotated[str | None, typer.Option(help="A CSV of path,label,split, or a column with train/val/test.")]
+COLUMNS = "What columns and files are"
+
+
+def _role(help: str) -> Any:
+    return typer.Option(rich_help_panel=COLUMNS, help=help)
+
+
+Text = Annotated[str | None, _role("The column that holds text; several with commas between them.")]
+User = Annotated[str | None, _role("The column of users, for a recommender.")]
+Item = Annotated[str | None, _role("The column of items.")]
+Rating = Annotated[str | None, _role("The column of ratings.")]
+Time = Annotated[str | None, _role("The column of time stamps.")]
+Series = Annotated[str | None, _role("The column that names the series of a row.")]
+Horizon = Annotated[int | None, _role("Steps to forecast.")]
+Lookback = Annotated[int | None, _role("Steps that a forecast looks back.")]
+Pattern = Annotated[str | None, _role("How a file's name says its label: '{label}_{speaker}_{index}'.")]
 Model = Annotated[str | None, typer.Option(help="Your own network: FILE.py:function.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 INTERRUPTED = "Interrupted. The same command goes on where this stopped."
@@ -48,6 +64,15 @@ def fit(
     model: Model = None,
     recipe: Annotated[Path | None, typer.Option(help="Train exactly this recipe.toml.")] = None,
     steps: Annotated[int | None, typer.Option(help="Train exactly this many steps.", min=1)] = None,
+    text: Text = None,
+    user: User = None,
+    item: Item = None,
+    rating: Rating = None,
+    time: Time = None,
+    series: Series = None,
+    horizon: Horizon = None,
+    lookback: Lookback = None,
+    pattern: Pattern = None,
 ) -> None:
     """Train the best network that the budget allows, and report why it is the best."""
     from whet.tasks import aside
@@ -70,6 +95,17 @@ def fit(
             steps=steps,
             show=True,
             started=process_start(),
+            **given(
+                text=text,
+                user=user,
+                item=item,
+                rating=rating,
+                time=time,
+                series=series,
+                horizon=horizon,
+                lookback=lookback,
+                pattern=pattern,
+            ),
         )
 
 
@@ -88,13 +124,37 @@ def predict(
 
 @app.command()
 def profile(
-    data: Data, target: Target = None, task: TaskName = None, holdout: Holdout = None, split: Split = None
+    data: Data,
+    target: Target = None,
+    task: TaskName = None,
+    holdout: Holdout = None,
+    split: Split = None,
+    text: Text = None,
+    user: User = None,
+    item: Item = None,
+    rating: Rating = None,
+    time: Time = None,
+    series: Series = None,
+    horizon: Horizon = None,
+    lookback: Lookback = None,
+    pattern: Pattern = None,
 ) -> None:
     """Print what the data looks like, and what that suggests."""
     from whet.profiling import profile as call
     from whet.report.text import show_profile
 
-    show_profile(call(data, target=target, task=task, holdout=holdout, split=split))
+    roles = given(
+        text=text,
+        user=user,
+        item=item,
+        rating=rating,
+        time=time,
+        series=series,
+        horizon=horizon,
+        lookback=lookback,
+        pattern=pattern,
+    )
+    show_profile(call(data, target=target, task=task, holdout=holdout, split=split, **roles))
 
 
 @app.command()
@@ -189,6 +249,11 @@ def _options(
 
         typer.echo(f"whet {installed('whet')}")
         raise typer.Exit
+
+
+def given(**roles: Any) -> dict[str, Any]:
+    """Only what was said."""
+    return {name: value for name, value in roles.items() if value is not None}
 
 
 def process_start() -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from whet import files
 from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
 from whet.diagnose.rules import diagnose
+from whet.fields import field
+from whet.fields.base import Shown
 from whet.network import Network
 from whet.recipe import Recipe
 from whet.record import Finding, Record, read, versions
@@ -60,24 +62,32 @@ class Outcome:
 def conclude(outcome: Outcome) -> None:
     """Measure the delivered network and the baselines on the test rows, and write result.json and report.html."""
     network, rows = Network.load(outcome.folder.path), outcome.parts["test"]
-    truth = outcome.data.y[rows]
-    predicted = test_predictions(network, outcome, rows)
-    result = result_of(outcome, network.recipe, truth, predicted)
-    view = view_of(outcome, network.recipe, truth, predicted, result)
+    own = field(outcome.data.domain)
+    truth = own.truth(outcome.data, rows)
+    with running(outcome.plan):  # from the files that were delivered, with as many threads as in training
+        predicted = own.predict_rows(network, outcome.data, rows, outcome.prepared)
+        shown = shown_of(outcome, network, truth, predicted)
+        result = result_of(outcome, network.recipe, truth, predicted) | own.extra(shown)
+        view = view_of(outcome, network.recipe, truth, predicted, result)
+        view = replace(view, figures=own.figures(shown))
     save(view)
     write(view)
     result["seconds"] = round(outcome.clock.spent, 2)
     files.write_json(outcome.folder.result, result)
 
 
-def test_predictions(network: Network, outcome: Outcome, rows: np.ndarray) -> np.ndarray:
-    """What the network says of the test rows, from the files that were delivered, with as many threads as in training."""
-    with running(outcome.plan):
-        if outcome.data.domain == "image":
-            import torch
-
-            return network.from_tensors(outcome.prepared.inputs, torch.from_numpy(rows))
-        return network.predict(outcome.data.x[rows])
+def shown_of(outcome: Outcome, network: Network, truth: np.ndarray, predicted: np.ndarray) -> Shown:
+    return Shown(
+        data=outcome.data,
+        parts=outcome.parts,
+        prepared=outcome.prepared,
+        task=outcome.task,
+        truth=truth,
+        predicted=predicted,
+        baselines=outcome.baselines,
+        network=network,
+        seed=outcome.order.seed,
+    )
 
 
 def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
@@ -144,7 +154,7 @@ def view_of(
         problems=outcome.data.problems,
         classes=task.classes,
         confusion=confusion(truth, predicted, task.outputs) if classify else None,
-        values=None if classify else (few[0], few[1]),
+        values=(few[0], few[1]) if task.goal == "regress" else None,
         pictures=pictures(outcome, truth, predicted) if task.domain == "image" else (),
         rows=rows_wrong(outcome, truth, predicted) if task.domain == "table" else (),
         timings=timings(outcome, records),
@@ -220,7 +230,7 @@ def rows_wrong(outcome: Outcome, truth: np.ndarray, predicted: np.ndarray) -> tu
         values = said(outcome.task, truth[i], predicted[i])
         if outcome.task.goal == "regress":
             values |= {"true": float(truth[i]), "predicted": float(predicted[i]), "confidence": None}
-        row = outcome.data.x.row(int(rows[i]), named=True)  # type: ignore[union-attr]
+        row = outcome.data.x.row(int(rows[i]), named=True)
         found.append(RowMistake(row=row, id=name_of(outcome.data, rows[i]), **values))
     return tuple(found)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from whet import prior
 from whet.errors import BudgetError, RecipeError
+from whet.fields import field
 from whet.recipe import Recipe
 from whet.record import Finding
 from whet.run import Run
@@ -17,7 +18,7 @@ from whet.runners.pool import Job, Pool
 from whet.runners.serial import Serial
 from whet.runners.trial import Trial, open_trial
 from whet.screen import Bar
-from whet.search.first import Candidate, neighbours
+from whet.search.first import Candidate
 from whet.search.race import Advance, Score, clearly_better, race
 from whet.train.horizon import Horizon
 from whet.train.loop import SHARE_OF_VALIDATION, VALIDATIONS
@@ -197,7 +198,9 @@ def explore(run: Run) -> None:
 def nearby(run: Run, recipe: Recipe, best_share: float) -> Iterator[Candidate]:
     """What is tried around a recipe, in this order."""
     hints = prior.hints(run.signs, run.data.domain, run.data.goal, len(run.parts["train"]))
-    return neighbours(recipe, run.order.seed, best_share, prior.candidates(recipe, hints))
+    own = field(run.data.domain)
+    found: Iterator[Candidate] = own.neighbours(recipe, run.order.seed, best_share, prior.candidates(recipe, hints))
+    return found
 
 
 def replay(run: Run) -> tuple[list[str], list[Candidate]]:

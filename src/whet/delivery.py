@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet import files
-from whet.build import mirror_views
 from whet.data.prepared import Prepared
+from whet.fields import field
 from whet.network import Network
 from whet.recipe import Recipe
 from whet.run_folder import RunFolder
@@ -44,7 +44,7 @@ class Delivery:
     def offer(self, training: Training, recipe: Recipe) -> None:
         """Deliver the training's best weights if they are better than what was delivered before."""
         self.seconds_per_row = training.validation_seconds / max(1, len(self.data.rows["val"]))
-        self.views = 1 + len(mirror_views(recipe))
+        self.views = 1 + len(field(self.task.domain).views(recipe))
         best = training.best
         if best is None or training.best_weights is None:
             return

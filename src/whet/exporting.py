@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from whet import files
-from whet.build import Prepare, mirror_views, pixel_scale
 from whet.errors import MissingExtra, UnknownName, WhetError
+from whet.fields import field
 from whet.network import Network
 from whet.screen import Screen
 from whet.train.plan import Plan
@@ -30,8 +30,8 @@ class Exported(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.model, self.scale = network.model.float(), network.scale
-        self.prepare = Prepare(pixel_scale(network.transform))
-        self.views = mirror_views(network.recipe)
+        own = field(network.task.domain)
+        self.prepare, self.views = own.preparing(network.transform, network.task), own.views(network.recipe)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         prepared, _ = self.prepare(inputs, torch.empty(0), None)
@@ -60,9 +60,8 @@ def export(
     network = Network.load(Path(run), model)
     network.plan = Plan()
     module = Exported(network).eval()
-    sample = random_inputs(network, 3)
-    names = ["image"] if len(sample) == 1 else ["numeric", "category"]
-    data = to_onnx(module, sample, names)
+    sample = network.transform.drawn(3, seed=3)
+    data = to_onnx(module, tuple(sample.values()), list(sample))
     difference = compare(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), network)
     if not difference <= CLOSE:
         raise WhetError(
@@ -101,23 +100,8 @@ def compare(session: Any, network: Network) -> float:
     worst = 0.0
     wanted = [i.name for i in session.get_inputs()]
     for rows in (1, 7, 32):
-        inputs = random_inputs(network, rows)
-        names = ["image"] if len(inputs) == 1 else ["numeric", "category"]
-        feed = {n: x.numpy() for n, x in zip(names, inputs, strict=True) if n in wanted}
-        found = session.run(None, feed)[0]
-        truth = network.from_tensors(inputs)  # by the way that `predict` takes, in full precision
+        inputs = network.transform.drawn(rows, seed=rows)
+        found = session.run(None, {n: x.numpy() for n, x in inputs.items() if n in wanted})[0]
+        truth = network.from_tensors(tuple(inputs.values()))  # by the way that `predict` takes, in full precision
         worst = max(worst, float(np.abs(found - truth).max()) / spread)
     return worst
-
-
-def random_inputs(network: Network, rows: int) -> tuple[Tensor, ...]:
-    """Inputs of the right shape: random pixels, or numbers and categories within their ranges."""
-    draw = torch.Generator().manual_seed(rows)
-    transform: Any = network.transform
-    if hasattr(transform, "height"):
-        size = (rows, transform.height, transform.width, transform.channels)
-        return (torch.randint(0, 256, size, dtype=torch.uint8, generator=draw),)
-    numeric = torch.randn(rows, len(transform.numerics), generator=draw)
-    columns = [torch.randint(0, c, (rows,), generator=draw) for c in transform.cardinalities]
-    category = torch.stack(columns, 1) if columns else torch.zeros(rows, 0, dtype=torch.int64)
-    return numeric, category

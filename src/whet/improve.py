@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,26 +19,23 @@ from whet import files, prior
 from whet.build import build
 from whet.conclude import Outcome, conclude
 from whet.contest import explore, hold_race, train_out
-from whet.data import duplicates, input_spec, load, split
-from whet.data.core import Data
-from whet.data.image_transform import ImageTransform
-from whet.data.prepared import prepare
-from whet.data.signs import signs
+from whet.data.core import Data, Roles
 from whet.data.splits import train_and_val
-from whet.data.symmetry import mirror_symmetry
 from whet.delivery import Delivery
-from whet.errors import DataError, RecipeError
+from whet.errors import DataError, RecipeError, UnknownName
+from whet.fields import field as field_of
+from whet.fields import load
+from whet.fields.base import Wanted
 from whet.network import Network
 from whet.profiling import profile_of
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.report.text import show_result
-from whet.rng import generator
 from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
 from whet.screen import Screen, clock_time
-from whet.search.first import Candidate, Facts, image_size, portfolio
-from whet.tasks import IMAGE_ROWS, PIXELS, Features, aside, baselines, make_task
+from whet.search.first import Candidate, Facts
+from whet.tasks import Baseline, aside
 from whet.train.horizon import Clock, Horizon, parse_seconds
 from whet.train.loop import Training, own_random_numbers, train_step
 from whet.train.plan import (
@@ -117,19 +114,23 @@ def fit(
     steps: int | None = None,
     show: bool = False,
     started: float | None = None,
+    **roles: Any,
 ) -> Result:
     """Train the best network that the budget allows on this data.
 
     `data`: a folder of class folders, a table's file, an .npz, IDX files, a bundled name, a DataFrame, (X, y) arrays or
-    a torch Dataset. `budget`: wall-clock seconds, or text such as "60s" or "1h30m". `model`: your own network, a
-    function that returns a fresh `nn.Module`, or "FILE.py:function". `recipe` and `steps`: train exactly this.
-    `started`: a time of `time.monotonic()` from which the budget counts.
+    a torch Dataset. `task` names what is to be learned; None: inferred, and said. `budget`: wall-clock seconds, or text
+    such as "60s" or "1h30m". `model`: your own network, a function that returns a fresh `nn.Module`, or
+    "FILE.py:function". `recipe` and `steps`: train exactly this.
+    `started`: a time of `time.monotonic()` from which the budget counts. `roles` says what columns are, where a field
+    needs to know: text, user, item, rating, time, series, horizon, lookback, pattern (see `whet.data.core.Roles`).
 
     The same call with the same `out` goes on with a run that was killed. Raises UserError for wrong input.
     """
     started = time.monotonic() if started is None else started
     seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
-    found = load(data, target=target, task=task, holdout=holdout, split=split)
+    known = roles_of(roles)
+    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
     order = Order(
         data=str(data) if isinstance(data, str | Path) else found.name,
         fingerprint=found.fingerprint + code_of(model),
@@ -142,6 +143,7 @@ def fit(
         steps=steps or 0,
         holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
         split=split,
+        roles=known.given(),
     )
     folder = choose(order, found.name, Path(out) if out is not None else None)
     with opened(folder, order) as journal:
@@ -156,13 +158,21 @@ def fit(
     return result
 
 
+def roles_of(said: Mapping[str, Any]) -> Roles:
+    """Raises UnknownName for a role that no field knows."""
+    for name in said:
+        if name not in Roles.__dataclass_fields__:
+            raise UnknownName("option", name, Roles.__dataclass_fields__)
+    return Roles(**said)
+
+
 def train(data: Data, folder: Path, *, budget: str | float, steps: int | None = None, seed: int = 0) -> Network:
     """The training steps alone, on all rows of the data: no baselines, no test part, no report."""
     order = Order(data.name, "", None, None, parse_seconds(budget), seed, None, None, steps or 0, None, None)
     with opened(RunFolder(folder), order) as journal:
         run = Run(order, RunFolder(folder), journal, Clock(order.budget), Screen(False), data, 1, None)
         run.parts = {**train_and_val(data, seed), "test": np.empty(0, np.int64)}
-        run.task = make_task(data.domain, data.goal, data.classes, data.target)
+        run.task = field_of(data.domain).task(data)
         for step in (get_ready, choose_recipes, hold_race, train_out, explore):
             step(run)
         return Network.load(folder)
@@ -229,12 +239,13 @@ def look(run: Run) -> None:
         run.say("resumed")
     for sentence in data.said:
         screen.say(sentence)
-    run.parts = split(data, seed=run.order.seed)
-    run.task = make_task(data.domain, data.goal, data.classes, data.target)
+    own = field_of(data.domain)
+    run.parts = own.split(data, run.order.seed)
+    run.task = own.task(data)
     refuse_one_class(data, run.parts["train"])
-    copies = duplicates(data, run.parts)
+    copies = own.copies(data, run.parts)
     run.findings = [*data.findings, *([copies] if copies else [])]
-    run.signs = signs(data, run.parts["train"])
+    run.signs = own.signs(data, run.parts["train"])
     run.profile = profile_of(data, run.parts, run.signs)
     sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in run.parts.items())
     screen.say(f"{data.name}: {run.task.name}; {sizes}; judged by {run.task.metric}.", "bold")
@@ -256,11 +267,11 @@ def refuse_one_class(data: Data, train: np.ndarray) -> None:
 
 def get_ready(run: Run) -> None:
     """Fit the transforms on the training rows."""
-    size = image_size(run.data.x.shape[1:3]) if run.data.domain == "image" else None
-    run.prepared = prepare(run.data, run.parts, size)
+    own = field_of(run.data.domain)
+    run.prepared = own.prepare(run.data, run.parts)
     for sentence in run.prepared.said:
         run.screen.say(sentence)
-    run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), input_spec(run.data))
+    run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), own.input_spec(run.data))
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
     if given is not None:  # what can't be built is refused now, before anything takes its time
         build(given, run.task, run.prepared, run.order.seed, Plan())
@@ -281,33 +292,21 @@ def lay_baselines(run: Run) -> None:
 
 def fit_baselines(run: Run) -> dict[str, np.ndarray]:
     """name -> what a simple method says of the test rows."""
-    rows = some(run.parts["train"], IMAGE_ROWS if run.data.domain == "image" else len(run.data), run.order.seed)
-    train, test = features(run, rows), features(run, run.parts["test"])
-    seconds = min(BASELINE_SECONDS, BASELINE_SHARE * run.order.budget)
-    y, task = run.data.y[rows], run.task
-    made = baselines(
-        train, y, test, goal=task.goal, outputs=task.outputs, seconds=seconds, threads=cores(), seed=run.order.seed
+    made: Sequence[Baseline] = field_of(run.data.domain).baselines(
+        Wanted(
+            data=run.data,
+            parts=run.parts,
+            prepared=run.prepared,
+            task=run.task,
+            seconds=min(BASELINE_SECONDS, BASELINE_SHARE * run.order.budget),
+            threads=cores(),
+            seed=run.order.seed,
+        )
     )
     for found in made:
         if found.predicted is None:
             run.screen.say(f"Baseline {found.name} {found.note}", "dim")
     return {found.name: found.predicted for found in made if found.predicted is not None}
-
-
-def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """These rows, or `most` of them drawn by the seed."""
-    return rows if len(rows) <= most else np.sort(generator(seed, "baseline rows").choice(rows, most, replace=False))
-
-
-def features(run: Run, rows: np.ndarray) -> Features:
-    """What a baseline sees of these rows; of images no more pixels than it will use."""
-    x: Any = run.data.x
-    if isinstance(run.prepared.transform, ImageTransform):
-        down, across = (max(1, -(-side // PIXELS)) for side in x.shape[1:3])
-        return Features.images(x[rows, ::down, ::across])
-    x = x[rows]
-    numeric, category = run.prepared.transform.apply(x)
-    return Features(numeric.numpy(), category.numpy(), run.prepared.transform.cardinalities)
 
 
 def choose_recipes(run: Run) -> None:
@@ -320,7 +319,7 @@ def choose_recipes(run: Run) -> None:
         run.candidates = [Candidate("given", run.fixed, "as given")]
         run.plan = measure_plan(run.fixed, run)
     else:
-        facts = facts_of(run)
+        facts, portfolio = facts_of(run), field_of(run.data.domain).portfolio
         probe = portfolio(facts)[0].recipe
         run.plan = measure_plan(probe, run)
         if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
@@ -354,9 +353,6 @@ def with_prior(run: Run, candidates: list[Candidate]) -> list[Candidate]:
 
 def facts_of(run: Run) -> Facts:
     data, parts = run.data, run.parts
-    mirror = (0.0, 0.0)
-    if data.domain == "image" and data.goal == "classify":
-        mirror = mirror_symmetry(data.x, data.y, parts["train"], parts["val"])  # type: ignore[arg-type]
     return Facts(
         domain=data.domain,
         goal=data.goal,
@@ -364,8 +360,8 @@ def facts_of(run: Run) -> Facts:
         shape=run.prepared.shape,
         outputs=run.task.outputs,
         seconds=run.order.budget if run.order.steps else max(0.0, run.clock.left),
-        mirror=mirror,
         factory=run.order.model or "",
+        **field_of(data.domain).facts(data, parts, run.prepared),
     )
 
 
@@ -373,7 +369,7 @@ def measure_plan(recipe: Recipe, run: Run) -> Plan:
     """How this recipe runs fastest here, found in a second or two."""
     first = replace(first_plan(cores()), micro_batch=fitting_rows(recipe, run))
     if run.order.steps:  # a repeatable run: the clock decides nothing, not even how numbers are rounded
-        return replace(first, bfloat16=first.bfloat16 and run.data.domain == "image")
+        return replace(first, bfloat16=first.bfloat16 and run.data.domain != "table")
 
     def time_step(plan: Plan) -> float:
         with running(plan), own_random_numbers():

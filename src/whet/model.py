@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from whet import init, surgery
-from whet.data.prepared import Transform, input_shape
-from whet.data.transforms import TableTransform
+from whet.data.prepared import Transform
 from whet.entry import Entry
 from whet.errors import RecipeError, WhetError
 from whet.families import FAMILIES, InputSpec
@@ -42,16 +41,13 @@ def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
     """What the data demands of the network, and what the recipe puts inside it."""
     norm = NORMS["batch" if recipe.norm.name == OWN else recipe.norm.name]
     norm_params = norm.fill(recipe.norm.params)
-    table = transform if isinstance(transform, TableTransform) else None
-    dims = 1 if table else 2
+    dims = 2 if len(transform.shape) == 3 else 1
     return InputSpec(
-        shape=input_shape(transform),
         outputs=task.outputs,
         goal=task.goal,
         activation=maker(recipe.activation) if at_once(recipe) else nn.ReLU,
         norm=lambda channels: norm.make(channels, dims, **norm_params),
-        cardinalities=table.cardinalities if table else (),
-        bins=table.bins if table else None,
+        **transform.spec(),
     )
 
 
@@ -144,17 +140,19 @@ def of_stage(place: surgery.Place, places: Sequence[surgery.Place], parts: int) 
 
 def sample_of(spec: InputSpec) -> Sample:
     """Two examples of the network's input, as surgery needs them to see what it computes."""
+    if spec.example is not None:
+        return spec.example()
     numbers = torch.randn(2, *spec.shape, generator=torch.Generator().manual_seed(0))
     return (numbers,) if spec.is_image else (numbers, torch.zeros(2, len(spec.cardinalities), dtype=torch.int64))
 
 
 def refuse_family(family: Entry[Any], params: Mapping[str, Any], spec: InputSpec) -> None:
     """Raises RecipeError for a network of another kind of data, or one without units."""
-    domain = "image" if spec.is_image else "table"
+    domain = spec.domain or ("image" if spec.is_image else "table")
     if not {domain, "any"} & {*family.domains}:
         known = [f.name for f in FAMILIES if {domain, "any"} & {*f.domains}]
         raise RecipeError(
-            f"{family.name} takes {family.domains[0]}s, and the data is {'images' if spec.is_image else 'a table'}.",
+            f"{family.name} takes data of the kind {' or '.join(family.domains)}, and this is of the kind {domain}.",
             f"Choose one of {', '.join(known)}.",
         )
     for name in ("width", "widths"):

@@ -12,16 +12,14 @@ import numpy as np
 from torch import Tensor, nn
 
 from whet import files
-from whet.build import Prepare, mirror_views, pixel_scale
-from whet.data.image_transform import ImageTransform
-from whet.data.prepared import transform_from
-from whet.data.transforms import TableTransform, TargetScale
+from whet.data.prepared import Transform
+from whet.data.transforms import TargetScale
 from whet.errors import CorruptCheckpoint, OutputError
 from whet.families.user import remember
+from whet.fields import field
 from whet.model import make_model, make_spec
 from whet.recipe import Recipe
-from whet.runners.trial import to_predictions
-from whet.tasks import Task
+from whet.tasks import Task, goal
 from whet.train import checkpoint
 from whet.train.evaluate import outputs
 from whet.train.loop import own_random_numbers
@@ -38,23 +36,22 @@ class Network:
     model: nn.Module
     recipe: Recipe
     task: Task
-    transform: ImageTransform | TableTransform
+    transform: Transform
     scale: TargetScale | None
     plan: Plan
     inputs: Mapping[str, Any]
     """What raw data must look like: what `load_inputs` checks."""
 
     def predict(self, x: Any) -> np.ndarray:
-        """Probabilities (n, C), or values (n,) in the target's units, for raw rows as `load` gives them."""
-        if isinstance(self.transform, ImageTransform):
-            return np.concatenate([self.from_tensors(some) for some in self.transform.pieces(x)])
-        return self.from_tensors(self.transform.apply(x))
+        """What the goal's metrics judge (probabilities (n, C), values (n,) in the target's units, …) for raw rows."""
+        return np.concatenate([self.from_tensors(some) for some in self.transform.pieces(x)])
 
     def from_tensors(self, inputs: tuple[Tensor, ...], rows: Tensor | None = None) -> np.ndarray:
         """The same for these rows of already transformed inputs."""
-        prepare = Prepare(pixel_scale(self.transform))
-        predicted = outputs(self.model, prepare, inputs, rows, self.plan, views=mirror_views(self.recipe))
-        return to_predictions(predicted, self.scale)
+        own = field(self.task.domain)
+        prepare = own.preparing(self.transform, self.task)
+        said = outputs(self.model, prepare, inputs, rows, self.plan, views=own.views(self.recipe))
+        return goal(self.task.goal).predictions(said, self.scale)
 
     def describe(self) -> dict[str, Any]:
         """All but the weights, as plain data: what task.json holds."""
@@ -94,7 +91,7 @@ class Network:
         if said.get("format") != FORMAT:
             raise OutputError(f"{folder} was written by another version of whet (format {said.get('format')}).")
         recipe, task = with_model(Recipe.from_dict(said["recipe"]), model), Task.from_dict(said["task"])
-        transform = transform_from(said["transform"])
+        transform = field(task.domain).transform_from(said["transform"])
         with own_random_numbers():
             spec = make_spec(recipe, task, transform)
             module = make_model(recipe, spec, seed=0)

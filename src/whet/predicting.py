@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from whet import files
-from whet.data import load_inputs
+from whet import fields, files
+from whet.data.core import Inputs
 from whet.errors import OutputError
 from whet.network import Network
 from whet.screen import Screen
@@ -25,10 +25,12 @@ class Predictions:
     ids: Sequence[str]
     """File names, or row numbers from 0."""
     values: np.ndarray
-    """(n,) the predicted class's name, or the predicted value in the target's own units."""
+    """(n,) the predicted class's name, the predicted value in the target's own units, …"""
     probabilities: np.ndarray | None
-    """(n, C) in the order of `classes`; None for values."""
+    """(n, C) in the order of `classes`; None where there are none."""
     classes: tuple[str, ...]
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """What the CSV shows behind "id", the first of them "prediction"."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Metrics, where the source has labels."""
 
@@ -36,15 +38,18 @@ class Predictions:
         return len(self.values)
 
     def to_csv(self) -> str:
-        """A line per row: id, prediction, and the probability of each class."""
+        """A line per row: id, prediction, and what the field adds, such as the probability of each class."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["id", "prediction", *(f"p({name})" for name in self.classes)])
+        writer.writerow(["id", *self.columns])
+        first, *others = self.columns.values()
         for i, name in enumerate(self.ids):
-            shares = [] if self.probabilities is None else [f"{p:.6g}" for p in self.probabilities[i]]
-            value = self.values[i]
-            writer.writerow([name, value if isinstance(value, str) else f"{value:.8g}", *shares])
+            writer.writerow([name, _shown(first[i], 8), *(_shown(column[i], 6) for column in others)])
         return text.getvalue()
+
+
+def _shown(value: Any, digits: int) -> Any:
+    return f"{value:.{digits}g}" if isinstance(value, float | np.floating) else value
 
 
 def predict(
@@ -59,7 +64,7 @@ def predict(
     if not Path(run).is_dir():
         raise OutputError(f"There is no run folder {str(run)!r}.", "Give the folder that `whet fit` wrote.")
     network, screen = Network.load(Path(run), model), Screen(show)
-    inputs = load_inputs(data, network.inputs)
+    inputs = fields.field(network.task.domain).load_inputs(data, network.inputs)
     for sentence in inputs.said:
         screen.say(sentence)
     if inputs.problems:
@@ -67,7 +72,7 @@ def predict(
             f"! Skipped {len(inputs.problems)} that can't be read, the first: {inputs.problems[0].where}.", "yellow"
         )
     predicted = network.predict(inputs.x)
-    found = in_words(network, predicted, inputs.ids, inputs.y)
+    found = in_words(network, predicted, inputs)
     if out is not None:
         files.write_text(Path(out), found.to_csv())
         screen.say(f"{len(found):,} predictions are in {out}.")
@@ -76,12 +81,11 @@ def predict(
     return found
 
 
-def in_words(network: Network, predicted: np.ndarray, ids: Sequence[str] | None, y: np.ndarray | None) -> Predictions:
+def in_words(network: Network, predicted: np.ndarray, inputs: Inputs) -> Predictions:
     """Predictions in the task's words."""
     task = network.task
-    rows = ids if ids is not None else [str(i) for i in range(len(predicted))]
-    scores = task.scores(y, predicted) if y is not None and len(y) else {}
-    if task.goal == "regress":
-        return Predictions(rows, predicted, None, (), scores)
-    values = np.asarray(task.classes, dtype=object)[predicted.argmax(1)]
-    return Predictions(rows, values, predicted, task.classes, scores)
+    rows = inputs.ids if inputs.ids is not None else [str(i) for i in range(len(predicted))]
+    columns = fields.field(task.domain).columns(task, predicted, inputs)
+    scores = task.scores(inputs.y, predicted) if inputs.y is not None and len(inputs.y) else {}
+    shares = predicted if task.goal == "classify" else None
+    return Predictions(rows, np.asarray(next(iter(columns.values()))), shares, task.classes, columns, scores)

@@ -40,6 +40,8 @@ def hints(signs: Signs, domain: str, goal: str, rows: int) -> tuple[Hint, ...]:
             Hint(Choice("silu"), "smooth like gelu, and cheaper"),
             Hint(Choice("relu"), "the cheapest: more passes in the same time"),
         )
+    if domain != "table":
+        return ()
     steep = Hint(Choice("squared_relu"), "columns multiply where a squared function meets them")
     calm = Hint(Choice("tanh"), "bounded and smooth: single rows pull less")
     if rows >= FEW_ROWS:

@@ -8,29 +8,32 @@ from typing import Any
 import numpy as np
 
 from whet import prior
-from whet.data import load, split
-from whet.data.core import Data, Profile
-from whet.data.signs import Signs, signs
+from whet.data.core import Data, Profile, Roles
+from whet.data.signs import Signs
+from whet.fields import field, load
 
 
 def profile(
-    data: Any, *, target: str | None = None, task: str | None = None, holdout: Any = None, split: str | None = None
+    data: Any,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    holdout: Any = None,
+    split: str | None = None,
+    **roles: Any,
 ) -> Profile:
-    """The profile of a source: size, classes, missing values, ranges, duplicates, corrupt files, and suggestions."""
-    found = load(data, target=target, task=task, holdout=holdout, split=split)
-    return profile_of(found, _split(found))
+    """The profile of a source: size, classes, missing values, ranges, duplicates, corrupt files, and suggestions.
+
+    `roles` says what columns are (`time`, `user`, …), as in `whet.fit`.
+    """
+    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=Roles(**roles))
+    return profile_of(found, field(found.domain).split(found, 0))
 
 
 def profile_of(data: Data, parts: Mapping[str, np.ndarray], seen: Signs | None = None) -> Profile:
     """The profile of data that is loaded and split; `seen`: its signs, if they are known already."""
-    if data.domain == "image":
-        from whet.data.profile_images import profile as look
-    else:
-        from whet.data.profile_tables import profile as look
-    seen = signs(data, parts["train"]) if seen is None else seen
+    own = field(data.domain)
+    seen = own.signs(data, parts["train"]) if seen is None else seen
     given = prior.hints(seen, data.domain, data.goal, len(parts["train"]))
-    return prior.told(look(data, parts), seen, given, data.domain)
-
-
-def _split(data: Data) -> dict[str, np.ndarray]:
-    return split(data, seed=0)
+    found = own.profile(data, parts)
+    return prior.told(found, seen, given, data.domain) if given or seen != Signs() else found

@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Order:
     steps: int
     holdout: str | None
     split: str | None
+    roles: Mapping[str, Any] = field(default_factory=dict)
+    """What the user said of columns."""
 
     @property
     def hash(self) -> str:

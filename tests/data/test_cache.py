@@ -16,6 +16,7 @@ from whet.data import cache, decode, load, pictures, prepared
 from whet.data.image_transform import resized
 from whet.data.prepared import Prepared, prepare
 from whet.errors import OutputError
+from whet.fields import transform_from
 
 
 @pytest.fixture
@@ -165,4 +166,4 @@ def test_workers_share_the_pictures_and_what_a_killed_run_left_harms_none(tmp_pa
     before = np.array(data.x)
     dataclasses.replace(made, inputs=(torch.zeros(12, 2, 2, 3, dtype=torch.uint8),)).save(shared)
     np.testing.assert_array_equal(data.x, before)
-    assert Prepared.load(shared).inputs[0].shape == (12, 2, 2, 3)
+    assert Prepared.load(shared, transform_from).inputs[0].shape == (12, 2, 2, 3)

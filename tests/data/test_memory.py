@@ -32,6 +32,7 @@ import torch
 from whet.data import array_files, arrays, hub, image_transform, load, pictures, split
 from whet.data.loader import Loader
 from whet.data.prepared import Prepared, prepare
+from whet.fields import transform_from
 
 for module in (array_files, arrays, hub, image_transform):
     module.CHUNK_BYTES = 1 << 19  # so that a few hundred pictures are many chunks
@@ -43,7 +44,7 @@ def read(source):
     data = load(source)
     prepared = prepare(data, split(data, seed=0), (RESIZED, RESIZED))
     prepared.save(Path(sys.argv[1], "prepared"))
-    for one in (prepared, Prepared.load(Path(sys.argv[1], "prepared"))):
+    for one in (prepared, Prepared.load(Path(sys.argv[1], "prepared"), transform_from)):
         for inputs, _ in Loader(one.inputs, one.target, one.rows["train"], 16).epoch():
             assert inputs[0].shape[1:] == (RESIZED, RESIZED, 3)
 

@@ -17,6 +17,7 @@ from setups import SMALL, images, prepared_of, same_bits, task_of
 import whet
 from whet import contest, improve
 from whet.exporting import export
+from whet.fields import field
 from whet.journal import Journal
 from whet.network import Network
 from whet.recipe import Choice, Recipe
@@ -126,7 +127,7 @@ def test_a_restart_keeps_the_winner_that_was_found_before(tmp_path: Path, monkey
     torch.set_num_threads(1)
     small = Choice("tabular", width=8, depth=1, members=2, bins=4)
     better = Recipe(family=small, norm=Choice("none"), batch_size=32, steps=25, optimizer=Choice("adamw", lr=0.01))
-    monkeypatch.setattr(improve, "portfolio", lambda facts: [Candidate("plain", better.put("steps", 12), "plain")])
+    monkeypatch.setattr(field("table"), "portfolio", lambda facts: [Candidate("plain", better.put("steps", 12), "plain")])
     monkeypatch.setattr(contest, "nearby", lambda *_: iter([Candidate("longer", better, "longer")]))
     monkeypatch.setattr(contest, "clearly_better", lambda new, old, tries: True)
 
@@ -145,7 +146,7 @@ def test_a_restart_goes_on_with_the_candidate_that_was_begun(tmp_path: Path, mon
     torch.set_num_threads(1)
     small = Choice("tabular", width=8, depth=1, members=2, bins=4)
     recipe = Recipe(family=small, norm=Choice("none"), batch_size=32, steps=12, optimizer=Choice("adamw", lr=0.01))
-    monkeypatch.setattr(improve, "portfolio", lambda facts: [Candidate("plain", recipe, "plain")])
+    monkeypatch.setattr(field("table"), "portfolio", lambda facts: [Candidate("plain", recipe, "plain")])
     monkeypatch.setattr(contest, "nearby", lambda *_: iter([Candidate("begun", recipe.put("steps", 10), "near")]))
     with monkeypatch.context() as dying:
         dying.setattr(contest, "settle", raising(Killed))

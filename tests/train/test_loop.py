@@ -131,7 +131,7 @@ def test_a_mixed_target_needs_classes() -> None:
 
 
 def test_pictures_are_changed_only_where_there_are_pictures() -> None:
-    with pytest.raises(RecipeError, match="flip changes images"):
+    with pytest.raises(RecipeError, match="flip does not change a table"):
         training(TABLE.put("augment", (Choice("flip"),)), rows())
 
 

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from whet.record import Finding
-
-if TYPE_CHECKING:
-    import polars as pl
 
 PARTS = ("train", "val", "test")
 """The names of the parts of a split, in the order in which they are shown."""
 
 MOST_CORRUPT = 0.05
 """Up to this share of corrupt images or rows is skipped and listed; above it the data is refused."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the user said of columns, where a field needs to know more than the target; None: nothing was said."""
+
+    text: str | None = None
+    """The column, or columns with commas between them, that holds text."""
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    time: str | None = None
+    """The column of time stamps."""
+    series: str | None = None
+    """The column that names the series which a row belongs to."""
+    horizon: int | None = None
+    """Steps to forecast."""
+    lookback: int | None = None
+    """Steps that a forecast looks back."""
+    pattern: str | None = None
+    """How a file's name says its label, such as "{label}_{speaker}_{index}"."""
+
+    def given(self) -> dict[str, Any]:
+        """Only what was said."""
+        return {k: v for k, v in vars(self).items() if v is not None}
 
 
 @dataclass(frozen=True)
@@ -36,14 +58,15 @@ class Data:
     name: str
     """Short; for folder names and headings."""
     domain: str
-    """"image" or "table"."""
-    x: np.ndarray | pl.DataFrame
-    """Image: uint8 (n, height, width, channels), channels 1 or 3, possibly a read-only memory map.
-    Table: a row per example, without the target."""
+    """The field's name: "image", "table", …"""
+    x: Any
+    """Rows in the field's own form. Image: uint8 (n, height, width, channels), channels 1 or 3, possibly a read-only
+    memory map.
+    Table: a polars frame, a row per example, without the target."""
     y: np.ndarray
-    """(n,) int64 class indices, or float64 values."""
+    """(n, …), rows first: int64 class indices, float64 values, …"""
     goal: str
-    """"classify" or "regress"."""
+    """"classify", "regress", …: a name in `whet.tasks.goals`."""
     classes: tuple[str, ...]
     """The classes' names in the order of their indices; () for regression."""
     target: str
@@ -70,7 +93,7 @@ class Data:
 class Inputs:
     """What a trained model is asked about. `x` is as in `Data`; `y` is None where the source has no labels."""
 
-    x: np.ndarray | pl.DataFrame
+    x: Any
     ids: Sequence[str] | None = None
     y: np.ndarray | None = None
     problems: tuple[Problem, ...] = ()

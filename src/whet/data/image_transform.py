@@ -53,6 +53,22 @@ class ImageTransform:
         rows = max(1, len(x) if whole else PIECE_BYTES // (self.height * self.width * self.channels))
         return (self.apply(x[at : at + rows]) for at in range(0, max(1, len(x)), rows))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of one image."""
+        return self.channels, self.height, self.width
+
+    def spec(self) -> dict[str, Any]:
+        """What a network's `InputSpec` says of the inputs."""
+        return {"domain": "image", "shape": self.shape}
+
+    def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
+        """Random raw inputs by name: uint8 (rows, H, W, C)."""
+        import torch
+
+        size = (rows, self.height, self.width, self.channels)
+        return {"image": torch.randint(0, 256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))}
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "height": self.height,

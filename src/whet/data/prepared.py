@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,9 +19,31 @@ from whet.data.core import Data
 from whet.data.image_transform import ImageTransform, as_tensor, resized, resized_blocks
 from whet.data.transforms import TableTransform, TargetScale
 
-Transform = ImageTransform | TableTransform
 RESIZING = "resized 1"
 """Of the cache's resized images; a change of what pixels come out must change it."""
+
+
+class Transform(Protocol):
+    """Raw rows -> inputs. What it knows was fitted on training rows; nothing that it meets later changes it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example."""
+
+    def apply(self, x: Any) -> tuple[Tensor, ...]:
+        """Inputs, rows first, of raw rows as `Data.x` has them."""
+
+    def pieces(self, x: Any) -> Iterator[tuple[Tensor, ...]]:
+        """The same, so many rows at a time that they never fill the memory."""
+
+    def spec(self) -> dict[str, Any]:
+        """What a network's `InputSpec` says of the inputs: domain, shape, …"""
+
+    def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
+        """Random inputs by name, of the right shapes, types and ranges: what an export is tried on."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and texts; the field's `transform_from` reads it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +52,11 @@ class Prepared:
 
     domain: str
     inputs: tuple[Tensor, ...]
-    """image: one uint8 (n, height, width, channels); table: float32 (n, F) and int64 (n, K)."""
+    """Rows first. image: one uint8 (n, height, width, channels); table: float32 (n, F) and int64 (n, K)."""
     target: Tensor
-    """(n,) int64 class index, or the float32 value standardised with `scale`."""
+    """Rows first. (n,) int64 class index, or the float32 value standardised with `scale`."""
     raw_target: np.ndarray
-    """(n,) the same in the target's own units."""
+    """The same in the target's own units."""
     rows: Mapping[str, Tensor]
     """"train" and "val" -> indices into the above. Of pictures the above holds all rows, mapped from the disk; the test
     rows are not named here and are opened once, at the end."""
@@ -63,8 +85,11 @@ class Prepared:
         files.write_json(folder / "prepared.json", meta)
 
     @classmethod
-    def load(cls, folder: Path) -> Prepared:
-        """What `save` wrote, mapped from the disk: processes share its memory."""
+    def load(cls, folder: Path, transform_from: Callable[[str, Mapping[str, Any]], Transform]) -> Prepared:
+        """What `save` wrote, mapped from the disk: processes share its memory.
+
+        `transform_from`: (domain, what a transform's `to_dict` wrote) -> the transform.
+        """
         meta = json.loads((folder / "prepared.json").read_text())
 
         def array(name: str) -> Tensor:
@@ -76,7 +101,7 @@ class Prepared:
             target=array("target"),
             raw_target=np.load(folder / "raw_target.npy", allow_pickle=False),
             rows={name: array(f"rows_{name}") for name in ("train", "val")},
-            transform=transform_from(meta["transform"]),
+            transform=transform_from(meta["domain"], meta["transform"]),
             scale=TargetScale.from_dict(meta["scale"]) if meta["scale"] else None,
         )
 
@@ -86,8 +111,8 @@ class Prepared:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one example, as a network takes it: (C, H, W) or (F,)."""
-        return input_shape(self.transform)
+        """Of one example, as a network takes it: (C, H, W), (F,), …"""
+        return self.transform.shape
 
 
 def linked(x: Tensor, path: Path) -> bool:
@@ -104,18 +129,6 @@ def linked(x: Tensor, path: Path) -> bool:
     return True
 
 
-def input_shape(transform: Transform) -> tuple[int, ...]:
-    """What one example looks like to a network: (C, H, W) of an image, (F,) numbers of a table."""
-    if isinstance(transform, ImageTransform):
-        return transform.channels, transform.height, transform.width
-    return (len(transform.numerics),)
-
-
-def transform_from(state: Mapping[str, Any]) -> Transform:
-    """The transform that its `to_dict` wrote."""
-    return ImageTransform.from_dict(state) if "channels" in state else TableTransform.from_dict(state)
-
-
 def prepare(data: Data, parts: Mapping[str, np.ndarray], size: tuple[int, int] | None = None) -> Prepared:
     """Fit the transforms on the training rows, and apply them to the training and validation rows.
 
@@ -124,7 +137,7 @@ def prepare(data: Data, parts: Mapping[str, np.ndarray], size: tuple[int, int] |
     train, val = parts["train"], parts["val"]
     scale = TargetScale.fit(data.y[train]) if data.goal == "regress" else None
     if data.domain == "image":
-        transform = ImageTransform.fit(data.x, train, size)  # type: ignore[arg-type]
+        transform = ImageTransform.fit(data.x, train, size)
         rows = {"train": torch.from_numpy(train), "val": torch.from_numpy(val)}
         images = at_size(data, (transform.height, transform.width))
         inputs, said = (as_tensor(images.x),), images.said

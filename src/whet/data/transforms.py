@@ -6,7 +6,7 @@ that piecewise-linear encodings need (Gorishniy et al. 2022, "On Embeddings for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +125,27 @@ class TableTransform:
         for i, known in enumerate(self.categories):
             category[:, i] = _indices(x.get_column(known.source), known)
         return torch.from_numpy(numeric), torch.from_numpy(category)
+
+    def pieces(self, x: pl.DataFrame) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same: a table's columns are small."""
+        yield self.apply(x)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(F,): the numbers of a row."""
+        return (len(self.numerics),)
+
+    def spec(self) -> dict[str, Any]:
+        """What a network's `InputSpec` says of the inputs."""
+        return {"domain": "table", "shape": self.shape, "cardinalities": self.cardinalities, "bins": self.bins}
+
+    def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
+        """Random raw inputs by name: float32 (rows, F) and int64 (rows, K) within their ranges."""
+        draw = torch.Generator().manual_seed(seed)
+        numeric = torch.randn(rows, len(self.numerics), generator=draw)
+        columns = [torch.randint(0, c, (rows,), generator=draw) for c in self.cardinalities]
+        category = torch.stack(columns, 1) if columns else torch.zeros(rows, 0, dtype=torch.int64)
+        return {"numeric": numeric, "category": category}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and texts: survives JSON unchanged."""

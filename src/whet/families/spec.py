@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,11 @@ class InputSpec:
     """Everything that a family is told beside its own parameters."""
 
     shape: tuple[int, ...]
-    """(channels, height, width) of an image, or (numeric columns,) of a table."""
+    """(channels, height, width) of an image, (numeric columns,) of a table; of other fields, see their transforms."""
     outputs: int
     """Classes, or predicted values per row."""
     goal: str
-    """"classify" or "regress"."""
+    """"classify", "regress", …"""
     activation: Callable[[], nn.Module]
     """Makes a fresh activation for each place: it may have weights of its own."""
     norm: Callable[[int], nn.Module]
@@ -28,6 +28,12 @@ class InputSpec:
     """Tables: the number of codes in each category column, "unseen" included."""
     bins: list[Any] | None = field(default=None, compare=False)
     """Tables: the edges of each numeric column's bins, for piecewise-linear embeddings; None: not measured."""
+    domain: str = ""
+    """The field's name; empty: an image or a table, as the shape says."""
+    more: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What only this field's families ask for (a vocabulary's size, a horizon, …); its transform says what it is."""
+    example: Callable[[], tuple[Any, ...]] | None = field(default=None, compare=False)
+    """Two examples as the network takes them, from a fixed seed; None: standard normal numbers of the shape."""
 
     @property
     def is_image(self) -> bool:

@@ -44,7 +44,7 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
         raise RecipeError("family 'user' has no factory.", 'Write factory = "file.py:function".')
     called = factory if isinstance(factory, str) else getattr(factory, "__name__", type(factory).__name__)
     network = _call(load(factory) if isinstance(factory, str) else factory, called, spec)
-    if not spec.is_image and _takes(network) == 1:
+    if spec.example is None and not spec.is_image and _takes(network) == 1:
         network = OnFlat(spec, network)
     check(network, called, spec)
     return network
@@ -139,8 +139,8 @@ def _takes(network: nn.Module) -> int:
 
 def check(network: nn.Module, called: str, spec: InputSpec) -> None:
     """Raises RecipeError, in one line, if a batch of two does not come out as (2, outputs). Draws no random numbers."""
-    inputs: tuple[Tensor, ...] = (torch.zeros(2, *spec.shape),)
-    if not spec.is_image:
+    inputs: tuple[Tensor, ...] = spec.example() if spec.example else (torch.zeros(2, *spec.shape),)
+    if spec.example is None and not spec.is_image:
         inputs = (*inputs, torch.zeros(2, len(spec.cardinalities), dtype=torch.int64))
     shapes = " and ".join(str(tuple(i.shape)) for i in inputs)
     modes = [(m, m.training) for m in network.modules()]
@@ -153,7 +153,7 @@ def check(network: nn.Module, called: str, spec: InputSpec) -> None:
         for module, mode in modes:
             module.training = mode
     seen = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-    if seen != (2, spec.outputs):
+    if seen != (2, *spec.more.get("output_shape", (spec.outputs,))):
         what = f"{spec.outputs} classes" if spec.goal == "classify" else f"{spec.outputs} value(s)"
         raise RecipeError(
             f"The network {called} turns a batch of shape {shapes} into {seen}, but {what} need {(2, spec.outputs)}.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whet.figures import Figure
 from whet.recipe import Edit, Recipe
 from whet.record import Finding, Record
 
@@ -91,6 +92,8 @@ class RunView:
     """Regression: (true, predicted) of the test rows, float (n,) each."""
     pictures: tuple[PictureMistake, ...] = ()
     rows: tuple[RowMistake, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    """What the field has to show of the result."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """What the seconds went into, in the order in which they were spent."""
     versions: Mapping[str, str] = field(default_factory=dict)

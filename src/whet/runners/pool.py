@@ -17,6 +17,7 @@ from pathlib import Path
 
 from whet.data.prepared import Prepared
 from whet.families.user import remember
+from whet.fields import transform_from
 from whet.recipe import Recipe
 from whet.runners.trial import open_trial
 from whet.search.race import Score
@@ -93,7 +94,7 @@ def advance_one(job: Job) -> Score:
     """Open the trial at its checkpoint, advance it, and leave it at a new checkpoint."""
     if job.recipe.family.name == "user":
         remember(str(job.recipe["family.factory"]))  # the user named it in the process that sent the job
-    data = Prepared.load(job.prepared)
+    data = Prepared.load(job.prepared, transform_from)
     trial = open_trial(job.name, job.recipe, job.task, data, job.seed, job.plan, job.folder)
     # Its schedule ends with the slice of time: candidates are compared at rest, whatever their learning rates.
     seconds = min(job.seconds, job.until - time.monotonic())

@@ -14,13 +14,11 @@ from torch import Tensor, nn
 from whet import files, record
 from whet.build import build
 from whet.data.prepared import Prepared
-from whet.data.transforms import TargetScale
 from whet.errors import Diverged
 from whet.recipe import Recipe, show
 from whet.record import Record
 from whet.search.race import Score
-from whet.tasks import Task
-from whet.tasks.metrics import log_loss
+from whet.tasks import Task, goal
 from whet.train import checkpoint
 from whet.train.evaluate import outputs
 from whet.train.horizon import Horizon
@@ -140,24 +138,11 @@ class Validator:
         rows = self.data.rows["val"]
         said = outputs(model, self.parts.prepare, self.data.inputs, rows, self.parts.plan)
         truth = self.data.raw_target[rows.numpy()]
-        predicted = to_predictions(said, self.data.scale)
-        self.rows = row_losses(truth, predicted, self.data.scale)
-        loss = log_loss(truth, predicted) if self.data.scale is None else float(self.rows.mean())
+        asked, scale = goal(self.task.goal), self.data.scale
+        predicted = asked.predictions(said, scale)
+        self.rows = asked.row_losses(truth, predicted, scale)
+        loss = asked.fit_loss(truth, predicted, scale) if asked.fit_loss else float(self.rows.mean())
         return {**self.task.scores(truth, predicted), "loss": loss}
-
-
-def to_predictions(said: Tensor, scale: TargetScale | None) -> np.ndarray:
-    """Probabilities (n, C), or values (n,) in the target's own units, from a network's outputs."""
-    if scale is None:
-        return said.softmax(-1).numpy()
-    return scale.invert(said.reshape(len(said), -1)[:, 0])
-
-
-def row_losses(truth: np.ndarray, predicted: np.ndarray, scale: TargetScale | None) -> np.ndarray:
-    """(n,) float64: 1 for a wrong class, or the squared error in units of the target's variance."""
-    if scale is None:
-        return np.asarray(predicted.argmax(1) != truth, np.float64)
-    return ((predicted - truth) / scale.std) ** 2
 
 
 @contextlib.contextmanager

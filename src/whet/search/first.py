@@ -46,12 +46,14 @@ class Facts:
     goal: str
     n_train: int
     shape: tuple[int, ...]
-    """(C, H, W) of an image, (F,) of a table's numbers."""
+    """Of one example: (C, H, W) of an image, (F,) of a table's numbers, …"""
     outputs: int
     seconds: float
     """Time that training has."""
     mirror: tuple[float, float] = (0.0, 0.0)
     """How well (left-right, upside-down) mirrored images are still recognised; 1: as well as before."""
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What only this field's rules look at."""
     factory: str = ""
     """The user's own network; empty: whet chooses."""
     rate: float = 0.0

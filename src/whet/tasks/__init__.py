@@ -3,6 +3,7 @@
 from whet.tasks.base import Task, make_task
 from whet.tasks.baselines import baselines
 from whet.tasks.features import IMAGE_ROWS, PIXELS, Baseline, Features
+from whet.tasks.goals import Goal, goal
 from whet.tasks.metrics import METRICS, Metric, ci95, metric
 
 __all__ = [
@@ -11,10 +12,12 @@ __all__ = [
     "PIXELS",
     "Baseline",
     "Features",
+    "Goal",
     "Metric",
     "Task",
     "baselines",
     "ci95",
+    "goal",
     "make_task",
     "metric",
 ]

@@ -9,12 +9,8 @@ from typing import Any
 import numpy as np
 
 from whet.errors import UserError
-from whet.tasks.metrics import ci95, metric
-
-METRIC_FOR = {"classify": "accuracy", "regress": "rmse"}
-"""The metric that decides, by goal."""
-ALSO = {"classify": ("accuracy", "auc", "log_loss"), "regress": ("rmse", "mae", "r2")}
-"""What a report shows, by goal."""
+from whet.tasks.goals import goal as goal_named
+from whet.tasks.metrics import Metric, interval
 
 
 @dataclass(frozen=True)
@@ -24,9 +20,9 @@ class Task:
     name: str
     """"image-classification", "table-regression", …"""
     domain: str
-    """"image" or "table"."""
+    """The field's name: "image", "table", …"""
     goal: str
-    """"classify" or "regress"."""
+    """The name of a goal: "classify", "regress", …"""
     outputs: int
     """Numbers that the network gives per example: the classes, or 1."""
     classes: tuple[str, ...]
@@ -40,19 +36,25 @@ class Task:
 
     def better(self, a: float, b: float) -> bool:
         """Whether score `a` is strictly better than `b`; NaN is worse than anything."""
-        return metric(self.metric).better(a, b)
+        return self.judge.better(a, b)
+
+    @property
+    def judge(self) -> Metric:
+        """The metric that decides."""
+        return goal_named(self.goal).metrics[self.metric]
 
     def score(self, y: np.ndarray, p: np.ndarray) -> float:
-        """The metric of predictions: (n, C) probabilities for classes, (n,) values in the target's unit else."""
-        return metric(self.metric).function(y, p)
+        """The metric of predictions: (n, C) probabilities of classes, (n,) values in the target's unit, …"""
+        return self.judge.function(y, p)
 
     def scores(self, y: np.ndarray, p: np.ndarray) -> dict[str, float]:
         """Every metric that a report shows."""
-        return {name: metric(name).function(y, p) for name in ALSO[self.goal]}
+        goal = goal_named(self.goal)
+        return {name: goal.metrics[name].function(y, p) for name in goal.also}
 
     def interval(self, y: np.ndarray, p: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
         """The 95 % interval of `score` over the choice of rows."""
-        return ci95(self.metric, y, p, seed=seed)
+        return interval(self.judge, y, p, seed=seed)
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "classes": list(self.classes)}
@@ -63,18 +65,20 @@ class Task:
 
 
 def make_task(domain: str, goal: str, classes: Sequence[str], target: str, *, metric_name: str | None = None) -> Task:
-    """The task of some data. Raises UserError for a metric of the other goal."""
-    name = metric_name or METRIC_FOR[goal]
-    chosen = metric(name)
-    if chosen.goal != goal:
-        raise UserError(f"Metric {name!r} does not fit: the goal is to {goal}.", f"Choose {' or '.join(ALSO[goal])}.")
+    """The task of some data. Raises UserError for a metric of another goal."""
+    wanted = goal_named(goal)
+    name = metric_name or wanted.metric
+    if name not in wanted.metrics:
+        raise UserError(
+            f"Metric {name!r} does not fit: the goal is to {goal}.", f"Choose {' or '.join(wanted.metrics)}."
+        )
     return Task(
-        name=f"{domain}-{'classification' if goal == 'classify' else 'regression'}",
+        name=f"{domain}-{wanted.noun}",
         domain=domain,
         goal=goal,
-        outputs=len(classes) if goal == "classify" else 1,
+        outputs=len(classes) or 1,
         classes=tuple(classes),
         metric=name,
-        direction=chosen.direction,
+        direction=wanted.metrics[name].direction,
         target=target,
     )

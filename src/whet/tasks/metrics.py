@@ -28,8 +28,8 @@ class Metric:
     direction: str
     """"max" or "min"."""
     function: Callable[[np.ndarray, np.ndarray], float]
-    goal: str
-    """"classify" or "regress"."""
+    rows: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    """(y, p) -> (n,), where the metric is the mean of one number per row; None: it isn't."""
 
     def better(self, a: float, b: float) -> bool:
         """Whether `a` is strictly better than `b`; NaN is worse than anything."""
@@ -106,12 +106,12 @@ def _difference(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 METRICS = {
     m.name: m
     for m in (
-        Metric("accuracy", "max", accuracy, "classify"),
-        Metric("auc", "max", auc, "classify"),
-        Metric("log_loss", "min", log_loss, "classify"),
-        Metric("rmse", "min", rmse, "regress"),
-        Metric("mae", "min", mae, "regress"),
-        Metric("r2", "max", r2, "regress"),
+        Metric("accuracy", "max", accuracy),
+        Metric("auc", "max", auc),
+        Metric("log_loss", "min", log_loss),
+        Metric("rmse", "min", rmse),
+        Metric("mae", "min", mae),
+        Metric("r2", "max", r2),
     )
 }
 
@@ -127,14 +127,19 @@ def metric(name: str) -> Metric:
 
 
 def ci95(name: str, y: np.ndarray, p: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """`interval` of one of `METRICS`."""
+    return interval(metric(name), y, p, seed=seed)
+
+
+def interval(kind: Metric, y: np.ndarray, p: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
     """The 95 % interval of a metric over the choice of test rows: Wilson for accuracy, else a seeded bootstrap.
 
     It says nothing about the spread between training seeds. (NaN, NaN) where the metric has no value.
     """
-    kind = metric(name)
     if len(y) == 0 or np.isnan(kind.function(y, p)):
         return float("nan"), float("nan")
-    if name == "accuracy":
+    name = kind.name
+    if name == "accuracy" and y.ndim == 1:
         return wilson(int((labels(p) == y).sum()), len(y))
     random = generator(seed, "ci95")
     if name == "auc":
@@ -145,8 +150,12 @@ def ci95(name: str, y: np.ndarray, p: np.ndarray, *, seed: int = 0) -> tuple[flo
         values = _mean_draws(np.abs(_difference(y, p))[:, None], random)[:, 0]
     elif name == "rmse":
         values = np.sqrt(_mean_draws(_difference(y, p)[:, None] ** 2, random)[:, 0])
-    else:
+    elif name == "r2":
         values = _r2_draws(y, p, random)
+    elif kind.rows is not None:
+        values = _mean_draws(kind.rows(y, p)[:, None], random)[:, 0]
+    else:
+        values = _row_draws(kind, y, p, random)
     low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)
 
@@ -158,6 +167,16 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+PLAIN_DRAWS = 100
+"""Resamples where each costs a whole metric."""
+
+
+def _row_draws(kind: Metric, y: np.ndarray, p: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The metric of resampled rows."""
+    picks = (random.integers(0, len(y), len(y)) for _ in range(PLAIN_DRAWS))
+    return np.asarray([kind.function(y[rows], p[rows]) for rows in picks])
 
 
 def _resamples(n: int) -> int:

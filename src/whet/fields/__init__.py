@@ -1,0 +1,58 @@
+"""The kinds of data that whet knows, by name. A field is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from whet.data.core import Data, Inputs, Roles
+from whet.errors import UnknownName
+
+if TYPE_CHECKING:
+    from whet.data.prepared import Transform
+    from whet.fields.base import Field
+
+HOMES = {"image": "image", "table": "table"}
+"""Name -> module of this package with a FIELD in it. In this order they are asked whether they take a source; images and
+tables take what the others leave."""
+
+
+def field(name: str) -> Field:
+    """The field of that name. Raises UnknownName."""
+    if name not in HOMES:
+        raise UnknownName("field", name, HOMES)
+    found: Field = importlib.import_module(f"whet.fields.{HOMES[name]}").FIELD
+    return found
+
+
+def load(
+    source: Any,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    holdout: Any = None,
+    split: Any = None,
+    roles: Roles | None = None,
+) -> Data:
+    """Any source as the `Data` of the field that takes it.
+
+    `source` is a path (a folder of class folders, a table's file, an .npz or IDX file, or a folder of them), a bundled
+    name, a DataFrame, a pair (X, y), a mapping of arrays, or a torch Dataset. `target` names a table's column. `task`
+    names what is to be learned; None: inferred, and said. `holdout` is another source that becomes the test part. `split`
+    is a column with the values train, val and test, or a file of path,label,split. `roles` says what columns are.
+    Raises DataError, with one clear line, for everything that can't be learned from.
+    """
+    roles = roles or Roles()
+    taken = next((field(n) for n in HOMES if field(n).takes(source, task, roles)), field("table"))
+    return taken.load(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+
+
+def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
+    """A source to predict, for a network whose training data had this `input_spec`. Raises DataError."""
+    return field(spec["domain"]).load_inputs(source, spec)
+
+
+def transform_from(domain: str, state: Mapping[str, Any]) -> Transform:
+    """The transform that its `to_dict` wrote."""
+    return field(domain).transform_from(state)

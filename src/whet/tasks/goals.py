@@ -1,0 +1,99 @@
+"""Goals: what is asked of the data, and what follows from it for the loss, the metric and the way to read outputs.
+
+A goal of a new kind is a file of this package with a `GOAL` in it, and a line in `HOMES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whet.errors import UnknownName
+from whet.tasks.metrics import METRICS, Metric, log_loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What one kind of question has in common in every field."""
+
+    name: str
+    """"classify", "regress", …"""
+    noun: str
+    """"classification", "regression", …: the end of a task's name."""
+    metrics: Mapping[str, Metric]
+    """Every metric that may decide, by name."""
+    metric: str
+    """The one that decides if nobody says otherwise."""
+    also: tuple[str, ...]
+    """What a report shows."""
+    loss: str
+    """What is trained on unless the recipe names another: a name in LOSSES."""
+    predictions: Callable[[Tensor, Any], np.ndarray]
+    """(a network's outputs, rows first; the target's scale or None) -> what metrics judge."""
+    row_losses: Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
+    """(truth, predictions, scale) -> (n,) float64, the lower the better: for paired comparison."""
+    fit_loss: Callable[[np.ndarray, np.ndarray, Any], float] | None = None
+    """(truth, predictions, scale) -> the number that settles ties; None: the mean of `row_losses`."""
+
+
+def probabilities(said: Tensor, scale: Any) -> np.ndarray:
+    """(n, C) probabilities from logits."""
+    return said.softmax(-1).numpy()
+
+
+def values(said: Tensor, scale: Any) -> np.ndarray:
+    """(n,) values in the target's own units."""
+    found: np.ndarray = scale.invert(said.reshape(len(said), -1)[:, 0])
+    return found
+
+
+def is_wrong(truth: np.ndarray, predicted: np.ndarray, scale: Any) -> np.ndarray:
+    """1 for a wrong class."""
+    return np.asarray(predicted.argmax(1) != truth, np.float64)
+
+
+def squared_errors(truth: np.ndarray, predicted: np.ndarray, scale: Any) -> np.ndarray:
+    """In units of the target's variance."""
+    found: np.ndarray = ((predicted - truth) / scale.std) ** 2
+    return found
+
+
+def named(*names: str) -> dict[str, Metric]:
+    """These metrics by name."""
+    return {name: METRICS[name] for name in names}
+
+
+OF_CLASSES, OF_VALUES = ("accuracy", "auc", "log_loss"), ("rmse", "mae", "r2")
+CLASSIFY = Goal(
+    "classify",
+    "classification",
+    named(*OF_CLASSES),
+    "accuracy",
+    OF_CLASSES,
+    "cross_entropy",
+    probabilities,
+    is_wrong,
+    lambda truth, predicted, scale: log_loss(truth, predicted),
+)
+REGRESS = Goal("regress", "regression", named(*OF_VALUES), "rmse", OF_VALUES, "mse", values, squared_errors)
+
+HERE = {goal.name: goal for goal in (CLASSIFY, REGRESS)}
+HOMES: dict[str, str] = {}
+"""goal -> the module of this package that defines it as GOAL; imported when asked for."""
+
+
+def goal(name: str) -> Goal:
+    """The goal of that name. Raises UnknownName."""
+    if name in HERE:
+        return HERE[name]
+    if name not in HOMES:
+        raise UnknownName("goal", name, [*HERE, *HOMES])
+    found: Goal = importlib.import_module(f"whet.tasks.{HOMES[name]}").GOAL
+    return found
