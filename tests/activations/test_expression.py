@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from whet.activations.expression import Node, derive, free_names, on_array, parse, replace, simplify
 from whet.activations.expression.bounds import Interval, bounds, guarded
 from whet.activations.expression.evaluate import TORCH
-from whet.activations.expression.functions import ALL
+from whet.activations.expression.functions import ALL, SHORT
 from whet.activations.expression.nodes import call, name, number, walk
 from whet.activations.expression.points import PLAIN, value_of
+from whet.activations.scalar import as_scalar
 from whet.errors import RecipeError
 
 
@@ -49,6 +50,7 @@ def at(text: str, x: float, **values: float) -> float:
         ("ln(exp(x))", 3.0),
         ("Phi(0) + phi(0) * sqrt(2 * pi)", 1.5),
         ("xlogy(0, 0)", 0.0),
+        ("gelu(2 * x - 5) / Phi(1)", 1.0),
     ],
 )
 def test_a_formula_is_read_as_in_mathematics(text: str, worth: float) -> None:
@@ -140,6 +142,15 @@ def test_text_and_tree_go_round(node: Node) -> None:
     values = {"x": 0.7, "a": 1.3, "b": -0.4}
     left, right = (on_array(n, **values) for n in (node, read))
     np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_a_short_name_is_what_the_catalogue_calls_so(short: str) -> None:
+    x = np.linspace(-4, 4, 33)
+    for inner in ("x", "sin(x)"):
+        ours = on_array(parse(f"{short}({inner})"), x=x)
+        known = (lambda u: 1.0 * (u > 0)) if short == "step" else as_scalar(short).value
+        np.testing.assert_allclose(ours, known(x if inner == "x" else np.sin(x)), rtol=1e-12, atol=1e-14)
 
 
 # -- tables ---------------------------------------------------------------------------------------------------------

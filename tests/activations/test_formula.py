@@ -168,6 +168,50 @@ def test_it_is_exported_for_torch_and_for_onnx() -> None:
     np.testing.assert_allclose(found, f(x).detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
+ONNX_LACKS = [
+    "expm1",
+    "sinh",
+    "cosh",
+    "arcsinh",
+    "sech",
+    "log1p",
+    "softplus",
+    "Phi",
+    "phi",
+    "logistic",
+    "tan",
+    "sign",
+    "square",
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("function", ONNX_LACKS)
+def test_functions_that_onnx_lacks_are_spelt_out_for_it(function: str) -> None:
+    """Once sinh, cosh and arcsinh stopped the export of every formula with one of them."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    f, x = Formula(f"{function}(x)"), torch.tensor([-0.9, -1e-4, 0.0, 1e-5, 0.3, 2.5])
+    buffer = io.BytesIO()
+    torch.onnx.export(f, (x,), buffer, dynamo=False, opset_version=18)
+    session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(found, f(x).numpy(), rtol=2e-6, atol=1e-12)
+
+
+def test_constants_keep_their_precision_in_float64() -> None:
+    """Once where(x > 0, 0.1, 0.7) gave float32's 0.1, because torch.where makes numbers float32."""
+    y = Formula("where(x > 0, 0.1, 0.7)")(torch.tensor([-1.0, 1.0], dtype=torch.float64))
+    assert y.tolist() == [0.7, 0.1]
+
+
+def test_a_derivatives_constant_may_exceed_float32() -> None:
+    """The slope of (1e20 x)^2 is 2e40 x: once torch refused the constant."""
+    y, g = gradient(Formula("(1e20 * x)^2"), torch.tensor([-1e-2, 0.0, 1e-30]))
+    assert y.isfinite().all()
+    assert g.isfinite().all()
+    assert gradient(Formula("0^x"), torch.tensor([0.5, 2.0]))[1].tolist() == [0.0, 0.0]
+
+
 def test_under_autocast_it_returns_what_it_was_given() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert Formula("x * sigmoid(x)")(torch.randn(3)).dtype == torch.float32
@@ -186,11 +230,20 @@ def test_under_autocast_it_returns_what_it_was_given() -> None:
         ("forward * x", {"forward": 1.0}, {}, "torch modules use it"),
         ("tanh * x", {"tanh": 1.0}, {}, "can't be a parameter's name"),
         ("x", {"x": 1.0}, {}, "can't be a parameter's name"),
+        ("1e30 * 1e30 * x", {}, {}, "more than float32 can hold"),
+        ("1e20 * a * x", {}, {"a": 1e25}, "more than float32 can hold"),
+        ("x * sqrt(-2)", {}, {}, r"sqrt\(-2\), is undefined"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(text: str, learn: dict, fix: dict, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         Formula(text, learn, fix)
+
+
+@pytest.mark.parametrize("channels", [0, -3, 2.5])
+def test_a_number_of_channels_that_is_none_is_refused(channels: object) -> None:
+    with pytest.raises(RecipeError, match=f"channels={channels} is no number of channels"):
+        Formula("a * x", {"a": 1.0}, channels=channels)
 
 
 def test_whole_numbers_as_input_are_refused() -> None:

@@ -1,6 +1,10 @@
 """Formulas drawn at random, the same ones each time: what users and a search may come up with."""
 
+import contextlib
 import random
+
+from whet.activations.formula import prepare
+from whet.errors import RecipeError
 
 ROOTS = ["exp", "expm1", "log1p", "log", "sqrt", "square", "abs", "sign", "sin", "cos"]
 SHAPES = [
@@ -40,5 +44,12 @@ def _any(draw: random.Random, depth: int) -> str:
 
 
 def random_formulas(count: int, seed: int = 0) -> list[str]:
+    """Without those that are refused for a constant that is no number, such as sqrt(-1)."""
     draw = random.Random(seed)
-    return [random_formula(draw) for _ in range(count)]
+    found: list[str] = []
+    while len(found) < count:
+        text = random_formula(draw)
+        with contextlib.suppress(RecipeError):
+            prepare(text, {}, {})
+            found.append(text)
+    return found

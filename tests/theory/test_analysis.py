@@ -196,7 +196,15 @@ def test_a_name_a_formula_a_module_and_a_callable_are_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("gelu_", "gelu"), ("x * (", "position"), ("1 / x", "pole"), ("exp(exp(x))", "grows"), ("0 * x", "0 everywhere")],
+    [
+        ("gelu_", "gelu"),
+        ("x * (", "position"),
+        ("1 / x", "infinite at x = 0. Guard it"),
+        ("1 / (x - 7)", "infinite at x = 7"),
+        ("log(x)", "undefined below x = 0. Give it a value there"),
+        ("exp(exp(x))", "too large for float32 above x = 4.486. Hold its growth"),
+        ("0 * x", "0 everywhere"),
+    ],
 )
 def test_what_theory_can_say_nothing_of_is_refused_with_the_reason(what: str, words: str) -> None:
     with pytest.raises(UserError, match=words):

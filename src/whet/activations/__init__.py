@@ -11,14 +11,16 @@ True
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import nn
 
 from whet.activations import bounded, dynamic, gated, learned, outputs, periodic, rectified, smooth
 from whet.activations.entry import KINDS, Activation, Activations
+from whet.activations.expression.check import check
 from whet.activations.facts import Facts, facts
-from whet.activations.formula import Formula
+from whet.activations.formula import Formula, prepare
 from whet.errors import UnknownName
 
 ACTIVATIONS = Activations(
@@ -57,9 +59,13 @@ def formula(text: str, *, channels: int | None = None, dim: int = 1, **learnable
     """A module from a formula in x, such as "x * tanh(exp(a * x))"; parameters given by keyword are learned.
 
     They start at the value given: one number each, or one per channel with `channels`. The grammar is in
-    `whet.activations.expression.grammar`. Raises RecipeError with the position of what can't be read.
+    `whet.activations.expression.grammar`. Raises RecipeError with the position of what can't be read, and warns of poles,
+    gaps and overflow within |x| <= 1e4.
     """
-    return Formula(text, learn=learnable, channels=channels, dim=dim)
+    made = Formula(text, learn=learnable, channels=channels, dim=dim)
+    for problem in check(prepare(text, {}, learnable))[:1]:
+        warnings.warn(f"{text}: {problem}. Keep inputs away from there, or guard it.", stacklevel=2)
+    return made
 
 
 __all__ = ["ACTIVATIONS", "KINDS", "Activation", "Facts", "Formula", "facts", "formula", "get", "names"]

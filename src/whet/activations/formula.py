@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from whet.activations.differentiable import Plan, apply
 from whet.activations.expression import Node, free_names, parse, replace, simplify
-from whet.activations.expression.nodes import number
+from whet.activations.expression.bounds import LARGEST_CONSTANT
+from whet.activations.expression.nodes import number, walk
+from whet.activations.expression.points import at_point
 from whet.errors import RecipeError
 
 
@@ -32,6 +34,8 @@ class Formula(nn.Module):
     ) -> None:
         super().__init__()
         learn, fix = dict(learn or {}), dict(fix or {})
+        if channels is not None and not (isinstance(channels, int) and channels > 0):
+            raise RecipeError(f"channels={channels!r} is no number of channels.", "Give 1 or more.")
         self.plan = Plan.ready(prepare(text, learn, fix), tuple(learn))
         self.text, self.fix, self.channels, self.dim = text, fix, channels, dim
         for name in learn:
@@ -81,7 +85,18 @@ def prepare(text: str, learn: Mapping[str, float], fix: Mapping[str, float]) -> 
             f"{', '.join(sorted(unused))} does not occur in the formula {text!r}.",
             f"It has: {', '.join(free_names(node))}.",
         )
-    return simplify(replace(node, {k: number(v) for k, v in fix.items()}))
+    node = simplify(replace(node, {k: number(v) for k, v in fix.items()}))
+    check_constants(node)
+    return node
+
+
+def check_constants(node: Node) -> None:
+    """RecipeError for a part without x or parameters that is worth no number, or one too large for float32."""
+    for part in walk(node):
+        value = at_point(part, {}) if not free_names(part) else 0.0
+        if not abs(value) <= LARGEST_CONSTANT:
+            what = "is undefined" if value != value else "is more than float32 can hold"
+            raise RecipeError(f"A constant in the formula, {part}, {what}.", "Change it.")
 
 
 def check_parameter(key: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from math import exp, inf, isfinite, log, nan, sqrt
 
 import numpy as np
 
+from whet.activations.expression.check import check_curves
 from whet.activations.scalar import Scalar, as_scalar
 from whet.errors import UserError
 from whet.theory import criticality, lengths, spread
@@ -28,6 +29,12 @@ from whet.theory.tailoring import Tailored, tailor
 
 BIASES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Values of sigma_b among which `best` looks."""
+GUARDS = {
+    "pole": "Guard it, as 1 / (1 + x^2) guards 1 / x.",
+    "undefined": "Give it a value there, as log(1 + abs(x)) does for log(x).",
+    "overflow": "Hold its growth, as exp(min(x, 1)) holds that of exp(x).",
+}
+"""What to do about each kind of problem."""
 LIKELY = 4
 """Pairs of sigma_w and sigma_b, those with the steadiest gradients, whose signals it looks at too."""
 
@@ -229,11 +236,15 @@ def _check(m: Moments) -> None:
     square, name = m.square(1.0), m.scalar.name
     if square.value < 1e-200:
         raise UserError(f"{name} is 0 everywhere: it carries nothing.", "Choose another function.")
-    if not (isfinite(square.value) and square.error <= 1e-3 * square.value):
-        raise UserError(
-            f"{name} has no second moment under N(0, 1): it has a pole, is not defined everywhere, or grows too fast.",
-            "Guard it, for example 1 / (1 + x^2) instead of 1 / x.",
-        )
+    if isfinite(square.value) and square.error <= 1e-3 * square.value:
+        return
+    problems = [p for p in check_curves(m.scalar.value, m.scalar.slope) if p.of == "value"]
+    if not problems:
+        raise UserError(f"E f^2 of {name} under N(0, 1) can't be computed: it swings too fast.", "Smooth it.")
+    nearest = min(problems, key=lambda p: p.distance)
+    raise UserError(
+        f"{name} has no E f^2 under N(0, 1), so theory says nothing of it: {nearest}.", GUARDS[nearest.kind]
+    )
 
 
 def _layers(depth: int) -> int:

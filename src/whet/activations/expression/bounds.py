@@ -18,12 +18,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from whet.activations.expression.nodes import Call, Name, Node, Number, call, free_names, walk
+from whet.activations.expression.nodes import Call, Name, Node, Number, call, free_names, number, walk
 from whet.activations.expression.points import value_of
 
 REACH, PARAMETER_REACH = 1e4, 100.0
 MOST = 3.4028234663852886e38
 """The largest float32."""
+LARGEST_CONSTANT = 3.38e38
+"""A derivative's constants beyond it are cut: bfloat16 has it too. A formula's own are refused when it is read."""
 EXPECTED = 1e18
 """Quotients by a parameter stay below this: parameters keep away from 0."""
 
@@ -66,7 +68,8 @@ def _examine(node: Node) -> tuple[Node, Interval]:
 
 def _one(node: Node, done: dict[Node, tuple[Node, Interval]]) -> tuple[Node, Interval]:
     if isinstance(node, Number):
-        return node, Interval(node.value, node.value)
+        value = max(-LARGEST_CONSTANT, min(LARGEST_CONSTANT, node.value))
+        return (node if value == node.value else number(value)), Interval(value, value)
     if isinstance(node, Name):
         reach = REACH if node.name == "x" else PARAMETER_REACH
         return node, Interval(-reach, reach)

@@ -7,6 +7,7 @@ changes, closed in by bisection.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,11 @@ class Problem:
     of: str = "value"
     """What is wrong there: the value, or the slope only."""
 
+    @property
+    def distance(self) -> float:
+        """How far from 0 it begins."""
+        return 0.0 if self.low <= 0 <= self.high else min(abs(self.low), abs(self.high))
+
     def __str__(self) -> str:
         said = {"undefined": "undefined", "pole": "infinite", "overflow": "too large for float32"}[self.kind]
         return f"its {self.of} is {said} {self._where()}"
@@ -46,6 +52,7 @@ class Problem:
         return f"for x from {self.low:.4g} to {self.high:.4g}"
 
 
+@lru_cache(maxsize=512)
 def check(node: Node) -> tuple[Problem, ...]:
     """What is wrong with a formula of x, in its value or its slope; nothing: it is a finite number everywhere."""
     return check_curves(curve(node), curve(derive(node)))
@@ -68,23 +75,50 @@ def places() -> Array:
 
 def problems_of(function: Curve, of: str) -> list[Problem]:
     z = places()
-    kinds = _kinds(function, z)
-    found = []
-    begin = 0
-    for end in [*(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1), len(z)]:
-        if kinds[begin]:
-            kind, low, high = KINDS[kinds[begin]], z[begin], z[end - 1]
-            if kind != "pole":
-                low = low if begin == 0 else _edge(function, low, z[begin - 1])
-                high = high if end == len(z) else _edge(function, high, z[end])
-            found.append(Problem(kind, _short(low), _short(high), of))
-        begin = end
+    kinds = _without_islands(_kinds(function, z))
+    found = [_closed_in(function, z, *stretch, of) for stretch in _nearest(_stretches(z, kinds))]
     known = {p.low for p in found}
     return [*found, *(p for p in _hidden_poles(function, z, kinds, of) if p.low not in known)]
 
 
-MOST_POLES = 3
-"""Told at most of those that lie between two places: the nearest to 0."""
+MOST_TOLD = 3
+"""Stretches of one kind, and poles that lie between two places, that are told at most: the nearest to 0. The formula
+log(sin(x)) is undefined on thousands."""
+Stretch = tuple[Kind, int, int]
+"""A kind of problem, and the first and the last place that has it."""
+
+
+def _stretches(z: Array, kinds: NDArray[np.int64]) -> list[Stretch]:
+    """Those nearer to 0 first."""
+    begins = np.flatnonzero(np.diff(kinds, prepend=-1))
+    ends = np.append(begins[1:], len(z)) - 1
+    found = [(KINDS[kinds[a]], a, b) for a, b in zip(begins.tolist(), ends.tolist(), strict=True) if kinds[a]]
+    return sorted(found, key=lambda s: 0.0 if z[s[1]] <= 0 <= z[s[2]] else min(abs(z[s[1]]), abs(z[s[2]])))
+
+
+def _nearest(stretches: list[Stretch]) -> list[Stretch]:
+    """Of each kind the first few, from left to right."""
+    kept = [s for kind in set(KINDS) for s in [t for t in stretches if t[0] == kind][:MOST_TOLD]]
+    return sorted(kept, key=lambda s: s[1])
+
+
+def _closed_in(function: Curve, z: Array, kind: Kind, first: int, last: int, of: str) -> Problem:
+    """The stretch with its ends between places found."""
+    low, high = z[first], z[last]
+    if kind != "pole":
+        low = low if first == 0 else _edge(function, low, z[first - 1])
+        high = high if last == len(z) - 1 else _edge(function, high, z[last + 1])
+    return Problem(kind, _short(low), _short(high), of)
+
+
+def _without_islands(kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Single places amid undefined ones count as undefined: x^x has a value at whole numbers below 0."""
+    alone = (kinds[:-2] == UNDEFINED) & (kinds[2:] == UNDEFINED)
+    kinds[1:-1][alone] = UNDEFINED
+    return kinds
+
+
+UNDEFINED = 1
 KINDS: tuple[Kind, ...] = ("undefined", "undefined", "pole", "overflow")
 
 
@@ -97,7 +131,7 @@ def _kinds(function: Curve, z: Array) -> NDArray[np.int64]:
     infinite = np.flatnonzero(np.isinf(y))
     beside = np.clip(np.stack([infinite - 1, infinite + 1]), 0, len(z) - 1)
     kinds[infinite[~(np.abs(y[beside]) > 1e15).any(0)]] = 2
-    kinds[np.isnan(y)] = 1
+    kinds[np.isnan(y)] = UNDEFINED
     return kinds
 
 
@@ -127,7 +161,7 @@ def _hidden_poles(function: Curve, z: Array, kinds: NDArray[np.int64], of: str) 
             same = np.sign(function(middle)) == np.sign(function(low))
             low, high = np.where(same, middle, low), np.where(same, high, middle)
         after = np.maximum(np.abs(function(low)), np.abs(function(high)))
-    poles = sorted(low[(after > 1e6 * before) & (after > 1e6)], key=abs)[:MOST_POLES]
+    poles = sorted(low[(after > 1e6 * before) & (after > 1e6)], key=abs)[:MOST_TOLD]
     return [Problem("pole", place, place, of) for place in map(_short, poles)]
 
 

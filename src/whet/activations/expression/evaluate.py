@@ -99,9 +99,11 @@ def is_tracing() -> bool:
 
 
 def _where(condition: Value, a: Value, b: Value) -> Value:
-    if isinstance(condition, Tensor):
+    if not isinstance(condition, Tensor):
+        return a if condition > 0 else b
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
         return torch.where(condition > 0, a, b)
-    return a if condition > 0 else b
+    return torch.full_like(condition, b).masked_fill(condition > 0, a)  # torch.where would give numbers in float32
 
 
 def _chain(outer: Value, inner: Tensor) -> Value:
@@ -120,7 +122,7 @@ def _sech(u: Tensor) -> Tensor:
 
 
 def _softplus(u: Tensor) -> Tensor:
-    return u.clamp(min=0) + torch.log1p(torch.exp(-u.abs()))
+    return u.clamp(min=0) + _log1p(torch.exp(-u.abs()))
 
 
 def _saturate(u: Tensor) -> Tensor:
@@ -154,12 +156,37 @@ def _clip(u: Any, a: Any, b: Any) -> Tensor:
 
 
 def _xlogy(a: Any, b: Any) -> Tensor:
-    return torch.xlogy(a, b) if isinstance(b, Tensor) else a * value_of("log", b)
+    return torch.xlogy(a, b) if isinstance(b, Tensor) else torch.where(a == 0, 0.0, a * value_of("log", b))
 
 
 def _expm1(u: Tensor) -> Tensor:
     """While a graph is traced, for ONNX, which has no expm1: as tanh(u / 2) (exp(u) + 1), the same number."""
     return torch.tanh(u / 2) * (torch.exp(u) + 1) if is_tracing() else torch.expm1(u)
+
+
+def _log1p(u: Tensor) -> Tensor:
+    """While a graph is traced: log(w) u / (w - 1) with w = 1 + u rounded, since ONNX has log(1 + u) only (Kahan's form)."""
+    if not is_tracing():
+        return torch.log1p(u)
+    w = 1 + u
+    return torch.where(w == 1, u, torch.log(w) * (u / (w - 1)))
+
+
+def _sinh(u: Tensor) -> Tensor:
+    """While a graph is traced: by expm1, because torch's exporter has none of sinh, cosh and arcsinh."""
+    return 0.5 * (_expm1(u) - _expm1(-u)) if is_tracing() else torch.sinh(u)
+
+
+def _cosh(u: Tensor) -> Tensor:
+    return 0.5 * (torch.exp(u) + torch.exp(-u)) if is_tracing() else torch.cosh(u)
+
+
+def _arcsinh(u: Tensor) -> Tensor:
+    """While a graph is traced: sign(u) log(1 + |u| + u^2 / (1 + sqrt(1 + u^2))), which does not cancel near 0."""
+    if not is_tracing():
+        return torch.asinh(u)
+    size = u.abs()
+    return torch.sign(u) * _log1p(size + size * (size / (1 + torch.sqrt(1 + size * size))))
 
 
 def _normal_cdf(u: Tensor) -> Tensor:
@@ -181,7 +208,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "exp": torch.exp,
     "expm1": _expm1,
     "log": torch.log,
-    "log1p": torch.log1p,
+    "log1p": _log1p,
     "xlogy": _xlogy,
     "sqrt": torch.sqrt,
     "square": lambda u: u * u,
@@ -191,11 +218,11 @@ TORCH: dict[str, Callable[..., Any]] = {
     "cos": torch.cos,
     "tan": torch.tan,
     "tanh": torch.tanh,
-    "sinh": torch.sinh,
-    "cosh": torch.cosh,
+    "sinh": _sinh,
+    "cosh": _cosh,
     "sech": _sech,
     "arctan": torch.atan,
-    "arcsinh": torch.asinh,
+    "arcsinh": _arcsinh,
     "sigmoid": torch.sigmoid,
     "logistic": lambda u: torch.sigmoid(u) * torch.sigmoid(-u),
     "softplus": _softplus,

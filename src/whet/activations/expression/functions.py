@@ -79,5 +79,16 @@ where it would overflow."""
 
 ALL = {**OPERATORS, **FUNCTIONS, **INNER}
 
+SHORT = {
+    "step": "u > 0",
+    "gelu": "u * Phi(u)",
+    "silu": "u * sigmoid(u)",
+    "swish": "u * sigmoid(u)",
+    "mish": "u * tanh(softplus(u))",
+    "elu": "max(u, 0) + expm1(min(u, 0))",
+    "softsign": "u / (1 + abs(u))",
+}
+"""Names that stand for a formula of their argument u."""
+
 ALIASES = {"atan": "arctan", "asinh": "arcsinh", "ln": "log", "arsinh": "arcsinh", "clamp": "clip"}
 CONSTANTS = {"pi": 3.141592653589793, "e": 2.718281828459045}

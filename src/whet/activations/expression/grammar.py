@@ -7,8 +7,8 @@
     power       atom [("^" | "**") signed]                     groups to the right; -x^2 is -(x^2)
     atom        number | name | function "(" formula {"," formula} ")" | "(" formula ")"
 
-`step(u)` is short for `u > 0`. Anything else is answered with the place in the text and, for a misspelt name, with the
-nearest ones.
+`step(u)` is short for `u > 0`, `gelu(u)` for `u * Phi(u)`; functions.py:SHORT has them all. Anything else is answered with
+the place in the text and, for a misspelt name, with the nearest ones.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import NoReturn
 
-from whet.activations.expression.functions import ALIASES, CONSTANTS, FUNCTIONS, Function
-from whet.activations.expression.nodes import Node, Number, call, name, number
+from whet.activations.expression.functions import ALIASES, CONSTANTS, FUNCTIONS, SHORT, Function
+from whet.activations.expression.nodes import Node, Number, call, name, number, replace
 from whet.errors import RecipeError, did_you_mean, nearest
 
 LONGEST = 2000
@@ -72,8 +73,8 @@ def refuse(text: str, at: int, what: str, next_step: str = "") -> NoReturn:
     shown = re.sub(r"\s", " ", text)
     begin = max(0, at - 60)
     piece = shown[begin : at + 40]
-    tail = f"\n    {piece}\n    {' ' * (at - begin)}^"
-    raise RecipeError(f"The formula is wrong at position {at + 1}: {what}.", f"{next_step}{tail}")
+    said = f"The formula is wrong at position {at + 1}: {what}. {next_step}".rstrip()
+    raise RecipeError(f"{said}\n    {piece}\n    {' ' * (at - begin)}^")
 
 
 class _Parser:
@@ -181,7 +182,7 @@ class _Parser:
         if token.text in CONSTANTS:
             return number(CONSTANTS[token.text])
         known = {"x", *(self.names or ())}
-        if token.text in FUNCTIONS or token.text in ALIASES:
+        if token.text in FUNCTIONS or token.text in ALIASES or token.text in SHORT:
             refuse(self.text, token.at, f"{token.text} needs its argument", f"For example: {token.text}(x).")
         if self.names is not None and token.text not in known:
             near = did_you_mean(nearest(token.text, [*known, *CONSTANTS]), sorted(known))
@@ -195,8 +196,8 @@ class _Parser:
 
     def function(self, token: Token) -> Node:
         called = ALIASES.get(token.text, token.text)
-        if called not in self.functions and called != "step":
-            known = [*self.functions, *ALIASES, "step"]
+        if called not in self.functions and called not in SHORT:
+            known = [*self.functions, *ALIASES, *SHORT]
             refuse(
                 self.text,
                 token.at,
@@ -207,7 +208,12 @@ class _Parser:
         while self.take(","):
             given.append(self.formula())
         self.close()
-        wanted = 1 if called == "step" else len(self.functions[called].arguments)
+        wanted = 1 if called in SHORT else len(self.functions[called].arguments)
         if len(given) != wanted:
             refuse(self.text, token.at, f"{token.text} takes {wanted} argument{'s' * (wanted > 1)}, not {len(given)}")
-        return call("gt", given[0], number(0)) if called == "step" else call(called, *given)
+        return replace(_short(called), {"u": given[0]}) if called in SHORT else call(called, *given)
+
+
+@cache
+def _short(called: str) -> Node:
+    return parse(SHORT[called])
