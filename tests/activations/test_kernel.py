@@ -176,6 +176,16 @@ def test_a_subclass_and_a_transform_take_torchs_own_operations() -> None:
     assert not f.plan.kernels
 
 
+def test_batched_gradients_and_negated_views_are_read_as_what_they_stand_for() -> None:
+    f, x, many = Formula("x * tanh(exp(x))"), torch.randn(N, requires_grad=True), torch.randn(3, N)
+    y = f(x)
+    (batched,) = torch.autograd.grad(y, x, many, is_grads_batched=True, retain_graph=True)
+    for g, found in zip(many, batched, strict=True):
+        for same in (g, torch._neg_view(-g)):
+            torch.testing.assert_close(torch.autograd.grad(y, x, same, retain_graph=True)[0], found)
+    torch.testing.assert_close(f(torch._neg_view(-x)), y)
+
+
 def test_kernels_can_be_turned_off(plain: pytest.MonkeyPatch) -> None:
     plain.setenv("WHET_KERNELS", "0")
     f = Formula("sin(x) + 0.75")

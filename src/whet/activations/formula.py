@@ -43,7 +43,7 @@ class Formula(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.full(size, float(learn[name]))))
 
     def forward(self, x: Tensor) -> Tensor:
-        return apply(self.plan, x, *(self._shaped(name, x) for name in self.plan.names))
+        return apply(self.plan, x, *[self._shaped(name, x) for name in self.plan.names])
 
     def _shaped(self, name: str, x: Tensor) -> Tensor:
         """The parameter, so that it broadcasts along its dimension of x."""

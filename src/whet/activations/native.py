@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from whet.activations.expression.evaluate import is_tracing
+from whet.activations.differentiable import by_kernel
 from whet.activations.formula import Formula
 from whet.activations.kernel.function import kernel_for
 
@@ -26,9 +25,8 @@ class FormulaOrNative(Formula):
         self.native = native
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or is_tracing() or kernel_for(self.plan, x, ()) is None:
-            return self.native(x)
-        return super().forward(x)
+        kernel = kernel_for(self.plan, x)
+        return self.native(x) if kernel is None else by_kernel(self.plan, kernel, x)
 
 
 def or_native(formula: str, native: Callable[..., Tensor], **more: Any) -> Callable[..., nn.Module]:
