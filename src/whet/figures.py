@@ -45,7 +45,7 @@ class Heat:
 
     title: str
     values: np.ndarray
-    """(rows, columns)"""
+    """(rows, columns); row 0 is drawn at the top."""
     rows: Sequence[str] = ()
     columns: Sequence[str] = ()
     x_label: str = ""

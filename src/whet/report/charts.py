@@ -76,13 +76,13 @@ def curves(lines: Sequence[Line], x_label: str, y_label: str, better: str, metri
     x = Axis(0.0, max(max(xs), 1e-9), left, WIDTH - right)
     y = Axis(*_range([v for one in clean for _, v in one.points], better), height - bottom, top)
     order = sorted(clean, key=lambda one: ("other", "second", "main").index(one.style))
-    return _svg(
+    return svg(
         height,
         f"{y_label} over {x_label}",
-        _grid(x, y, height - bottom, metric),
+        grid(x, y, height - bottom, metric),
         h("text", x_label, x=(left + WIDTH - right) / 2, y=height - 4, class_="axis mid"),
         h("g", [_polyline(one, x, y, top, height - bottom) for one in order]),
-        _end_labels([one for one in clean if one.style != "other"], x, y, partial(wording.score, metric)),
+        end_labels([one for one in clean if one.style != "other"], x, y, partial(wording.score, metric)),
     )
 
 
@@ -101,7 +101,8 @@ def _range(values: Sequence[float], better: str) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _grid(x: Axis, y: Axis, floor: float, metric: str = "") -> Html:
+def grid(x: Axis, y: Axis, floor: float, metric: str = "", along: bool = True) -> Html:
+    """The lines and numbers of the y axis, the numbers of the x axis if asked for, and the floor."""
     across = [
         (
             h("line", x1=x.start, x2=x.end, y1=y(t), y2=y(t), class_="grid"),
@@ -109,15 +110,15 @@ def _grid(x: Axis, y: Axis, floor: float, metric: str = "") -> Html:
         )
         for t, said in zip(y.ticks, wording.ticks(metric, y.ticks), strict=True)
     ]
-    along = [
+    below = [
         h("text", said, x=x(t), y=floor + 18, class_="tick mid")
         for t, said in zip(x.ticks, wording.ticks("", x.ticks), strict=True)
     ]
-    return h("g", across, along, h("line", x1=x.start, x2=x.end, y1=floor, y2=floor, class_="base"))
+    return h("g", across, below if along else None, h("line", x1=x.start, x2=x.end, y1=floor, y2=floor, class_="base"))
 
 
 def _polyline(line: Line, x: Axis, y: Axis, top: float, floor: float) -> Html:
-    points = _thin(line.points, MOST_POINTS)
+    points = thin(line.points, MOST_POINTS)
     placed = [(x(a), min(max(y(b), top), floor)) for a, b in points]
     name = h("title", line.label)
     if len(placed) == 1:
@@ -129,7 +130,7 @@ def _polyline(line: Line, x: Axis, y: Axis, top: float, floor: float) -> Html:
     return h("g", h("polyline", name, points=path, class_=f"line {line.style}"), end)
 
 
-def _end_labels(lines: Sequence[Line], x: Axis, y: Axis, show: Callable[[float], str]) -> list[Html]:
+def end_labels(lines: Sequence[Line], x: Axis, y: Axis, show: Callable[[float], str]) -> list[Html]:
     """A name and the last value at the right end of each important line, pushed apart where they would touch."""
     ordered = sorted(lines, key=lambda one: y(one.points[-1][1]))
     heights: list[float] = []
@@ -168,7 +169,7 @@ def bars(
     if interval is not None:  # a baseline whose bar ends in it can't be told apart
         a, b = x(interval[0]), x(interval[1])
         band = h("rect", x=a, y=0, width=max(1.0, b - a), height=row * len(known) + 4, class_="band")
-    return _svg(row * len(known) + 4, "scores", band, marks)
+    return svg(row * len(known) + 4, "scores", band, marks)
 
 
 def _bar(
@@ -191,7 +192,7 @@ def _bar(
         whisker += [h("line", x1=c, x2=c, y1=middle - 5, y2=middle + 5, class_="whisker") for c in (a, b)]
     return h(
         "g",
-        h("text", _cut(name, 28), x=x.start - 12, y=middle + 4, class_=f"name end {style}"),
+        h("text", cut(name, 28), x=x.start - 12, y=middle + 4, class_=f"name end {style}"),
         h("rect", x=start, y=top + 6, width=max(1.0, end - start), height=20, rx=2, class_=f"bar {style}"),
         whisker,
         h("text", show(value), x=label_at + 9, y=middle + 4, class_=f"value {style}"),
@@ -209,13 +210,13 @@ def scatter(true: np.ndarray, predicted: np.ndarray, unit: str) -> Html | None:
     x, y = Axis(low, high, left, size - 10), Axis(low, high, size - bottom, top)
     keep = np.linspace(0, len(t) - 1, min(len(t), MOST_DOTS)).astype(int)
     dots = "".join(f"M{x(a):.1f} {y(b):.1f}h0" for a, b in zip(t[keep], p[keep], strict=True))
-    return _svg(
+    return svg(
         size,
         "predicted against true values",
-        _grid(x, y, size - bottom),
+        grid(x, y, size - bottom),
         h("path", d=dots, class_="cloud"),
         h("line", x1=x(low), y1=y(low), x2=x(high), y2=y(high), class_="ideal"),
-        h("text", f"true {_cut(unit, 24)}", x=(left + size) / 2, y=size - 6, class_="axis mid"),
+        h("text", f"true {cut(unit, 24)}", x=(left + size) / 2, y=size - 6, class_="axis mid"),
         h("text", "predicted", x=-(size - bottom) / 2, y=12, transform="rotate(-90)", class_="axis mid"),
         width=size,
     )
@@ -236,13 +237,13 @@ def histogram(true: np.ndarray, predicted: np.ndarray, unit: str) -> Html | None
         for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
         if n
     ]
-    return _svg(
+    return svg(
         size,
         "histogram of the errors",
-        _grid(x, y, size - bottom),
+        grid(x, y, size - bottom),
         columns,
         h("line", x1=x(0.0), x2=x(0.0), y1=top, y2=size - bottom, class_="ideal"),
-        h("text", f"predicted − true {_cut(unit, 18)}", x=(left + size) / 2, y=size - 6, class_="axis mid"),
+        h("text", f"predicted − true {cut(unit, 18)}", x=(left + size) / 2, y=size - 6, class_="axis mid"),
         width=size,
     )
 
@@ -266,7 +267,7 @@ def timeline(parts: Mapping[str, float], budget: float | None) -> Html | None:
         marks.append([h("line", x1=x(budget), x2=x(budget), y1=2, y2=44, class_="whisker")])
         words = f"budget {wording.seconds(budget)}"
         marks.append([h("text", words, x=min(x(budget), WIDTH), y=60, class_="tick end")])
-    return _svg(66, "where the seconds went", h("text", "0 s", x=0, y=60, class_="tick"), marks)
+    return svg(66, "where the seconds went", h("text", "0 s", x=0, y=60, class_="tick"), marks)
 
 
 def shades(parts: Mapping[str, float]) -> dict[str, int]:
@@ -282,7 +283,7 @@ def heat(matrix: np.ndarray) -> np.ndarray:
     return np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
 
 
-def _svg(height: float, title: str, *children: object, width: float = WIDTH) -> Html:
+def svg(height: float, title: str, *children: object, width: float = WIDTH) -> Html:
     return h("svg", *children, viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=title, class_="chart")
 
 
@@ -296,11 +297,11 @@ def _both_finite(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x[keep], y[keep]
 
 
-def _thin(points: Sequence[Point], most: int) -> list[Point]:
+def thin(points: Sequence[Point], most: int) -> list[Point]:
     if len(points) <= most:
         return list(points)
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
 
 
-def _cut(label: str, length: int) -> str:
+def cut(label: str, length: int) -> str:
     return label if len(label) <= length else label[: length - 1] + "…"

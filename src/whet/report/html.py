@@ -15,6 +15,7 @@ from whet import files
 from whet.recipe import Edit, Recipe, show
 from whet.record import Finding
 from whet.report import charts, wording
+from whet.report.figures import ACCENT, drawn
 from whet.report.markup import Html, h, text
 from whet.report.pictures import AS_PNG, thumbnail, tinted
 from whet.report.view import PictureMistake, RowMistake, RunView, Tried
@@ -27,8 +28,6 @@ MOST_NUMBERED = 12
 """Classes up to which the confusion matrix is roomy."""
 MOST_CELLS = 26
 """Classes up to which it has a number in each cell; above, it is a picture."""
-ACCENT = (34, 150, 138)
-"""For pictures, which can't follow the stylesheet: between the accents for light and dark."""
 GRAVE = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -43,6 +42,7 @@ def page(run: RunView) -> str:
     """The whole page as text. A section that has nothing to show is left out."""
     sections = (
         baselines,
+        figures,
         learning,
         confusion,
         residuals,
@@ -99,6 +99,13 @@ def baselines(run: RunView) -> Html | None:
     chart = charts.bars({"this network": value, **known}, "this network", wording.interval(run.result), _score(run))
     better = "Lower is better." if run.result.get("direction") == "min" else "Higher is better."
     return _section("Beside the baselines", f"The same test rows, the same metric. {better}", chart)
+
+
+def figures(run: RunView) -> Html | None:
+    """What the field has to show of its result."""
+    if not run.figures:
+        return None
+    return _section("At a glance", "What the network does with the test rows.", [drawn(f) for f in run.figures])
 
 
 def learning(run: RunView) -> Html | None:

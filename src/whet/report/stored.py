@@ -14,14 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from whet import files
+from whet import figures, files
 from whet.errors import OutputError
+from whet.figures import Figure
 from whet.recipe import Recipe
 from whet.record import Finding, read
 from whet.report.html import write
 from whet.report.view import PictureMistake, RowMistake, RunView, Tried
 
 PLAIN, ARRAYS = "details.json", "details.npz"
+ARRAY = "array in details.npz"
+KINDS: dict[str, Any] = {
+    kind.__name__: kind for kind in (figures.Lines, figures.Bars, figures.Heat, figures.Pictures, figures.Grid)
+}
 KEPT = ("name", "winner", "why", "classes", "timings", "machine")
 """Fields of a view that are plain data already."""
 
@@ -38,9 +43,40 @@ def save(run: RunView) -> None:
         arrays["confusion"] = run.confusion
     if run.values is not None:
         arrays |= {"true": run.values[0], "predicted": run.values[1]}
+    plain["figures"] = [packed(figure, f"figure{i}", arrays) for i, figure in enumerate(run.figures)]
     with files.atomic(run.folder / ARRAYS) as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     files.write_text(run.folder / PLAIN, json.dumps(files.finite(plain), indent=1, default=str) + "\n")
+
+
+def packed(figure: Figure, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A figure as plain data; its arrays go into `arrays`, under names that begin with `name`."""
+    return {"kind": type(figure).__name__, **_without_arrays(vars(figure), name, arrays)}
+
+
+def _without_arrays(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The same with {ARRAY: its name} in place of each array."""
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {ARRAY: name}
+    if isinstance(value, Mapping):
+        return {str(k): _without_arrays(v, f"{name}.{i}", arrays) for i, (k, v) in enumerate(value.items())}
+    if isinstance(value, list | tuple):
+        return [_without_arrays(v, f"{name}.{i}", arrays) for i, v in enumerate(value)]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def unpacked(plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Figure:
+    """The figure that `packed` was given."""
+    fields = {k: _with_arrays(v, arrays) for k, v in plain.items() if k != "kind"}
+    found: Figure = KINDS[plain["kind"]](**fields)
+    return found
+
+
+def _with_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(value, Mapping):
+        return arrays[value[ARRAY]] if ARRAY in value else {k: _with_arrays(v, arrays) for k, v in value.items()}
+    return [_with_arrays(v, arrays) for v in value] if isinstance(value, list) else value
 
 
 def rebuild(folder: Path, result: Mapping[str, Any]) -> Path:
@@ -82,6 +118,7 @@ def _view(folder: Path, result: Mapping[str, Any], plain: Mapping[str, Any], arr
         values=(arrays["true"], arrays["predicted"]) if "true" in arrays else None,
         pictures=tuple(PictureMistake(arrays[f"pixels{i}"], **p) for i, p in enumerate(plain["pictures"])),
         rows=tuple(RowMistake(**r) for r in plain["rows"]),
+        figures=tuple(unpacked(f, arrays) for f in plain.get("figures", ())),
         versions=result["versions"],
         **{**kept, "classes": tuple(kept["classes"])},
     )
