@@ -11,7 +11,7 @@ import numpy as np
 from whet import files
 from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
-from whet.diagnose.rules import diagnose
+from whet.diagnosis.curves import diagnose
 from whet.fields import field
 from whet.fields.base import Shown
 from whet.network import Network

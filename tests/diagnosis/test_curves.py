@@ -1,6 +1,6 @@
 """Rules on stored records: a sick curve gives its finding, a healthy one gives none."""
 
-from whet.diagnose.rules import diagnose
+from whet.diagnosis.curves import diagnose
 from whet.record import Record, Step
 
 

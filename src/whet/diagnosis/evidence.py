@@ -1,0 +1,157 @@
+"""What rules judge by: plain numbers about the data, the network at its start and its end, and the course of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from whet.setups import Course, Criterion
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Numbers about the rows; NaN where a number makes no sense for this data."""
+
+    rows: int
+    val_rows: int
+    numbers: bool
+    """Whether the inputs are numbers with a scale, and not indices."""
+    mean: float = 0.0
+    """Of all inputs."""
+    std: float = 1.0
+    offset: float = 0.0
+    """The largest |mean| of a feature, in units of the spread of all inputs about their features' means."""
+    scales: float = 1.0
+    """The largest spread of a feature over the median one."""
+    largest: float = 1.0
+    """The largest |value|."""
+    bad: float = 0.0
+    """Share of values that are no numbers."""
+    constant: float = 0.0
+    """Share of features that don't vary."""
+    shift: float = 0.0
+    """How far validation inputs lie from training inputs, in spreads of the training inputs, overall."""
+    stretch: float = 1.0
+    """Spread of validation inputs over that of training inputs."""
+    classes: int = 0
+    """Kinds of target; 0 for values."""
+    majority: float = 0.0
+    """Share of the most frequent class among validation rows."""
+    imbalance: float = 1.0
+    """Rows of the most frequent training class over those of the rarest one."""
+    unseen: int = 0
+    """Classes of validation rows that no training row has."""
+    sorted_runs: float = 0.0
+    """Of a loader: how much more often than by chance neighbours share a class; 0: shuffled."""
+    target_mean: float = 0.0
+    target_std: float = 1.0
+    target_low: float = 0.0
+    target_high: float = 1.0
+    copies: float = 0.0
+    """Share of validation rows that are training rows too."""
+    disagreement: float = 0.0
+    """Share of training labels that most of their neighbours contradict, beyond what validation labels show."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer with weights, on one batch."""
+
+    path: str
+    kind: str
+    inputs: int
+    """Fan-in."""
+    outputs: int
+    gain: float
+    """Spread of the weights times the square root of the fan-in."""
+    same: bool
+    """Whether all its units have the same weights."""
+    in_mean: float
+    in_std: float
+    in_zero: float
+    """Share of its inputs that are exactly zero."""
+    in_still: float
+    """Share of its input units that give the same number for every example of the batch."""
+    in_ends: float
+    """Share of its inputs that lie at the ends of their range: a saturated function before it."""
+    out_std: float
+    out_largest: float
+    gradient: float
+    """Norm of its weights' gradient."""
+    weight: float
+    """Norm of its weights."""
+    frozen: bool
+    held: bool
+    """Whether the optimiser holds its weights."""
+    step: float = float("nan")
+    """How far one optimiser step moved the weights, relative to their norm."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The network at one moment."""
+
+    layers: tuple[Layer, ...]
+    loss: float
+    out_low: float
+    out_high: float
+    out_std: float
+    """Spread of the outputs about their columns' means: 0 where every example gets the same answer."""
+    sums_to_one: bool
+    """Whether outputs are rows of probabilities."""
+    outputs: int
+    finite: bool = True
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the training step does beside forward, backward and step."""
+
+    penalty: float = 0.0
+    """Norm of the gradient that the step adds to the loss's own, relative to that one."""
+    accumulates: bool = False
+    """Whether gradients of earlier steps are still there."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that rules may look at."""
+
+    data: DataFacts
+    start: Look
+    end: Look | None
+    course: Course
+    criterion: Criterion
+    metric: str
+    higher_is_better: bool
+    optimizer: str
+    settings: Mapping[str, float]
+    """lr, momentum, weight_decay, beta1, beta2 of the first group."""
+    batch_size: int
+    epochs: int
+    steps: Steps
+    dropout: tuple[tuple[str, float], ...]
+    """(path, share) of each dropout layer."""
+    norms: int
+    activations: tuple[tuple[str, str, str], ...]
+    """(where, what, role) of each non-linearity that the model computes; () if it can't be followed."""
+    followed: bool
+    """Whether the model could be followed."""
+    linears: int
+    """Layers with weights that follow each other."""
+    yardsticks: Mapping[str, float] = field(default_factory=dict)
+    """name -> the metric that a simple method reaches on the same rows."""
+
+    @property
+    def value(self) -> float:
+        """The metric at the end."""
+        last = self.course.last
+        return float("nan") if last is None or self.course.broke is not None else last.val
+
+    @property
+    def classify(self) -> bool:
+        return self.data.classes > 0
+
+    @property
+    def deep(self) -> int:
+        return len(self.start.layers)

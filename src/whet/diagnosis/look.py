@@ -1,0 +1,171 @@
+"""Probes of a network on one batch: layer by layer, what goes in, what comes out, and what gradient comes back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.diagnosis.evidence import Layer, Look
+
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase, nn.Embedding)
+NEAR = 0.02
+"""Inputs this near to the ends of their range, as a share of it, count as saturated."""
+VALUES = 200_000
+"""Numbers of a tensor that are looked at; more are thinned out."""
+
+
+class Readings:
+    """Inputs and outputs of every layer with weights, as numbers, from one forward pass."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, dict[str, float]] = {}
+
+    def take(self, path: str, given: Tensor | None, out: Tensor) -> None:
+        if path in self.of:
+            return
+        found = {f"out_{k}": v for k, v in spread(out).items()}
+        if given is not None and given.is_floating_point():
+            found |= {f"in_{k}": v for k, v in spread(given).items()} | units(given)
+        self.of[path] = found
+
+
+def spread(x: Tensor) -> dict[str, float]:
+    """Mean, standard deviation, largest size."""
+    x = thin(x.detach().float())
+    return {"mean": float(x.mean()), "std": float(x.std(correction=0)), "largest": float(x.abs().max())}
+
+
+def thin(x: Tensor) -> Tensor:
+    x = x.reshape(-1)
+    return x[:: max(1, len(x) // VALUES)]
+
+
+def units(x: Tensor) -> dict[str, float]:
+    """Zeros, units that stand still over the batch, values at the ends of the range."""
+    x = x.detach().float()
+    flat = x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 2 else x.t()  # (unit, examples and places)
+    moves = flat.std(1, correction=0)
+    scale = moves.max().clamp_min(1e-30)
+    low, high = float(x.min()), float(x.max())
+    wide = max(high - low, 1e-30)
+    values = thin(x)
+    ends = ((values - low < NEAR * wide) | (high - values < NEAR * wide)).float().mean()
+    return {
+        "in_zero": float((values == 0).float().mean()),
+        "in_still": float((moves <= 1e-6 * scale).float().mean()),
+        "in_ends": float(ends),
+    }
+
+
+@contextmanager
+def reading(model: nn.Module) -> Iterator[Readings]:
+    """Reads the first forward pass within the block."""
+    readings, handles = Readings(), []
+    for path, module in model.named_modules():
+        if isinstance(module, WEIGHTED):
+
+            def hook(_: Any, args: tuple[Any, ...], out: Any, path: str = path) -> None:
+                out = out[0] if isinstance(out, tuple) else out
+                if isinstance(out, Tensor):
+                    readings.take(path, args[0] if args and isinstance(args[0], Tensor) else None, out)
+
+            handles.append(module.register_forward_hook(hook))
+    try:
+        yield readings
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def look(
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Any],
+    inputs: tuple[Tensor, ...],
+    target: Tensor,
+    held: set[int],
+    moved: dict[str, float] | None = None,
+) -> Look:
+    """The network on one batch, in evaluation mode; parameters, gradients and modes are left as they are.
+
+    `held`: ids of the parameters that the optimiser holds. `moved`: path -> how far a step moved the weights.
+    """
+    was = model.training
+    model.eval()
+    kept = {p: p.requires_grad for p in model.parameters()}
+    try:
+        with reading(model) as readings, torch.enable_grad():
+            for p in model.parameters():
+                p.requires_grad_(p.is_floating_point())
+            out = model(*inputs)
+            value = loss(out, target)
+            named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+            found = torch.autograd.grad(value, [p for _, p in named], allow_unused=True)
+    finally:
+        for p, wanted in kept.items():
+            p.requires_grad_(wanted)
+        model.train(was)
+    gradients = {n: g for (n, _), g in zip(named, found, strict=True) if g is not None}
+    layers = tuple(
+        layer_of(path, module, readings.of[path], gradients, kept, held, (moved or {}).get(path, math.nan))
+        for path, module in model.named_modules()
+        if path in readings.of
+    )
+    return Look(layers, float(value), **outputs_of(out))
+
+
+def outputs_of(out: Tensor) -> dict[str, Any]:
+    out = out.detach().float()
+    flat = out.reshape(len(out), -1)
+    finite = bool(out.isfinite().all())
+    sums = flat.sum(1)
+    shares = flat.shape[1] > 1 and finite and bool(((sums - 1).abs() < 1e-3).all() and (flat >= 0).all())
+    return {
+        "out_low": float(out.min()),
+        "out_high": float(out.max()),
+        "out_std": float((flat - flat.mean(0)).std(correction=0)),
+        "sums_to_one": shares,
+        "outputs": flat.shape[1],
+        "finite": finite,
+    }
+
+
+def layer_of(
+    path: str,
+    module: Any,
+    numbers: dict[str, float],
+    gradients: dict[str, Tensor],
+    kept: dict[nn.Parameter, bool],
+    held: set[int],
+    moved: float,
+) -> Layer:
+    weight = next(p for n, p in module.named_parameters() if n.startswith("weight"))
+    prefix = f"{path}." if path else ""
+    name = next(n for n, _ in module.named_parameters() if n.startswith("weight"))
+    gradient = gradients.get(prefix + name)
+    rows = weight.detach().float().reshape(weight.shape[0], -1)
+    fan_in = rows.shape[1]
+    return Layer(
+        path=path,
+        kind=type(module).__name__,
+        inputs=fan_in,
+        outputs=weight.shape[0],
+        gain=float(rows.square().mean().sqrt()) * fan_in**0.5,
+        same=len(rows) > 1 and bool((rows == rows[0]).all()),
+        in_mean=numbers.get("in_mean", 0.0),
+        in_std=numbers.get("in_std", 1.0),
+        in_zero=numbers.get("in_zero", 0.0),
+        in_still=numbers.get("in_still", 0.0),
+        in_ends=numbers.get("in_ends", 0.0),
+        out_std=numbers["out_std"],
+        out_largest=numbers["out_largest"],
+        gradient=math.nan if gradient is None else float(gradient.float().norm()),
+        weight=float(rows.norm()),
+        frozen=not kept[weight],
+        held=id(weight) in held,
+        step=moved,
+    )

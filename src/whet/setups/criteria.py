@@ -1,0 +1,94 @@
+"""What a loss is, found by what it does: any callable is compared with the known ones on made-up outputs.
+
+z  outputs (B, C), (B, 1) or (B,)       y  targets as they are given
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CLOSE = 1e-4
+LEAST, MOST = 0.05, 0.95
+"""Made-up outputs lie between these, so that they can be probabilities."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A loss by what it expects."""
+
+    name: str
+    """A name in `KNOWN`, or "unknown"."""
+    takes: str
+    """"logits", "log-probabilities", "probabilities", "values" or ""."""
+
+    @property
+    def is_known(self) -> bool:
+        return self.name != "unknown"
+
+
+def _column(z: Tensor) -> Tensor:
+    return z[:, 0] if z.dim() > 1 and z.shape[1] == 1 else z
+
+
+def _classes(y: Tensor) -> Tensor:
+    return y.reshape(len(y)).long()
+
+
+def _one_hot(z: Tensor, y: Tensor) -> Tensor:
+    if z.dim() > 1 and z.shape[1] > 1:
+        return F.one_hot(_classes(y), z.shape[1]).to(z.dtype)
+    return y.reshape(z.shape).to(z.dtype)
+
+
+def _picked(p: Tensor, y: Tensor) -> Tensor:
+    return p.gather(1, _classes(y)[:, None])[:, 0]
+
+
+def _target(z: Tensor, y: Tensor) -> Tensor:
+    return y.reshape(z.shape).to(z.dtype)
+
+
+KNOWN: Mapping[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
+    "cross_entropy": ("logits", lambda z, y: F.cross_entropy(z, _classes(y))),
+    "nll": ("log-probabilities", lambda z, y: -_picked(z, y).mean()),
+    "cross_entropy_of_probabilities": ("probabilities", lambda z, y: -_picked(z, y).log().mean()),
+    "cross_entropy_of_shares": ("probabilities", lambda z, y: -(_picked(z, y) / z.sum(1)).log().mean()),
+    "bce_with_logits": ("logits", lambda z, y: F.binary_cross_entropy_with_logits(z, _one_hot(z, y))),
+    "bce": ("probabilities", lambda z, y: F.binary_cross_entropy(z, _one_hot(z, y))),
+    "mse": ("values", lambda z, y: F.mse_loss(z, _target(z, y))),
+    "mae": ("values", lambda z, y: F.l1_loss(z, _target(z, y))),
+    "huber": ("values", lambda z, y: F.smooth_l1_loss(z, _target(z, y))),
+    "mse_of_classes": ("probabilities", lambda z, y: F.mse_loss(z, _one_hot(z, y))),
+    "mae_of_classes": ("probabilities", lambda z, y: F.l1_loss(z, _one_hot(z, y))),
+    "mse_of_every_pair": ("values", lambda z, y: ((z.reshape(-1, 1) - y.reshape(1, -1)) ** 2).mean()),
+}
+"""name -> (what it takes, how it is computed)."""
+
+
+def recognise(loss: Callable[[Tensor, Tensor], Any], outputs: Tensor, y: Tensor) -> Criterion:
+    """Which of `KNOWN` the loss is, tried on two made-up batches with these shapes; "unknown" if none."""
+    generator = torch.Generator().manual_seed(0)
+    tries = [torch.rand(outputs.shape, generator=generator) * (MOST - LEAST) + LEAST for _ in range(2)]
+    try:
+        with torch.no_grad():
+            given = [float(loss(z.to(outputs.dtype), y)) for z in tries]
+    except Exception:
+        return Criterion("unknown", "")
+    for name, (takes, formula) in KNOWN.items():
+        if _agrees(formula, tries, y, given):
+            return Criterion(name, takes)
+    return Criterion("unknown", "")
+
+
+def _agrees(formula: Callable[[Tensor, Tensor], Tensor], tries: list[Tensor], y: Tensor, given: list[float]) -> bool:
+    try:
+        said = [float(formula(z, y)) for z in tries]
+    except (RuntimeError, IndexError, ValueError):  # it does not fit such outputs or targets
+        return False
+    return all(abs(a - b) <= CLOSE * max(1e-3, abs(b)) for a, b in zip(said, given, strict=True))

@@ -1,0 +1,262 @@
+"""A set-up trained as it stands: the plain loop that its parts describe, with a curve to look at afterwards."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from whet.errors import UserError
+from whet.setups.criteria import Criterion, recognise
+from whet.setups.parts import Batch
+from whet.setups.setup import Setup
+
+POINTS = 20
+"""Times at which a training is measured; fewer where there are fewer epochs."""
+TRAIN_ROWS = 500
+"""Training rows that are measured with the validation part."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a training stood at the end of an epoch."""
+
+    epoch: int
+    step: int
+    loss: float
+    """The mean over the steps since the last point, as they were trained."""
+    train: float
+    """The metric on some training rows, in evaluation mode."""
+    val: float
+    val_loss: float
+
+
+@dataclass
+class Course:
+    """What happened in a training."""
+
+    points: list[Point] = field(default_factory=list)
+    first_loss: float = math.nan
+    """Of the first step."""
+    steps: int = 0
+    seconds: float = 0.0
+    broke: int | None = None
+    """The step at which the loss was no number; None: never."""
+
+    @property
+    def last(self) -> Point | None:
+        return self.points[-1] if self.points else None
+
+
+@dataclass
+class Trained:
+    """A trained set-up."""
+
+    setup: Setup
+    model: nn.Module
+    criterion: Criterion
+    course: Course
+
+    @property
+    def value(self) -> float:
+        """The metric at the end; NaN after a loss that was no number."""
+        last = self.course.last
+        return math.nan if last is None or self.course.broke is not None else last.val
+
+    def outputs(self, x: Any) -> Tensor:
+        """What the network says of raw inputs, in evaluation mode."""
+        inputs = x if isinstance(x, tuple) else (x,)
+        tensors = tuple(t if isinstance(t, Tensor) else torch.as_tensor(np.asarray(t, np.float32)) for t in inputs)
+        return forward(self.model, tensors)
+
+    def predict(self, x: Any) -> np.ndarray:
+        """(n,) class indices, or values in the target's own units, for raw inputs."""
+        said = self.outputs(x)
+        target = self.setup.parts[0].some(64)[1]
+        return decisions(said, target, self.criterion).numpy()
+
+
+def train(
+    setup: Setup,
+    seed: int = 0,
+    *,
+    epochs: int | None = None,
+    listen: Callable[[nn.Module, torch.optim.Optimizer], Any] | None = None,
+    seconds: float = math.inf,
+    stop: Callable[[Course], bool] | None = None,
+) -> Trained:
+    """Train a set-up for its epochs, or fewer; an epoch ends early when the loss is no number.
+
+    `listen` is given the model and its optimiser before the first step, and returns a context that is left after the
+    last. `stop` is asked after every point. Raises UserError for a loss that is no scalar.
+    """
+    model = setup.fresh(seed)
+    optimizer = setup.optimiser_of(model)
+    generator = torch.Generator().manual_seed(seed)
+    part, course = setup.parts[0], Course()
+    epochs = setup.epochs if epochs is None else epochs
+    every = max(1, epochs // POINTS)
+    criterion = criterion_of(setup, model)
+    began = time.perf_counter()
+    with _nothing() if listen is None else listen(model, optimizer):
+        for epoch in range(epochs):
+            model.train()
+            losses: list[float] = []
+            for batch in part.batches(setup.batch_size, generator):
+                loss = one_step(setup, model, batch, optimizer)
+                course.steps += 1
+                losses.append(loss)
+                if course.steps == 1:
+                    course.first_loss = loss
+                if not math.isfinite(loss):
+                    course.broke = course.steps
+                    break
+            over = time.perf_counter() - began > seconds
+            if course.broke is not None or (epoch + 1) % every == 0 or epoch + 1 == epochs or over:
+                course.points.append(measured(setup, model, criterion, epoch + 1, course.steps, losses))
+                if not math.isfinite(course.points[-1].val_loss) and course.broke is None:
+                    course.broke = course.steps
+            if course.broke is not None or over or (stop is not None and course.points and stop(course)):
+                break
+    course.seconds = time.perf_counter() - began
+    return Trained(setup, model, criterion, course)
+
+
+class _nothing:  # noqa: N801
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def one_step(setup: Setup, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
+    """One training step, by the set-up's own function if it has one; the loss as a number."""
+    inputs, target = batch
+    if setup.step is not None:
+        given = inputs[0] if len(inputs) == 1 else inputs
+        loss = setup.step(model, (given, target), setup.loss, optimizer)
+        return as_number(loss)
+    optimizer.zero_grad(set_to_none=True)
+    loss = setup.loss(model(*inputs), target)
+    value = as_number(loss)
+    if math.isfinite(value):
+        loss.backward()
+        optimizer.step()
+    return value
+
+
+def as_number(loss: Any) -> float:
+    """A loss as a float. Raises UserError for what is no scalar."""
+    if isinstance(loss, Tensor):
+        if loss.numel() != 1:
+            raise UserError(
+                f"The loss is a tensor of the shape {tuple(loss.shape)}, not one number.", "Take its mean, or its sum."
+            )
+        return float(loss.detach())
+    if isinstance(loss, int | float):
+        return float(loss)
+    raise UserError(f"The training step returned {type(loss).__name__}, not a loss.", "Return the loss of the batch.")
+
+
+def forward(model: nn.Module, inputs: tuple[Tensor, ...], rows: int = 1000) -> Tensor:
+    """Outputs of all rows in evaluation mode; the model's mode is put back."""
+    was = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            pieces = [model(*(x[at : at + rows] for x in inputs)) for at in range(0, len(inputs[0]), rows)]
+    finally:
+        model.train(was)
+    return torch.cat(pieces)
+
+
+def criterion_of(setup: Setup, model: nn.Module) -> Criterion:
+    """What the set-up's loss is. Raises UserError where the model or the loss can't take the data."""
+    inputs, target = setup.parts[0].some(16)
+    try:
+        said = forward(model, inputs)
+    except Exception as error:
+        shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
+        raise UserError(f"The network fails on inputs of the shape {shapes}: {_line(error)}") from error
+    try:
+        loss = setup.loss(said, target)
+    except Exception as error:
+        raise UserError(
+            f"The loss fails on outputs of the shape {tuple(said.shape)} and targets of the shape "
+            f"{tuple(target.shape)} ({target.dtype}): {_line(error)}"
+        ) from error
+    if setup.step is None:
+        as_number(loss)
+    return recognise(setup.loss, said, target)
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0]}"
+
+
+def measured(setup: Setup, model: nn.Module, criterion: Criterion, epoch: int, step: int, losses: list[float]) -> Point:
+    """The model on some training rows and on all validation rows."""
+    train, _ = metric_of(setup, model, criterion, [setup.parts[0].some(TRAIN_ROWS)])
+    val, val_loss = metric_of(setup, model, criterion, list(setup.parts[1].batches(1000)))
+    return Point(epoch, step, float(np.mean(losses)) if losses else math.nan, train, val, val_loss)
+
+
+def metric_of(setup: Setup, model: nn.Module, criterion: Criterion, batches: list[Batch]) -> tuple[float, float]:
+    """(metric, loss) over these batches."""
+    said = torch.cat([forward(model, inputs) for inputs, _ in batches])
+    target = torch.cat([y for _, y in batches])
+    with torch.no_grad():
+        loss = float(torch.as_tensor(setup.loss(said, target)).float().mean())
+    if setup.metric == "loss":
+        return loss, loss
+    if callable(setup.metric):
+        return float(setup.metric(said, target)), loss
+    return judged(setup.metric, said, target, criterion), loss
+
+
+def judged(metric: str, said: Tensor, target: Tensor, criterion: Criterion) -> float:
+    """A metric by name."""
+    if metric == "accuracy":
+        return float((decisions(said, target, criterion) == _flat_target(said, target)).float().mean())
+    values, wanted = said.reshape(-1).double(), target.reshape(-1).double()
+    if metric == "mae":
+        return float((values - wanted).abs().mean())
+    error = float(((values - wanted) ** 2).mean())
+    if metric == "rmse":
+        return math.sqrt(error) if error >= 0 else math.nan
+    return 1 - error / max(1e-12, float(wanted.var(unbiased=False)))
+
+
+def _flat_target(said: Tensor, target: Tensor) -> Tensor:
+    if target.dim() > 1 and target.shape == said.shape and target.shape[1] > 1:
+        return target.argmax(1) if bool((target.sum(1) == 1).all()) else target.long()
+    return target.reshape(len(target)).long()
+
+
+def decisions(said: Tensor, target: Tensor, criterion: Criterion) -> Tensor:
+    """Class indices where the targets are classes, values otherwise."""
+    if not is_classes(target, criterion):
+        return said.reshape(len(said), -1).squeeze(1) if said.dim() > 1 else said
+    if said.dim() > 1 and said.shape[1] > 1:
+        if target.dim() > 1 and target.shape == said.shape and not bool((target.sum(1) == 1).all()):
+            return (said > _border(criterion)).long()  # several labels per row
+        return said.argmax(1)
+    return (said.reshape(len(said)) > _border(criterion)).long()
+
+
+def _border(criterion: Criterion) -> float:
+    return 0.0 if criterion.takes == "logits" else 0.5
+
+
+def is_classes(target: Tensor, criterion: Criterion) -> bool:
+    """Whether targets are classes: whole numbers, or zeros and ones under a loss of probabilities."""
+    if criterion.name in ("cross_entropy", "nll", "bce", "bce_with_logits", "mse_of_classes", "mae_of_classes"):
+        return True
+    if not target.is_floating_point():
+        return True
+    return criterion.takes == "probabilities"
