@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from torch import nn
 
+from whet.activations import get
 from whet.cli import run
+from whet.init import auto_
+from whet.init.shaped import Shaped
 from whet.report.theory_text import power, show, verdict
 from whet.theory import analyse
 from whet.theory.advice import Advice, advise
@@ -44,7 +48,7 @@ def test_one_function_fits_the_terminal_and_nothing_is_cut(relu: Advice, width: 
 
 def test_every_start_has_its_own_letter_in_the_drawing(relu: Advice) -> None:
     drawn = "".join(line.split("│", 1)[1] for line in text([relu], 120).splitlines() if "│" in line)
-    assert {"p", "b", "t"} <= set(drawn)
+    assert {"p", "b", "s"} <= set(drawn)
 
 
 def test_several_functions_share_a_table(relu: Advice) -> None:
@@ -54,9 +58,35 @@ def test_several_functions_share_a_table(relu: Advice) -> None:
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
-def test_a_function_that_cannot_be_tailored_says_why() -> None:
-    shown = " ".join(text([advise(analyse("identity"), 5, 64)], 120).split())
-    assert "straight line" in shown
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("identity", "not needed: whet.init.auto_(model) leaves f as it is, with weights of gain 1."),
+        ("sign(x)", "jumps"),
+        ("3 + 0 * x", "constant"),
+    ],
+)
+def test_a_function_that_is_not_shaped_says_why(name: str, why: str) -> None:
+    assert why in " ".join(text([advise(analyse(name), 5, 64)], 120).split())
+
+
+@pytest.mark.parametrize("name", ["mish", "relu"])
+def test_the_shape_that_is_told_is_the_one_that_auto_gives(name: str) -> None:
+    told = advise(analyse(name), 12, 40).shape
+    assert told is not None
+    layers = [layer for _ in range(12) for layer in (nn.Linear(40, 40), get(name))]
+    model = nn.Sequential(*layers, nn.Linear(40, 3))
+    auto_(model, step=0.0)
+    given = model[1]
+    assert isinstance(given, Shaped)
+    for field in ("alpha", "beta", "gamma", "delta"):
+        assert getattr(given, field).item() == pytest.approx(getattr(told, field), rel=1e-6)
+
+
+def test_overflow_within_reach_is_told() -> None:
+    shown = text([advise(analyse("exp(x)"), 3, 64)], 120)
+    assert "beware" in shown
+    assert "too large for float32 above x = 88.72" in shown
 
 
 def test_verdicts_name_what_fails() -> None:
@@ -80,7 +110,7 @@ def test_the_command_writes_what_it_shows(tmp_path: Path, capsys: pytest.Capture
     [
         (["gelluu"], "Did you mean 'gelu'"),
         (["x * ("], "position"),
-        (["1 / x"], "pole"),
+        (["1 / x"], "infinite at x = 0"),
         (["relu", "--depth", "0"], "depth"),
         (["relu", "--out", "relu.pdf"], ".html"),
         (["softmax"], "mixes positions"),

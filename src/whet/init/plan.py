@@ -24,7 +24,8 @@ from whet.init.isometry import block_of
 from whet.init.walk import Node, without_hooks
 from whet.quadrature import gaussian_mean
 from whet.surgery.vocabulary import words
-from whet.theory.shaping import Shape, natural_gain, shape
+from whet.theory.family import Shape
+from whet.theory.shaping import natural_gain, shape
 
 STILL = words(
     "flatten reshape view permute transpose contiguous squeeze unsqueeze dropout dropout1d dropout2d dropout3d detach to "

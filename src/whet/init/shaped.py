@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from whet.theory.shaping import Shape
+from whet.theory.family import Shape
 
 
 class Shaped(nn.Module):

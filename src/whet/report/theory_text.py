@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
+from whet.activations.expression.check import check_curves
 from whet.errors import OutputError
 from whet.files import write_bytes
 from whet.theory.advice import Advice, Start, compare
@@ -20,8 +21,8 @@ from whet.theory.analysis import BIASES, Analysis
 from whet.theory.criticality import Edge
 from whet.theory.forecast import Forecast
 
-KEYS = "pxhbt"
-"""The letters that draw PyTorch's own start, Xavier, He, the best, and the tailored function."""
+KEYS = "pxhbs"
+"""The letters that draw PyTorch's own start, Xavier, He, the best, and the shaped function."""
 STYLES = ("red", "yellow", "magenta", "bold green", "bold cyan")
 VERDICTS = {"carries": "green", "faint": "yellow", "lost": "red"}
 LOWEST = -8.0
@@ -81,6 +82,7 @@ def _numbers(t: Analysis) -> Table:
             "E f, which all inputs share: it makes them grow alike",
         ),
     ]
+    rows += [("beware", "", str(p)) for p in check_curves(t.scalar.value, t.scalar.slope)[:1]]
     table = Table.grid(padding=(0, 2))
     for name, value, words in rows:
         table.add_row(Text(name, style="dim"), Text(value, style="bold"), Text(words, style="dim"))
@@ -123,7 +125,7 @@ def _starts(a: Advice) -> Table:
 
 
 def _all(a: Advice) -> list[Start]:
-    return [*a.starts, *([a.tailored] if a.tailored else [])]
+    return [*a.starts, *([a.shaped] if a.shaped else [])]
 
 
 def _reach(start: Start) -> str:
@@ -272,14 +274,18 @@ def _of_weights(a: Advice) -> list[tuple[str, str]]:
 
 
 def _of_shape(a: Advice) -> list[tuple[str, str]]:
-    if a.transform is None or a.tailored is None:
-        return [("shape", a.why_not)] if a.why_not else []
-    x = a.transform
-    inner = f"{x.alpha:.3g} x {'-' if x.beta < 0 else '+'} {abs(x.beta):.3g}"
-    outer = f"{x.gamma:.3g} (f({inner}) {'-' if x.delta < 0 else '+'} {abs(x.delta):.3g})"
-    words = f"{outer} in place of f, weights of std 1 / sqrt(fan_in), biases 0: carries {_reach(a.tailored)}. "
-    words += "whet.init.auto_(model) shapes every function of a network in this way."
+    if a.shape is None or a.shaped is None:
+        return [("shape", a.unshaped)] if a.unshaped else []
+    x = a.shape
+    inner = f"{x.alpha:.3g} x {_signed(x.beta)}"
+    outer = f"{x.gamma:.3g} (f({inner}) {_signed(x.delta)})"
+    words = f"{outer} in place of f, orthogonal weights, biases 0: carries {_reach(a.shaped)}. "
+    words += "whet.init.auto_(model) does this, for the depth and the width that each function of a network has."
     return [("shape", words)]
+
+
+def _signed(x: float) -> str:
+    return f"{'-' if x < 0 else '+'} {abs(x):.3g}"
 
 
 def _of_architecture(a: Advice) -> list[tuple[str, str]]:
@@ -298,7 +304,7 @@ def _over(factor: float, depth: int) -> str:
 
 def _of_width(a: Advice) -> list[tuple[str, str]]:
     noise = a.best.forecast.noise
-    if noise is None or noise < 1.5:
+    if noise is None or noise < 1.5 or a.analysis.jumps:
         return []
     words = f"at width {a.width} a squared gradient differs by a factor of {noise:.2g} between draws of the weights; "
     return [("width", words + "wider layers or orthogonal weights are more even.")]

@@ -11,9 +11,11 @@ import numpy as np
 from whet.activations.scalar import Scalar
 from whet.errors import UserError
 from whet.theory.analysis import Analysis, analyse
+from whet.theory.family import Shape
 from whet.theory.forecast import FARTHEST, Forecast
 from whet.theory.moments import Array
-from whet.theory.tailoring import Tailored
+from whet.theory.shaping import natural_gain, shape
+from whet.theory.tailoring import refuse
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,11 @@ class Advice:
     width: int
     starts: tuple[Start, ...]
     """PyTorch's own, Xavier, He, and the best."""
-    tailored: Start | None
-    transform: Tailored | None
-    why_not: str
-    """Why the function can't be tailored; empty if it can."""
+    shaped: Start | None
+    shape: Shape | None
+    """The scale and shift that `whet.init.auto_` gives the function in this network."""
+    unshaped: str
+    """Why it gives none; empty if it does."""
     with_norm: float
     """The gradient over the whole depth with an RMS or layer norm in front of each f, and any weights."""
     with_skips: float
@@ -72,25 +75,25 @@ def compare(
 
 
 def advise(t: Analysis, depth: int, width: int, *, thorough: bool = True) -> Advice:
-    """Forecasts for the common initialisations and the best; if `thorough`, also how far each reaches, and tailoring."""
+    """Forecasts for the common initialisations and the best; if `thorough`, also how far each reaches, and the shape."""
     if width < 1:
         raise UserError(f"width={width} is no number of units.", "Give 1 or more.")
     starts = [_start(t, name, w, b, depth, width, thorough) for name, w, b in standard(width)]
     best = t.best(depth)
     starts.append(_start(t, "best", best.sigma_w, best.sigma_b, depth, width, thorough))
-    transform, why_not = _transform(t, depth) if thorough else (None, "")
-    tailored = None
-    if transform is not None:
-        tailored = _start(Analysis(reshaped(t.scalar, transform)), "tailored", 1.0, 0.0, depth, width, thorough)
+    given, unshaped = _shape(t, depth, width) if thorough else (None, "")
+    shaped = None
+    if given is not None:
+        shaped = _start(Analysis(reshaped(t.scalar, given)), "shaped", 1.0, 0.0, depth, width, thorough)
     growth = t.slope_second_moment / t.second_moment
     return Advice(
         t,
         depth,
         width,
         tuple(starts),
-        tailored,
-        transform,
-        why_not,
+        shaped,
+        given,
+        unshaped,
         with_norm=_capped(growth, depth / 2),
         with_skips=_capped(1 + growth / depth, depth / 2),
     )
@@ -110,24 +113,30 @@ def _start(t: Analysis, name: str, w: float, b: float, depth: int, width: int, t
     return Start(name, t.forecast(depth, w, b, width), t.reach(w, b) if thorough else None)
 
 
-def _transform(t: Analysis, depth: int) -> tuple[Tailored | None, str]:
+def _shape(t: Analysis, depth: int, width: int) -> tuple[Shape | None, str]:
+    """What `whet.init.auto_` makes of the function, or why it leaves it."""
+    gain = natural_gain(t.scalar, depth)
+    if gain is not None:
+        return None, f"not needed: whet.init.auto_(model) leaves f as it is, with weights of gain {gain:.3g}."
     try:
-        return t.tailored(depth), ""
+        refuse(t.scalar)
     except UserError as error:
         return None, str(error)
+    found = shape(t.scalar, depth, width)
+    return found, "" if found else f"no scale and shift makes {t.name} linear enough for this depth and width."
 
 
-def reshaped(scalar: Scalar, t: Tailored) -> Scalar:
-    """The tailored function as one of its own."""
+def reshaped(scalar: Scalar, g: Shape) -> Scalar:
+    """The function with its scale and shift as one of its own."""
 
     def inner(x: Array) -> Array:
-        return t.alpha * np.asarray(x) + t.beta
+        return g.alpha * np.asarray(x) + g.beta
 
     return Scalar(
-        f"tailored {scalar.name}",
-        lambda x: t.gamma * (scalar.value(inner(x)) + t.delta),
-        lambda x: t.gamma * t.alpha * scalar.slope(inner(x)),
-        lambda x: t.gamma * t.alpha**2 * scalar.curvature(inner(x)),
+        f"shaped {scalar.name}",
+        lambda x: g.value(scalar.value, np.asarray(x)),
+        lambda x: g.gamma * g.alpha * scalar.slope(inner(x)),
+        lambda x: g.gamma * g.alpha**2 * scalar.curvature(inner(x)),
     )
 
 

@@ -1,6 +1,6 @@
 """The alpha and beta at which a function meets the conditions of tailoring.
 
-Notation as in `whet.theory.tailoring`.
+Notation as in `whet.theory.family`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from math import exp, log
 import numpy as np
 
 from whet.errors import UserError
-from whet.theory.family import Family
+from whet.theory.family import NEAR, Family
 from whet.theory.moments import Array
-from whet.theory.roots import root
 
 BETAS = np.linspace(-4.0, 4.0, 81)
 """Tried, in units of the function's own scale."""
@@ -62,24 +61,21 @@ def solve(family: Family, target: float, depth: int) -> Solution:
             "Use fewer layers, skips, or another function.",
         )
     best = min(ranked, key=lambda pair: pair[0])[1]
-    return Solution(_alpha_at(family, target, best.alpha, best.beta), best.beta, best.branch)
+    return Solution(family.settled(target, best.alpha, best.beta), best.beta, best.branch)
 
 
 def _scales(family: Family) -> list[float]:
     """Spreads of the input at which the function is far from a line: units in which beta is searched, the likeliest first."""
-    bends = []
-    for beta in (0.0, 0.7, -0.7):
-        up = _upward(np.log(np.maximum(family.bend(family.quick(ALPHAS, beta)), 1e-300) / 0.2))
-        bends += [float(ALPHAS[up])] if up is not None else []
+    bends = [alpha for beta in (0.0, 0.7, -0.7) if (alpha := _bent_from(family, beta)) is not None]
     middle = sorted(bends)[len(bends) // 2 :][:1]
     return list(dict.fromkeys([*middle, *sorted(bends, reverse=True)])) or [1.0]
 
 
-def _upward(values: Array) -> int | None:
-    """The first place where values go from below zero to zero or above."""
-    with np.errstate(invalid="ignore"):
-        found = np.flatnonzero((values[:-1] < 0) & (values[1:] >= 0))
-    return int(found[0]) if len(found) else None
+def _bent_from(family: Family, beta: float) -> float | None:
+    """The last alpha tried before which the function is nearly a line; None where it always or never is."""
+    fits = family.bend(family.quick(ALPHAS, beta)) < 0.2
+    last = np.flatnonzero(fits[:-1] & ~fits[1:])
+    return float(ALPHAS[last[0]]) if len(last) else None
 
 
 def _oddness(p: _Point, scale: float) -> float:
@@ -94,23 +90,15 @@ def _harm(q_slope: float, depth: int) -> float:
     return depth * abs(log(q_slope)) * (0.3 if q_slope < 1 else 1.0)
 
 
-@np.errstate(all="ignore")
 def _curve(family: Family, target: float, scale: float, branch: int) -> list[_Point]:
     """For each beta the least alpha that is nonlinear enough, where there is one."""
-    found = []
-    for beta in (BETAS * scale).tolist():
-        numbers = family.quick(ALPHAS, beta)
-        excess = np.log(family.excess(numbers) / target)
-        i = _upward(excess)
-        if i is None:
-            continue
-        share = -excess[i] / (excess[i + 1] - excess[i]) if np.isfinite(excess[i]) else 1.0
-        gammas, q_slopes = family.scale(numbers, branch)[0], family.q_slope(numbers, branch)
-        gamma, q_slope = ((1 - share) * part[i] + share * part[i + 1] for part in (gammas, q_slopes))
-        if np.isfinite(gamma) and np.isfinite(q_slope):
-            alpha = exp(log(ALPHAS[i]) + share * log(ALPHAS[i + 1] / ALPHAS[i]))
-            found.append(_Point(alpha, beta, branch, float(gamma), float(q_slope)))
-    return found
+    alphas, betas = family.largest(target, ALPHAS, BETAS * scale)
+    numbers = family.quick(alphas, betas)
+    gammas, q_slopes = family.scale(numbers, branch)[0], family.q_slope(numbers, branch)
+    met = np.abs(family.excess(numbers) / target - 1) < NEAR
+    met &= np.isfinite(gammas) & np.isfinite(q_slopes)
+    columns = (part[met].tolist() for part in (alphas, betas, gammas, q_slopes))
+    return [_Point(alpha, beta, branch, gamma, q) for alpha, beta, gamma, q in zip(*columns, strict=True)]
 
 
 def _changes(curve: list[_Point]) -> list[_Point]:
@@ -158,21 +146,3 @@ def _polish(family: Family, target: float, start: _Point) -> Solution | None:
             return None
         u = u - move * min(1.0, 0.3 / abs(move[0]), 2.0 / abs(move[1])) if np.all(move) else u - move
     return None
-
-
-def _alpha_at(family: Family, target: float, alpha: float, beta: float) -> float:
-    """The alpha near the given one at which g is as nonlinear as it should be."""
-
-    def short(log_alpha: float) -> float:
-        numbers = family.exact(exp(log_alpha), beta)
-        return float(family.excess(numbers)[0] / target - 1)
-
-    low = high = log(alpha)
-    for _ in range(40):
-        if short(low) > 0:
-            low -= 0.05
-        elif short(high) < 0:
-            high += 0.05
-        else:
-            break
-    return exp(root(short, low, high))

@@ -1,16 +1,12 @@
-"""Reshape a function so that a deep plain network trains: g(x) = gamma (f(alpha x + beta) + delta).
+"""The published transforms that make a deep plain network train: g(x) = gamma (f(alpha x + beta) + delta).
 
-    h          f(alpha x + beta), x ~ N(0, 1)                          L    layers of the network
-    m, v       mean and variance of h                                  s    E h'^2
-    Q, C       length and correlation map of one layer of g with sigma_w = 1, sigma_b = 0
-    C'(1)      E g'^2: how one layer stretches small differences       C''(1)    E g''^2: how it bends the correlation
-    Q'(1)      E x g g': how one layer stretches a deviation of the length from 1
+Notation as in `whet.theory.family`; L is the number of layers.
 
 "Deep kernel shaping" (Martens et al. 2021, arXiv:2110.01765) asks for Q(1) = 1, Q'(1) = 1, C(0) = 0 and
 C'(1) = zeta^(1 / L): the plain network as a whole stretches by zeta. "Tailored activation transformation" (Zhang et al.
 2022, arXiv:2203.08120, section 4) asks for Q(1) = 1, Q'(1) = 1, C'(1) = 1 and C''(1) = tau / L where f is smooth; of a
 rectifier it tailors the slope of the negative side instead, until the network's C map brings orthogonal inputs to a
-correlation of eta.
+correlation of eta. What `whet.init.auto_` does to a network of a known width is in `whet.theory.shaping`.
 
 Gamma and delta follow from alpha and beta in closed form. For each beta the least alpha is sought at which g is as
 nonlinear as it should be, and among those the beta at which Q'(1) = 1. Some functions have no such beta (exp, relu: the
@@ -20,7 +16,6 @@ which is of the order of C'(1) - 1 and hence harmless over L layers, and `unmet`
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import acos, inf, pi, sqrt
 
@@ -29,8 +24,8 @@ import numpy as np
 from whet.activations.scalar import Scalar, as_scalar
 from whet.errors import UserError
 from whet.quadrature import gaussian_mean
-from whet.theory.family import Family
-from whet.theory.moments import Array, Moments
+from whet.theory.family import Family, Shape
+from whet.theory.moments import Moments
 from whet.theory.roots import root
 from whet.theory.solving import Solution, solve
 
@@ -46,37 +41,25 @@ CLOSE = 1e-6
 
 
 @dataclass(frozen=True)
-class Tailored:
+class Tailored(Shape):
     """A function made fit for a depth: x -> gamma (f(alpha x + beta) + delta).
 
     It is meant for weights of variance 1 / fan_in (Gaussian or, better, orthogonal) and biases 0, and for inputs to the
     layers below it that have second moment 1: put it in place of f, and initialise with gain 1. Each g then has second
-    moment 1 again.
+    moment 1 again. Wanted are Q'(1) = 1 and C'(1) = zeta^(1 / depth), or 1.
     """
 
     name: str
     depth: int
     method: str
-    alpha: float
-    beta: float
-    gamma: float
-    delta: float
     leaky_slope: float | None
     """Only of method "leaky": f is to be replaced by x for positive and `leaky_slope` x for negative x, then scaled."""
-    q_slope: float
-    """Q'(1), wanted: 1."""
     c_zero: float
     """C(0): the correlation after one layer of inputs that were orthogonal."""
-    c_slope: float
-    """C'(1), wanted: zeta^(1 / depth), or 1."""
     c_curvature: float
     """C''(1), infinite where f has a kink."""
     unmet: str = ""
     """What could not be met, and how far it is off; empty where all conditions hold."""
-
-    def value(self, f: Callable[[Array], Array], x: Array) -> Array:
-        """g(x), for `f` the function that was tailored (of method "leaky": the leaky rectifier with its slope)."""
-        return self.gamma * (f(self.alpha * x + self.beta) + self.delta)
 
 
 def tailor(
@@ -117,6 +100,11 @@ def _check(scalar: Scalar, depth: int, method: str | None) -> None:
         raise UserError(f"depth={depth} is no number of layers.", "Give 1 or more.")
     if method is not None and method not in METHODS:
         raise UserError(f"There is no method {method!r} of tailoring.", f"Known: {', '.join(METHODS)}.")
+    refuse(scalar)
+
+
+def refuse(scalar: Scalar) -> None:
+    """UserError, with the reason, for a function that no scale and shift makes nearly linear, or that is a line already."""
     x = np.linspace(-6, 6, 241)
     values, slopes = scalar.value(x), scalar.slope(x)
     if not np.all(np.isfinite(values)) or not np.all(np.isfinite(slopes)):
@@ -133,36 +121,35 @@ def _check(scalar: Scalar, depth: int, method: str | None) -> None:
 
 
 def _tailored(family: Family, at: Solution, depth: int) -> Tailored:
-    numbers = family.exact(at.alpha, at.beta)
-    gamma, delta = (float(part[0]) for part in family.scale(numbers, at.branch))
-    q_slope = float(family.q_slope(numbers, at.branch)[0])
+    shape = family.shape(at.alpha, at.beta, at.branch)
+    mean = gaussian_mean(family.scalar.value, at.alpha, at.beta, family.scalar.kinks).value
     return Tailored(
+        **vars(shape),
         name=family.scalar.name,
         depth=depth,
         method=family.method,
-        alpha=at.alpha,
-        beta=at.beta,
-        gamma=gamma,
-        delta=delta,
         leaky_slope=None,
-        q_slope=q_slope,
-        c_zero=gamma**2 * (float(numbers.mean[0]) + delta) ** 2,
-        c_slope=gamma**2 * float(numbers.slope_square[0]),
-        c_curvature=_curvature(family, at, gamma),
-        unmet="" if abs(q_slope - 1) < CLOSE else f"Q'(1) = {q_slope:.6g} instead of 1: {_over(q_slope, depth)}",
+        c_zero=shape.gamma**2 * (mean + shape.delta) ** 2,
+        c_curvature=_curvature(family, shape),
+        unmet=_unmet(shape.q_slope, depth),
     )
 
 
-def _curvature(family: Family, at: Solution, gamma: float) -> float:
+def _curvature(family: Family, g: Shape) -> float:
     if family.kinked:
         return inf
-    mean = gaussian_mean(lambda x: family.scalar.curvature(x) ** 2, at.alpha, at.beta, family.scalar.kinks)
-    return float(gamma**2 * at.alpha**4 * mean.value)
+    mean = gaussian_mean(lambda x: family.scalar.curvature(x) ** 2, g.alpha, g.beta, family.scalar.kinks)
+    return g.gamma**2 * g.alpha**4 * mean.value
 
 
-def _over(q_slope: float, depth: int) -> str:
+def _unmet(q_slope: float, depth: int) -> str:
+    if abs(q_slope - 1) < CLOSE:
+        return ""
     fate = "fades to" if q_slope < 1 else "grows to"
-    return f"over {depth} layers a small deviation of the length {fate} {q_slope**depth:.2g} of itself."
+    return (
+        f"Q'(1) = {q_slope:.6g} instead of 1: over {depth} layers a small deviation of the length {fate} "
+        f"{q_slope**depth:.2g} of itself."
+    )
 
 
 def _leaky(scalar: Scalar, depth: int, eta: float) -> Tailored:
