@@ -1,107 +1,85 @@
 """Activations that a program spells out: `x * torch.sigmoid(x)`, `0.5 * x * (1 + torch.tanh(...))`, `F.relu(x) ** 2`.
 
-A tensor that was made number by number from one other tensor, its root, is followed from call to call. When its values
-are those of a known function of the root, and no single call made them, it is that function, spelt out.
+A tensor that was made number by number from one other tensor, its root, is followed from call to call, and the calls are
+kept as a function of the root. Where that is a known function, and no single call computes it, it is that function, spelt
+out. Where it is none that we know, but uses its root more than once, it is a formula of its own.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from whet.surgery import vocabulary
+from whet.surgery.frames import Step
+from whet.surgery.known import name_of
 
 if TYPE_CHECKING:
-    from whet.surgery.observe import Event
+    from whet.surgery.events import Event
 
-Function = Callable[[Tensor], Tensor]
+_PLAIN = vocabulary.words(
+    "add sub mul div pow neg radd rsub rmul rdiv truediv rtruediv iadd isub imul itruediv rpow "
+    "gt ge lt le eq ne where masked_fill float to type_as clone detach"
+)
+_ELEMENTWISE = _PLAIN | (vocabulary.ACTIVATIONS | vocabulary.ARITHMETIC) - {"compare", "rrelu"}
+INGREDIENTS = (
+    vocabulary.ARITHMETIC | vocabulary.BOUNDED | vocabulary.words("softplus log_sigmoid erf sine cosine arctan")
+)
+"""Non-linearities of which formulas are made; a rectifier stands for itself wherever it is."""
 
-SEEN = 512
-"""Numbers of a tensor that are compared."""
-CLOSE = 2e-4
-"""Error, as a share of the largest value, up to which values are those of a known function; bfloat16 needs more."""
+BUMPS = vocabulary.words("gaussian laplacian inverse_quadratic inverse_multiquadric")
+"""Functions with a name that multiply a signal as often as they make one."""
 
-_LINEAR = vocabulary.words("add sub mul div pow neg radd rsub rmul rdiv truediv rtruediv iadd isub imul itruediv rpow")
-_ELEMENTWISE = _LINEAR | vocabulary.ACTIVATIONS | (vocabulary.ARITHMETIC - {"compare"})
-
-
-def spelt_out() -> dict[str, Function]:
-    """The functions that programs write as a formula, by name."""
-    c = math.sqrt(2 / math.pi)
-    return {
-        "silu": F.silu,
-        "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
-        "gelu": F.gelu,
-        "gelu_tanh": lambda x: 0.5 * x * (1 + torch.tanh(c * (x + 0.044715 * x**3))),
-        "mish": F.mish,
-        "hardswish": F.hardswish,
-        "hard_sigmoid": F.hardsigmoid,
-        "softplus": F.softplus,
-        "softsign": F.softsign,
-        "log_sigmoid": F.logsigmoid,
-        "tanh_shrink": F.tanhshrink,
-        "sigmoid": torch.sigmoid,
-        "tanh": torch.tanh,
-        "elu": F.elu,
-        "selu": F.selu,
-        "leaky_relu": F.leaky_relu,
-        "relu": F.relu,
-        "relu6": F.relu6,
-        "hard_tanh": F.hardtanh,
-        "erf": torch.erf,
-        "sine": torch.sin,
-        "arctan": torch.atan,
-        "abs": torch.abs,
-        "squared_relu": lambda x: F.relu(x).square(),
-        "lisht": lambda x: x * torch.tanh(x),
-        "gaussian": lambda x: torch.exp(-x * x),
-        "snake": lambda x: x + torch.sin(x) ** 2,
-    }
-
-
-@lru_cache(maxsize=1)
-def _known() -> tuple[tuple[str, Function], ...]:
-    return tuple(spelt_out().items())
-
-
-def name_of_values(x: Tensor, y: Tensor, without: frozenset[str] = frozenset()) -> str | None:
-    """The known function that maps x to y, or None; None too if x is too poor to tell (few numbers, or all alike)."""
-    x, y = x.detach().double().flatten(), y.detach().double().flatten()
-    if min(int((x > 0).sum()), int((x < 0).sum())) < 4 or x.max() - x.min() < 0.5 or not torch.isfinite(y).all():
-        return None
-    errors = {name: float((function(x) - y).abs().max()) for name, function in _known() if name not in without}
-    nearest = min(errors, key=errors.__getitem__)
-    return nearest if errors[nearest] <= CLOSE * float(y.abs().max()) else None
+LONGEST = 12
+"""Roots of one tensor that are followed, those of the fewest calls first."""
+MOST_CALLS = 40
+"""Calls that are followed from one root."""
 
 
 @dataclass(eq=False)
 class Line:
-    """How a tensor came from one root: the root, some of its numbers as they were, and the non-linearities on the way."""
+    """How a tensor came from one root."""
 
     root: Tensor
-    values: Tensor
+    again: Callable[[Tensor], Any] | None
+    """The same calls on other numbers; None where they use many constants, or what is learned."""
     events: frozenset[Event] = frozenset()
     calls: int = 0
+    uses: int = 1
+    """How often the calls read the root."""
 
 
 @dataclass(eq=False)
 class Composition:
-    """A known function of a root, spelt out by these events and the arithmetic between them."""
+    """A function of a root, spelt out by these events and the arithmetic between them."""
 
-    what: str
+    what: str | None
+    """Its name; None if it is a formula that has none."""
     root: Tensor
     events: frozenset[Event]
+    uses: int
+    in_place: bool
+    """Its last call overwrites the root."""
 
 
-LONGEST = 12
-"""Roots of one tensor that are followed, those of the fewest calls first."""
+@dataclass(eq=False)
+class Spelt:
+    """A composition in a program's text."""
+
+    what: str
+    """Its name, or its text."""
+    step: Step
+    """The expression that ends it."""
+    root: str
+    """The name that its root has there."""
+    in_place: bool
+    uses: int
+    complete: bool
+    """It is an activation by itself, whatever is done with its result."""
 
 
 @dataclass(eq=False)
@@ -109,46 +87,103 @@ class Lines:
     """The origins of all tensors that came, number by number, from others: for each tensor a line to each of its roots."""
 
     of: dict[int, tuple[Tensor, list[Line]]] = field(default_factory=dict)
+    """By identity; the tensors are kept, so that no other takes their place."""
 
     def to(self, tensor: Tensor) -> list[Line]:
         """The lines that lead to a tensor, first of all the one from itself."""
-        own = Line(tensor, tensor.detach().flatten()[:SEEN].clone())
+        own = [Line(tensor, lambda x: x.clone())] if tensor.is_floating_point() else []
         found = self.of.get(id(tensor))
-        return [own, *found[1]] if found else [own]
-
-    def lines_in(self, args: Any) -> list[list[Line]]:
-        """The lines to each of a call's tensors; single numbers don't count."""
-        return [self.to(t) for t in args if isinstance(t, Tensor) and t.numel() > 1 and not t.is_sparse]
+        return [*own, *found[1]] if found else own
 
     def follow(
-        self, function: Callable, before: list[list[Line]], output: Any, event: Event | None
+        self,
+        function: Callable,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        before: Mapping[int, list[Line]],
+        output: Any,
+        event: Event | None,
     ) -> Composition | None:
-        """Remember that `output` comes from what the lines `before` lead to; the composition that it ends, if it does."""
-        name = vocabulary.plain_name(function).strip("_")
-        if name not in _ELEMENTWISE or not isinstance(output, Tensor) or not output.is_floating_point() or not before:
+        """Remember that `output` comes from what the lines `before`, by argument, lead to; the composition that it ends.
+
+        None if it ends none.
+        """
+        if not before or "out" in kwargs or not _is_elementwise(function) or not _is_signal(output):
             return None
         own = frozenset({event}) if event else frozenset()
-        lines = [_onwards(common, own) for common in _common(before) if common[0].root.shape == output.shape]
-        lines = sorted(lines, key=lambda line: line.calls)[:LONGEST]
-        self.of[id(output)] = (output, lines)
-        return next((found for line in lines if (found := _recognised(line, output))), None)
+        lines = [
+            _onwards(function, args, kwargs, common, own)
+            for common in _common(before)
+            if next(iter(common.values())).root.shape == output.shape
+        ]
+        lines = sorted((line for line in lines if line.calls <= MOST_CALLS), key=lambda line: line.calls)[:LONGEST]
+        self.of[id(output)] = (output, [line for line in lines if line.root is not output])
+        found = next((c for line in lines if (c := _named(line, output))), None)
+        return found or next((c for line in lines if (c := _unnamed(line, output))), None)
 
 
-def _common(before: list[list[Line]]) -> list[list[Line]]:
-    """For each root that all tensors share, their lines to it."""
-    tables = [{id(line.root): line for line in lines} for lines in before]
-    shared = set(tables[0]).intersection(*tables[1:])
-    return [[table[root] for table in tables] for root in shared]
+def _is_signal(value: Any) -> bool:
+    return isinstance(value, Tensor) and (value.is_floating_point() or value.dtype is torch.bool)
 
 
-def _onwards(lines: list[Line], own: frozenset[Event]) -> Line:
-    events = own.union(*(line.events for line in lines))
-    return Line(lines[0].root, lines[0].values, events, 1 + sum(line.calls for line in lines))
+def _is_elementwise(function: Callable) -> bool:
+    name = vocabulary.plain_name(function).strip("_")
+    return vocabulary.SPELLINGS.get(name, name) in _ELEMENTWISE
 
 
-def _recognised(line: Line, output: Tensor) -> Composition | None:
-    if line.calls < 2 or not line.events:
+def _common(before: Mapping[int, list[Line]]) -> list[dict[int, Line]]:
+    """For each root that all tensors share, their lines to it, by argument."""
+    tables = {at: {id(line.root): line for line in reversed(lines)} for at, lines in before.items()}
+    first = next(iter(tables.values()))
+    shared = [root for root in reversed(first) if all(root in table for table in tables.values())]
+    return [{at: table[root] for at, table in tables.items()} for root in shared]
+
+
+def _onwards(
+    function: Callable, args: Sequence[Any], kwargs: Mapping[str, Any], lines: dict[int, Line], own: frozenset[Event]
+) -> Line:
+    events = own.union(*(line.events for line in lines.values()))
+    calls = 1 + sum(line.calls for line in lines.values())
+    uses = sum(line.uses for line in {id(args[at]): line for at, line in lines.items()}.values())  # x * x reads x once
+    return Line(next(iter(lines.values())).root, _again(function, args, kwargs, lines), events, calls, uses)
+
+
+def _again(
+    function: Callable, args: Sequence[Any], kwargs: Mapping[str, Any], lines: dict[int, Line]
+) -> Callable[[Tensor], Any] | None:
+    constants = {at: _number(a) for at, a in enumerate(args) if isinstance(a, Tensor) and at not in lines}
+    parts = {at: line.again for at, line in lines.items()}
+    if None in constants.values() or None in parts.values():
         return None
-    names = frozenset(event.what for event in line.events)
-    what = name_of_values(line.values, output.flatten()[:SEEN], without=names)
-    return Composition(what, line.root, line.events) if what else None
+    fixed = [constants.get(at, a) for at, a in enumerate(args)]
+
+    def again(x: Tensor) -> Any:
+        given = [part(x) if (part := parts.get(at)) else arg for at, arg in enumerate(fixed)]
+        return function(*given, **kwargs)
+
+    return again
+
+
+def _number(constant: Tensor) -> Tensor | None:
+    """The number that this tensor holds; None if it holds several, or learns."""
+    first = constant.flatten()[:1].squeeze()
+    alone = constant.numel() > 0 and not isinstance(constant, nn.Parameter) and bool((constant == first).all())
+    return first if alone else None
+
+
+def _named(line: Line, output: Tensor) -> Composition | None:
+    if line.calls < 2 or not line.events or line.again is None or not output.is_floating_point():
+        return None
+    what = name_of(line.again, without=frozenset(event.what for event in line.events))
+    return _composition(what, line, output) if what else None
+
+
+def _unnamed(line: Line, output: Tensor) -> Composition | None:
+    formula = (
+        line.uses > 1 and line.calls > 1 and line.events and all(event.what in INGREDIENTS for event in line.events)
+    )
+    return _composition(None, line, output) if formula and output.is_floating_point() else None
+
+
+def _composition(what: str | None, line: Line, output: Tensor) -> Composition:
+    return Composition(what, line.root, line.events, line.uses, line.root is output)

@@ -180,8 +180,8 @@ def _method(kind: type, name: str, cuts: list[Cut]) -> Any:
     if cuts[0].form == "after":
         return _after(function, cuts[0].child)
     written = [c for c in cuts if c.form != "watched"]
-    if written:
-        function = _rewritten(kind, function, written)
+    for code in dict.fromkeys((c.qualname, c.digest) for c in written):  # a decorator's, and what it decorates
+        function = _rewritten(kind, function, [c for c in written if (c.qualname, c.digest) == code])
     watched = [c for c in cuts if c.form == "watched"]
     if watched:
         from whet.surgery.watched import watching

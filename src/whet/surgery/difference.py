@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from whet.errors import WhetError
 from whet.surgery.cuts import Cut
-from whet.surgery.modules import every_module
+from whet.surgery.modules import HOOKS, every_module
 
 
 class Unproven(WhetError):
@@ -87,8 +87,13 @@ def check_state(model: nn.Module, new: nn.Module, changed: list[Changed]) -> Non
         other = {**new_parameters, **new_buffers}.get(name)
         if other is None or not _alike(old, other):
             raise Unproven(f"{name}: {'missing in the new model' if other is None else 'differs in the new model'}.")
+    names = new.state_dict().keys()
+    for name in model.state_dict():
+        if name not in names and not any(name.startswith(f"{path}.") or path == "" for path in swapped):
+            raise Unproven(f"{name}: missing in the new model's state dict.")
+    _check_nothing_new({**new_parameters, **new_buffers}.keys() - {**parameters, **buffers}.keys(), changed)
     _check_ties(parameters, new_parameters)
-    _check_modes(model, new)
+    _check_layers(model, new)
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
@@ -104,10 +109,23 @@ def _check_ties(old: dict[str, Any], new: dict[str, Any]) -> None:
             raise Unproven(f"{name}: is tied to {partner} in the model, and is not in the new one.")
 
 
-def _check_modes(model: nn.Module, new: nn.Module) -> None:
+def _check_nothing_new(names: Iterable[str], changed: list[Changed]) -> None:
+    for name in sorted(names):
+        if not any(name.startswith(f"{place.new_path}.") or not place.new_path for place in changed):
+            raise Unproven(f"{name}: is not in the model, and belongs to no new activation.")
+
+
+def _check_layers(model: nn.Module, new: nn.Module) -> None:
     after = dict(every_module(new))
     for path, module in every_module(model):
-        if path in after and after[path].training != module.training:
-            raise Unproven(
-                f"{path or '(model)'}: is in {'training' if module.training else 'evaluation'}, the new one is not."
-            )
+        if path in after:
+            _check_layer(path or "(model)", module, after[path])
+
+
+def _check_layer(where: str, old: nn.Module, new: nn.Module) -> None:
+    if new.training != old.training:
+        raise Unproven(f"{where}: is in {'training' if old.training else 'evaluation'}, the new one is not.")
+    for name in HOOKS:
+        before, now = (len(vars(m).get(name) or ()) for m in (old, new))
+        if now < before:
+            raise Unproven(f"{where}: has {before} {name.strip('_').replace('_', ' ')}, the new one has {now}.")

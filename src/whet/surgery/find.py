@@ -3,7 +3,7 @@
 event (observe.py) ──unit_of──> what one would replace as a whole ──role_of──> Place
 a layer that does nothing else      nn.ReLU, a SiLU of somebody's own        one place, "module"
 a function that does nothing else   swish(x), self.activation(x)             one place, "call"
-arithmetic with a known sum         x * torch.sigmoid(x)                     one place, "formula"
+arithmetic that is one function     x * torch.sigmoid(x), x * exp(-abs(x))   one place, "formula"
 the rest                            F.relu(x), x.relu_(), x.clamp(min=0)     one place per expression
 """
 
@@ -20,9 +20,10 @@ from torch import nn
 from whet.errors import UserError
 from whet.surgery import sample as samples
 from whet.surgery import unreached
-from whet.surgery.frames import Step
+from whet.surgery.compositions import Spelt
+from whet.surgery.events import Event
 from whet.surgery.modules import own_layers
-from whet.surgery.observe import Event, Witness, observe
+from whet.surgery.observe import Witness, observe
 from whet.surgery.places import Place
 from whet.surgery.pointwise import Pointwise
 from whet.surgery.units import Expression, Formula, Helper, Layer, Unit
@@ -71,17 +72,16 @@ def gathered(witness: Witness) -> list[Place]:
     """The places of one run, in the order of their first event."""
     groups: dict[Any, list[Event]] = {}
     pointwise = Pointwise(dict(own_layers(witness.model)))
-    spelt = {id(e): (found.what, step, root) for found, step, root in witness.compositions for e in found.events}
     for event in witness.events:
-        groups.setdefault(_unit_of(event, pointwise, spelt), []).append(event)
+        groups.setdefault(_unit_of(event, pointwise, witness.spelt), []).append(event)
     return [place for unit, events in groups.items() for place in unit.places(events)]
 
 
-def _unit_of(event: Event, pointwise: Pointwise, spelt: dict[int, tuple[str, Step, str]]) -> Unit:
+def _unit_of(event: Event, pointwise: Pointwise, spelt: dict[Event, Spelt]) -> Unit:
     if layer := pointwise.layer_of(event):
         return Layer(*layer)
-    if id(event) in spelt:
-        return Formula(event.path, *spelt[id(event)])
+    if event in spelt:
+        return Formula(event.path, spelt[event])
     if event.helper and event.steps[event.own - 1].span and pointwise.is_function(event):
         return Helper(event.path, event.steps[event.own - 1])
     return Expression(event.path, event.steps, event.what)

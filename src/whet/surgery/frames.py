@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
-from types import CodeType, FrameType
+from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any
 
 import torch
@@ -32,12 +32,18 @@ _SKIPPED = tuple(
         "_compile.py",
         "_jit_internal.py",
         "_dynamo/",
+        "_functorch/",
         "utils/_python_dispatch.py",
         "utils/_device.py",
         "special/",
     )
 )
 _MACHINERY = (f"{_TORCH}/nn/modules/module.py", f"{_TORCH}/autograd/", f"{_TORCH}/utils/checkpoint.py")
+
+
+def is_machinery(code: CodeType) -> bool:
+    """Whether this is torch's own way of calling a module, with its hooks."""
+    return code.co_filename.startswith(_MACHINERY)
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,22 @@ def self_of(frame: FrameType) -> Any:
     return frame.f_locals.get(first)
 
 
+def _is_method(kind: type, code: CodeType) -> bool:
+    """Whether this is the code of a method of the class, or of a decorator's wrapper that stands there."""
+    return hasattr(kind, code.co_name) or any(
+        _leads_to(value, code) for base in kind.__mro__[:-1] for value in vars(base).values()
+    )
+
+
+def _leads_to(function: Any, code: CodeType, depth: int = 8) -> bool:
+    if not isinstance(function, FunctionType):
+        return False
+    if function.__code__ is code:
+        return True
+    cells = [c.cell_contents for c in function.__closure__ or () if c != CellType()]
+    return depth > 0 and any(_leads_to(value, code, depth - 1) for value in cells)
+
+
 @dataclass(frozen=True)
 class Caller:
     """The module at work, and the frames from its method (first) to the call (last)."""
@@ -103,13 +125,21 @@ def caller_of(frame: FrameType | None, known: Mapping[int, str] | None = None) -
         if (
             isinstance(owner, nn.Module)
             and (known is None or id(owner) in known)
-            and hasattr(type(owner), outer.f_code.co_name)
+            and _is_method(type(owner), outer.f_code)
         ):
             within.append(outer)
             return Caller(owner, tuple(reversed(within)))
-        if not file.startswith(_MACHINERY):
+        if not is_machinery(outer.f_code):
             within.append(outer)
     return None
+
+
+def is_within(inner: Step, outer: Step) -> bool:
+    """Whether one expression is a part of another, or the same, in one text."""
+    if inner.code is not outer.code or inner.span is None or outer.span is None:
+        return False
+    (a, b, c, d), (first, last, left, right) = inner.span, outer.span
+    return (first, left) <= (a, c) and (b, d) <= (last, right)
 
 
 def own_frames(frames: tuple[FrameType, ...]) -> int:

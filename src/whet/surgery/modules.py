@@ -1,7 +1,8 @@
-"""The modules of a model and everything that holds them: registered children, and plain lists and dicts."""
+"""The modules of a model and everything that holds them: registered children, plain attributes, lists and dicts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, MutableMapping, MutableSequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,12 @@ from torch import nn
 
 _OWN = frozenset(vars(nn.Module()))
 """Attributes that every module has."""
+HOOKS = tuple(n for n in vars(nn.Module()) if re.search("hooks|with_kwargs|always_called", n) and "state_dict" not in n)
+"""Attributes of a module that hold its hooks."""
 
 
 def every_module(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Path and module, also of modules that stand in plain lists, tuples and dicts, which torch does not register."""
+    """Path and module, also of those in plain attributes, lists, tuples and dicts, which torch does not register."""
     seen: set[int] = set()
     todo = list(model.named_modules())
     for path, module in todo:
@@ -72,7 +75,10 @@ class Slot:
 
 
 def _hidden_slots(module: nn.Module) -> Iterator[Slot]:
+    registered = list(module._modules.values())
     for field, value in vars(module).items():
+        if isinstance(value, nn.Module) and all(value is not child for child in registered):
+            yield Slot(module, field, vars(module), field, value)
         if field in _OWN or isinstance(value, nn.Module):
             continue
         for key, item in _items(value):

@@ -12,66 +12,25 @@ import ast
 import functools
 import inspect
 import itertools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
 
-from torch import Tensor, nn
+from torch import fx, nn
 
 from whet.errors import UserError
 from whet.surgery import changes, cuts, source, unreached, vocabulary
 from whet.surgery.cuts import Cut, Form, find_function
-from whet.surgery.modules import module_at, slots_of
+from whet.surgery.known import probe
+from whet.surgery.modules import HOOKS, module_at, slots_of
 from whet.surgery.places import Place, Site
+from whet.surgery.pointwise import maps_each
 from whet.surgery.source import Text
+from whet.surgery.stand_ins import Guard, Pick, kind_of
 from whet.surgery.watched import trail_of
 
 Undo = Callable[[], None]
-
-
-class WriteBack(nn.Module):
-    """An activation that also overwrites its input, as `relu_` does, because somebody reads that later."""
-
-    def __init__(self, function: nn.Module) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.copy_(self.function(x.clone()))
-
-
-class Pick(nn.Module):
-    """For a call whose other arguments have to be computed as before, though the new function does without them."""
-
-    def __init__(self, function: nn.Module, position: int) -> None:
-        super().__init__()
-        self.function = function
-        self.position = position
-
-    def forward(self, *args: Any) -> Any:
-        return self.function(args[self.position])
-
-
-class Guard(nn.Module):
-    """For an expression that calls one function or another: those that are known are answered, others run as they would."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.called: list[Any] = []
-        self.functions = nn.ModuleList()
-
-    def answer(self, called: Any, function: nn.Module) -> None:
-        """From now on `function` answers calls of `called`."""
-        self.called.append(called)
-        self.functions.append(function)
-
-    def forward(self, called: Any, *args: Any, **kwargs: Any) -> Any:
-        for known, function in zip(self.called, self.functions, strict=True):
-            if called is known:
-                return function(args[0])
-        return called(*args, **kwargs)
 
 
 @dataclass
@@ -115,7 +74,7 @@ class Operation:
     def site(self) -> Site:
         """The expression. UserError if there is none: compiled code."""
         if self.place.site is None or self.place.how == "kernel":
-            raise refusal(self.place, "it is computed inside compiled code")
+            raise refusal(self.place, "it is computed outside torch's functions, or inside compiled code")
         return self.place.site
 
     def attribute(self) -> str | None:
@@ -124,7 +83,12 @@ class Operation:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             return None
         on_self = isinstance(node.func.value, ast.Name) and node.func.value.id == own
-        return node.func.attr if on_self and callable(vars(self.owner).get(node.func.attr)) else None
+        return node.func.attr if on_self and self._is_meant(vars(self.owner).get(node.func.attr)) else None
+
+    def _is_meant(self, kept: Any) -> bool:
+        """Whether what the owner keeps is the function that the place calls, or does nothing else than map each number."""
+        function = self.site.function
+        return callable(kept) and (kind_of(kept) == kind_of(function) or maps_each(kept, probe()))
 
     def _node(self) -> ast.expr | ast.AugAssign | None:
         text = source.text_of(self.site.method)
@@ -144,6 +108,7 @@ class Operation:
 
     def _cut(self, child: str, watched: bool) -> Cut:
         site, form = self.site, None if watched else self.form()
+        self._check_answer()
         text = source.text_of(site.method)
         if form is None or text is None:
             return self._watched(child)
@@ -153,13 +118,24 @@ class Operation:
         made = Cut(self.method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
         return replace(made, is_method=is_method)
 
+    def _check_answer(self) -> None:
+        node = self._node()
+        if isinstance(node, ast.Call) and any(k.arg == "out" for k in node.keywords):
+            raise refusal(self.place, "it writes into the tensor given as out=")
+
     @property
     def method(self) -> str:
-        """The name of the owner's method in whose code the place is."""
-        found = method_of(self.owner, self.site.method)
+        """The name of the owner's method in whose code the place is, or which calls it by super()."""
+        code = self.site.method
+        found = method_of(self.owner, code) or overridden(self.owner, code)
         if found is None:
-            raise refusal(self.place, "its code is not a method of the module's class")
+            raise refusal(self.place, self._foreign())
         return found
+
+    def _foreign(self) -> str:
+        if isinstance(self.owner, fx.GraphModule):
+            return "its code is made from a graph of torch.fx; do the surgery before tracing"
+        return "it is computed in a hook, or in a function that is not a method of the module's class"
 
     def form(self) -> Form | None:
         """How the expression can be rewritten; None if it can only be watched."""
@@ -207,7 +183,7 @@ def _form_of_call(place: Place, node: ast.Call, kind: type, method: str) -> Form
     called = unreached.resolved(node.func, function) if function else None
     if called is None:
         return "guarded" if node.args and site.position == 0 and site.function is not None else None
-    known = called is site.function or vocabulary.plain_name(called) == place.what or place.count == 0
+    known = called == site.function or vocabulary.plain_name(called) == place.what or place.count == 0
     return _plain_or_picked("call", node, site) if known and (node.args or node.keywords) else None
 
 
@@ -239,6 +215,13 @@ def method_of(owner: nn.Module, code: CodeType) -> str | None:
     return None
 
 
+def overridden(owner: nn.Module, code: CodeType) -> str | None:
+    """The name of the method of a base class that has this code, where a class below has another; None if there is none."""
+    tables = (vars(kind) for kind in type(owner).__mro__ if not kind.__module__.startswith("torch."))
+    names = (name for table in tables for name, value in table.items() if find_function(value, lambda c: c is code))
+    return next((name for name in names if name not in vars(owner)), None)
+
+
 def free_name(owner: nn.Module, what: str, taken: set[str] | None = None) -> str:
     """A name for a new child, such as "relu_0", that the owner does not use."""
     base = what if what.isidentifier() else "activation"
@@ -255,14 +238,8 @@ def apply_cuts(owner: nn.Module, children: dict[Cut, nn.Module]) -> list[Undo]:
 def take_after(new: nn.Module, old: nn.Module) -> None:
     """Hooks and mode of the old layer, for the new one."""
     new.train(old.training)
-    for name in _HOOKS:
+    for name in HOOKS:
         vars(new)[name] = vars(old)[name]
-
-
-_HOOKS = tuple(
-    n for n in vars(nn.Module()) if re.search("hooks|with_kwargs|always_called", n) and "state_dict" not in n
-)
-"""Attributes of a module that hold its hooks."""
 
 
 def tell_encoder_layer(owner: nn.Module, name: str, new: nn.Module) -> list[Undo]:

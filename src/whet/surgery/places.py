@@ -34,8 +34,13 @@ class Site:
     @property
     def key(self) -> tuple[Any, ...]:
         """What tells this expression from others: itself, and in a function that others call too, the way there."""
-        way = tuple((s.code.co_filename, s.code.co_qualname, s.span) for s in self.steps) if self.called else ()
-        return self.code.co_filename, self.code.co_qualname, self.span, way
+        way = tuple((_file(s.code), s.code.co_qualname, s.span) for s in self.steps) if self.called else ()
+        return _file(self.code), self.code.co_qualname, self.span, way
+
+
+def _file(code: CodeType) -> str:
+    """Where the code is written; "" for code that a program made, which has another file name in each copy."""
+    return "" if code.co_filename.startswith("<") else code.co_filename
 
 
 @dataclass(frozen=True)

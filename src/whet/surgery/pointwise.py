@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from whet.surgery.observe import Event
+from whet.surgery import frames
+from whet.surgery.events import Event
 
 _BUILT_FROM_PARTS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.Transformer, nn.Sequential)
 """Layers of torch whose activations stand in their own code, among other things."""
@@ -29,6 +30,10 @@ class Pointwise:
     def layer_of(self, event: Event) -> tuple[str, nn.Module] | None:
         """The layer, with its path, whose whole work this event is, or is part of; None if the layer does other things."""
         owner, path = event.owner, event.path
+        if event.steps and frames.is_machinery(
+            event.steps[0].code
+        ):  # a hook's work, or a forward put on this one module
+            return None
         outer = next((p for p in self._own if path == p or path.startswith(f"{p}.")), None)
         if outer is not None:
             return outer, self._own[outer]
@@ -48,17 +53,15 @@ class Pointwise:
     def is_function(self, event: Event) -> bool:
         """Whether the first function that the event's module called on the way maps each number by itself."""
         assert event.helper is not None
-        function, tensor, others = event.helper
-        key = (function, tuple(sorted(others.items(), key=str)), event.input is None)
+        key = (*event.helper.key, event.input is None)
         if key not in self._functions:
-            given = event.input
-            self._functions[key] = given is not None and maps_each(lambda x: function(**{tensor: x}, **others), given)
+            self._functions[key] = event.input is not None and maps_each(event.helper, event.input)
         return self._functions[key]
 
 
 def maps_each(function: Callable[[Tensor], Any], like: Tensor) -> bool:
     """Whether `function` maps each number of a tensor of this shape by itself."""
-    if not like.is_floating_point() or not like.numel():
+    if not (like.is_floating_point() or like.is_complex()) or not like.numel():
         return False
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from whet.surgery import frames, vocabulary
-from whet.surgery.sample import tensors_in
+from whet.surgery.sample import tensors_in, whole_of
 
 _FILLING = vocabulary.words("fill_ zero_ normal_ uniform_ bernoulli_ random_ exponential_ copy_ empty_like new_empty")
 """Calls that don't look at what their first argument holds."""
@@ -82,9 +82,11 @@ def digests(value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for key in value:
             yield from digests(value[key])
-    elif isinstance(value, list | tuple | set):
+    elif isinstance(value, list | tuple):
         for item in value:
             yield from digests(item)
+    elif isinstance(value, set | frozenset):  # their order depends on where things lie in memory
+        yield from sorted(text for item in value for text in digests(item))
     elif isinstance(value, bool | int | float | str | torch.dtype | torch.device | slice | type(None)):
         yield repr(value)
     else:
@@ -93,6 +95,7 @@ def digests(value: Any) -> Iterator[str]:
 
 def digest(tensor: Tensor) -> str:
     """Shape, type and content of a tensor as one short text; tensors of other layouts by shape and type only."""
+    tensor = whole_of(tensor)
     if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_nested:
         return f"{tuple(tensor.shape) if not tensor.is_nested else 'nested'} {tensor.dtype} {tensor.layout}"
     flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)

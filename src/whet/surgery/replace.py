@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +16,9 @@ from whet.surgery.changes import Change, Changes, extend_optimizer
 from whet.surgery.cuts import Cut
 from whet.surgery.find import find
 from whet.surgery.modules import every_module, module_at
-from whet.surgery.operate import Operation, WriteBack
+from whet.surgery.operate import Operation
 from whet.surgery.places import Place
+from whet.surgery.stand_ins import WriteBack
 
 New = catalogue.Given | Mapping[Any, Any]
 
@@ -165,18 +165,35 @@ def confirm(model: nn.Module, operations: list[Operation], sample: Any) -> None:
         return
     copied = samples.twin(model)
     twins = {id(m): c for (_, m), (_, c) in zip(every_module(model), every_module(copied), strict=True)}
-    called: set[int] = set()
+    calls = Calls()
     for operation in operations:
-        note = functools.partial(_note_call, called, id(operation.new))
-        twins[id(operation.new)].register_forward_hook(note)
+        calls.follow(twins[id(operation.new)], operation.place)
     with samples.quietly(model.training, copied):
-        samples.run(copied, sample)
+        calls.run(copied, sample)
     with samples.quietly(not model.training, copied), contextlib.suppress(UserError):
-        samples.run(copied, sample)
+        calls.run(copied, sample)
     for operation in operations:
-        if id(operation.new) not in called:
+        if operation.place not in calls.done:
             raise operate.refusal(operation.place, "the new function was not called there")
 
 
-def _note_call(called: set[int], identity: int, *_: Any) -> None:
-    called.add(identity)
+class Calls:
+    """Which new functions are called in a run, and which one is at work when it fails."""
+
+    def __init__(self) -> None:
+        self.done: list[Place] = []
+        self.running: list[Place] = []
+
+    def follow(self, new: nn.Module, place: Place) -> None:
+        """From now on note the calls of this new function."""
+        new.register_forward_pre_hook(lambda *_: self.running.append(place))
+        new.register_forward_hook(lambda *_: self.done.append(self.running.pop()))
+
+    def run(self, model: nn.Module, sample: Any) -> None:
+        """The model on its sample. UserError names the place whose new function failed."""
+        try:
+            samples.run(model, sample)
+        except UserError as error:
+            if not self.running:
+                raise
+            raise operate.refusal(self.running[-1], f"the new function fails there, {error.__cause__}") from error

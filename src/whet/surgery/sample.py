@@ -25,6 +25,7 @@ LONGEST_CHAIN = 5_000
 
 def run(model: nn.Module, sample: Any) -> Any:
     """The model on a sample: a tensor, a tuple of arguments, or a dict of keyword arguments. UserError if it fails."""
+    _check_lasting(sample)
     try:
         if isinstance(sample, Mapping):
             return model(**sample)
@@ -36,6 +37,16 @@ def run(model: nn.Module, sample: Any) -> Any:
             f"The model fails on this sample ({describe(sample)}): {_short(error)}",
             "Give a sample that model(sample) accepts; a tuple holds arguments, a dict keyword arguments.",
         ) from error
+
+
+def _check_lasting(value: Any) -> None:
+    if isinstance(value, Iterator):
+        raise UserError(
+            f"The sample holds a {type(value).__name__}, which can be read only once, and the model is run several times.",
+            "Give a list or a tuple.",
+        )
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        _check_lasting(item)
 
 
 def describe(value: Any) -> str:
@@ -69,8 +80,16 @@ def tensors_in(value: Any, depth: int = 6) -> Iterator[Tensor]:
             yield from tensors_in(v, depth - 1)
 
 
+def whole_of(tensor: Tensor) -> Tensor:
+    """What lies in memory: of a tensor inside vmap, the tensor over which it maps."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
 def key_of(tensor: Tensor) -> int:
-    """One number per piece of memory: a view has that of its base."""
+    """One number per piece of memory: a view has that of its base, and what vmap maps over that of the whole."""
+    tensor = whole_of(tensor)
     try:
         return tensor.untyped_storage()._cdata
     except (RuntimeError, NotImplementedError):  # sparse and nested tensors have none
@@ -115,12 +134,21 @@ def check(model: Any) -> nn.Module:
                 "Do the surgery first, then torch.jit.script or trace the result.",
             )
         own = itertools.chain(module.parameters(recurse=False), module.buffers(recurse=False))
-        if any(isinstance(t, UninitializedParameter | UninitializedBuffer) for t in own):
-            raise UserError(
-                f"{called} ({type(module).__name__}) has no weights yet.",
-                "Run the model once, so that its lazy layers see their input, and come again.",
-            )
+        _check_weights(f"{called} ({type(module).__name__})", list(own))
     return model
+
+
+def _check_weights(called: str, own: list[Tensor]) -> None:
+    if any(isinstance(t, UninitializedParameter | UninitializedBuffer) for t in own):
+        raise UserError(
+            f"{called} has no weights yet.",
+            "Run the model once, so that its lazy layers see their input, and come again.",
+        )
+    if any(t.is_meta for t in own):
+        raise UserError(
+            f"{called} is on the meta device, where weights have no values, so nothing can be run or compared.",
+            "Call model.to_empty(device=...) and fill the weights first.",
+        )
 
 
 @contextlib.contextmanager
@@ -146,11 +174,17 @@ def _copied_as_they_are() -> Iterator[None]:
             kind.__reduce__ = saved
 
 
+def _computed(model: nn.Module) -> list[Tensor]:
+    """Tensors that modules keep from a computation: the weight that weight_norm makes anew in each run, a last result."""
+    kept = (value for module in model.modules() for value in vars(module).values())
+    return [t for t in kept if isinstance(t, Tensor) and not t.is_leaf]
+
+
 def twin(model: nn.Module) -> nn.Module:
     """A copy to experiment on. UserError where a model can't be copied."""
     try:
         with _copied_as_they_are():
-            copied = copy.deepcopy(model)
+            copied = copy.deepcopy(model, {id(t): t.detach().clone() for t in _computed(model)})
     except Exception as error:
         raise UserError(
             f"The model can't be copied: {_short(error)}",

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from torch import nn
 
 from whet.errors import UnknownName, UserError
-from whet.surgery import catalogue
+from whet.surgery import catalogue, vocabulary
 from whet.surgery.modules import module_at
 from whet.surgery.places import Place, Role
 
@@ -21,7 +21,7 @@ def chosen(places: Sequence[Place], where: Where, model: nn.Module) -> list[Plac
     """The places that `where` means; UserError if it means none.
 
     None: all that play the part "activation"; where there is none of those, the model's own outputs. "relu": of that
-    name (not in fused recurrent kernels, not arithmetic). "gate": of that role. "layer1", "blocks.*": of modules with
+    name (not in fused recurrent kernels). "gate": of that role. "layer1", "blocks.*": of modules with
     that path, or inside. 2: of that stage. A module class: layers of that class. A function: for which it is true. A
     list: any of these.
     """
@@ -38,7 +38,8 @@ def chosen(places: Sequence[Place], where: Where, model: nn.Module) -> list[Plac
 def _complain(places: Sequence[Place], where: Where) -> None:
     if not places:
         raise UserError(
-            "The model computes no activation on this sample: it is a linear map.", "Give another model or sample."
+            "The model computes no activation on this sample, only linear maps, products, pooling or sorting.",
+            "Give another model or sample.",
         )
     if where is None:
         kinds = ", ".join(sorted({f"{p.what} ({p.role})" for p in places}))
@@ -77,7 +78,7 @@ def _means_text(where: str, place: Place) -> bool:
         return place.role == where
     name = catalogue.canonical(where)
     if place.what in (where, name):
-        return place.role in ("activation", "gate", "output", "attention")
+        return place.role in ("activation", "gate", "output", "attention") or place.what in vocabulary.ARITHMETIC
     inside = place.path == where or place.path.startswith(where + ".")
     return place.role == "activation" and (inside or (where != "" and fnmatch.fnmatchcase(place.path, where)))
 

@@ -125,6 +125,14 @@ def span_of(node: Any) -> Span | None:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
+def words_of(code: CodeType, span: Span, longest: int = 60) -> str | None:
+    """The text of an expression, cut short if it is long; None if it is not to be had."""
+    text = text_of(code)
+    node = at(text.tree, span) if text else None
+    words = ast.unparse(node) if node else ""
+    return f"{words[: longest - 1]}…" if len(words) > longest else words or None
+
+
 def at(tree: ast.AST, span: Span) -> ast.expr | ast.AugAssign | None:
     """The outermost expression, or the `x *= …`, that covers exactly this part of the text."""
     nodes = [n for n in ast.walk(tree) if isinstance(n, ast.expr | ast.AugAssign)]

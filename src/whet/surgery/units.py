@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import MethodDescriptorType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from whet.surgery import catalogue, source, vocabulary
-from whet.surgery.compositions import name_of_values
-from whet.surgery.frames import Step
+from whet.surgery.compositions import Spelt
+from whet.surgery.events import Event
+from whet.surgery.frames import Step, is_machinery
+from whet.surgery.known import name_of
 from whet.surgery.modules import is_own
-from whet.surgery.observe import Event
 from whet.surgery.places import How, Place, Role, Site, snake
 
 FUSED = {
@@ -55,16 +56,7 @@ class Layer:
         single = events[0].what if len({(e.what, e.steps) for e in events}) == 1 else None
         if type(self.module).__module__.startswith("torch.nn."):
             return single or snake(type(self.module).__name__)
-        return self._by_values(events[0]) or snake(type(self.module).__name__)
-
-    def _by_values(self, event: Event) -> str | None:
-        x = torch.linspace(-3, 3, 61)
-        try:
-            with torch.no_grad():
-                y = self.module.eval()(x.clone() if event.input is None else x.to(event.input, copy=True))
-        except Exception:  # it wants another shape: its class names it
-            return None
-        return name_of_values(x, y.cpu()) if isinstance(y, Tensor) else None
+        return name_of(copy.deepcopy(self.module).eval().double()) or snake(type(self.module).__name__)
 
     def _role(self, name: str, events: list[Event]) -> Role:
         role = role_of(events, name)
@@ -74,16 +66,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Formula:
-    """An expression that spells a known function out."""
+    """An expression that spells a function out, a known one or one without a name."""
 
     path: str
-    what: str
-    step: Step
-    root: str
+    spelt: Spelt
 
     def places(self, events: list[Event]) -> Iterable[Place]:
-        place = _place(events, self.what, "formula", self.step, root=self.root)
-        yield replace(place, stale=isinstance(_node(events[0], self.step), ast.AugAssign))
+        place = _place(events, self.spelt.what, "formula", self.spelt.step, root=self.spelt.root)
+        yield replace(place, stale=self.spelt.in_place)
 
 
 @dataclass(frozen=True)
@@ -96,16 +86,10 @@ class Helper:
     def places(self, events: list[Event]) -> Iterable[Place]:
         first = events[0]
         assert first.helper is not None
-        assert first.input is not None
-        function, tensor, others = first.helper
-        x = torch.linspace(-3, 3, 61).to(first.input.dtype)
-        with torch.no_grad():
-            named = name_of_values(x, function(**{tensor: x}, **others))
-        what = named or (
-            first.what
-            if len({e.steps for e in events}) == 1
-            else getattr(function, "__name__", type(function).__name__).strip("_")
-        )
+        function = first.helper.function
+        named = name_of(first.helper)
+        single = first.what if len({e.steps for e in events}) == 1 else None
+        what = named or single or getattr(function, "__name__", type(function).__name__).strip("_")
         role = role_of(events, what)
         yield _place(events, what, "call", self.step, role="activation" if named and role == "arithmetic" else role)
 
@@ -133,7 +117,7 @@ def _place(
     site = None
     if step is not None and step.span is not None:
         function = (
-            first.helper[0] if first.helper and how == "call" and len(first.steps) > first.own else first.function
+            first.helper.function if first.helper and how == "call" and len(first.steps) > first.own else first.function
         )
         names = {getattr(e.function, "__name__", "") for e in events if e.steps == first.steps}
         called = names.pop() if len({e.steps for e in events}) == len(names) == 1 else ""
@@ -149,11 +133,16 @@ def _place(
         shape=None if first.input is None else tuple(first.input.shape),
         channel_dim=first.channel_dim,
         behind=first.behind if all(e.behind == first.behind for e in events) else "",
-        source=step.source if step else "",
+        source=_shown(first, step).source if step else "",
         site=site,
         kernels=tuple(kernel for e in events for kernel in e.kernels),
         stale=any(e.read_later for e in events),
     )
+
+
+def _shown(event: Event, step: Step) -> Step:
+    """The line that people look for: of a hook, the hook's own."""
+    return next((s for s in event.steps if not is_machinery(s.code)), step) if is_machinery(step.code) else step
 
 
 def _how(event: Event) -> How:
@@ -180,8 +169,10 @@ def role_of(events: list[Event], what: str) -> Role:
     first, owner = events[0], type(events[0].owner).__name__
     if what in vocabulary.LOSSES:
         return "loss"
-    if "norm" in owner.lower() or what in vocabulary.NORMALISERS:
+    if what in vocabulary.NORMALISERS or (what in vocabulary.ARITHMETIC and "norm" in owner.lower()):
         return "norm"
+    if what == "numpy":
+        return "arithmetic"
     if what in ("recurrent", "transformer layer"):
         return "recurrent"
     if what == "attention" or isinstance(first.owner, nn.MultiheadAttention):
@@ -201,4 +192,4 @@ def role_of(events: list[Event], what: str) -> Role:
 
 
 def _is_index(event: Event) -> bool:
-    return event.input is not None and not event.input.is_floating_point()
+    return event.input is not None and not (event.input.is_floating_point() or event.input.is_complex())

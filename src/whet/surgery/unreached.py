@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from whet.surgery import source, vocabulary
-from whet.surgery.compositions import name_of_values
 from whet.surgery.frames import Span, Step
+from whet.surgery.known import name_of, probe
 from whet.surgery.modules import every_module, own_layers
 from whet.surgery.places import Place, Site, snake
 from whet.surgery.pointwise import maps_each
@@ -38,13 +38,19 @@ def places(model: nn.Module, seen: list[Place], visited: set[tuple[str, Step]]) 
             continue
         if path not in active and (what := _idle_layer(module)):
             found.append(Place(path, what, "module", "activation", 0, None))
-        if not type(module).__module__.startswith(("torch.", "whet.activations")):
+        if _has_own_code(module):
             if path not in active and (what := _own_layer(path, module)):
                 found.append(Place(path, what, "module", "activation", 0, None))
                 continue
             spans = {(s.code.co_filename, s.span) for owner, s in visited if owner == path and s.span}
             found += _in_code(path, module, spans)
     return found
+
+
+def _has_own_code(module: nn.Module) -> bool:
+    """Whether the class's text is somebody's own, and is what runs: a graph of torch.fx has no branch to be missed."""
+    ours = type(module).__module__.startswith(("torch.", "whet.activations"))
+    return not ours and "forward" not in vars(module) and not isinstance(module, torch.fx.GraphModule)
 
 
 def _idle_layer(module: nn.Module) -> str | None:
@@ -60,12 +66,8 @@ def _own_layer(path: str, module: nn.Module) -> str | None:
     """The name of a layer that somebody wrote and that does nothing but map each number; None if it does other things."""
     if any(True for _ in module.children()) or not any(True for _ in _in_code(path, module, set())):
         return None
-    x = torch.linspace(-3, 3, 61)
-    copied = copy.deepcopy(module).eval()
-    if not maps_each(copied, x):
-        return None
-    with torch.no_grad():
-        return name_of_values(x, copied(x.clone())) or snake(type(module).__name__)
+    copied = copy.deepcopy(module).eval().double()
+    return name_of(copied) or snake(type(module).__name__) if maps_each(copied, probe()) else None
 
 
 def _in_code(path: str, module: nn.Module, visited: set[tuple[str, Span]]) -> Iterator[Place]:

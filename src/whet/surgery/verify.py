@@ -28,8 +28,8 @@ from whet.surgery import sample as samples
 from whet.surgery.difference import Changed, Unproven, changed_places, check_state
 from whet.surgery.find import find
 from whet.surgery.modules import every_module, module_at
-from whet.surgery.operate import Guard, Pick, WriteBack
 from whet.surgery.record import Call, Recorder, digests, paths_of
+from whet.surgery.stand_ins import Guard, Pick, WriteBack, kind_of
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,9 @@ class TapGuard(Guard):
     """A Guard whose functions are Taps: it hands the call on with all its arguments."""
 
     def forward(self, called: Any, *args: Any, **kwargs: Any) -> Any:
+        kind = kind_of(called)
         for known, tap in zip(self.called, self.functions, strict=True):
-            if called is known:
+            if kind == known:
                 return tap(args[0], lambda tensor: called(tensor, *args[1:], **kwargs))
         return called(*args, **kwargs)
 
@@ -197,7 +198,7 @@ class Watched:
 
         def after(module: nn.Module, args: Any, output: Any) -> Any:
             recorder.depth -= 1
-            _check_no_derivative(self.place, output)
+            _check_exchangeable(self.place, output)
             recorder.add(Call(self.place.new_path, "the changed function", self.input, None))
             with torch._C.DisableTorchFunction():
                 answer = self._answer(args, output)
@@ -225,7 +226,12 @@ def _copied(value: Any) -> Any:
     return type(value)(_copied(v) for v in value) if type(value) in (tuple, list) else value
 
 
-def _check_no_derivative(place: Changed, output: Any) -> None:
+def _check_exchangeable(place: Changed, output: Any) -> None:
+    if isinstance(output, Tensor) and samples.whole_of(output) is not output:
+        raise UserError(
+            f"The model calls {place.new_path} inside vmap or grad, where no result can be exchanged for another.",
+            "So this replacement can't be proven to change nothing else; find shows what it did.",
+        )
     if isinstance(output, Tensor) and output.requires_grad:
         raise UserError(
             f"The model takes derivatives of what {place.new_path} gives, and the new function's show in other calls too.",

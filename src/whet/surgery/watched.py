@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from whet.surgery import frames, sample
+from whet.surgery import frames
 from whet.surgery.cuts import Cut, shifted
 from whet.surgery.frames import Span, Step
 
@@ -47,9 +47,14 @@ class Watch(TorchFunctionMode):
             return function(*args, **kwargs)
         child = getattr(self.owner, cut.child)
         if cut.position >= len(args):
-            return child(next(sample.tensors_in(kwargs)))
+            return self._by_name(child, cut, function, args, kwargs)
         before, tensor, after = args[: cut.position], args[cut.position], args[cut.position + 1 :]
         return child(tensor, lambda t: function(*before, t, *after, **kwargs)) if cut.tap else child(tensor)
+
+    def _by_name(self, child: nn.Module, cut: Cut, function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        name = next(n for n, value in kwargs.items() if isinstance(value, Tensor))
+        tap = [lambda t: function(*args, **{**kwargs, name: t})] if cut.tap else []
+        return child(kwargs[name], *tap)
 
     def _cut(self, frame: Any) -> Cut | None:
         caller = frames.caller_of(frame, {id(self.owner): ""})

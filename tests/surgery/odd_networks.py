@@ -1,0 +1,232 @@
+"""Networks that compute activations where one does not look for them, or as formulas of their own."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+
+class Layers(nn.Module):
+    """A few linear layers, `self.l`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.l = nn.ModuleList(nn.Linear(6, 6) for _ in range(6))
+
+
+class Selected(Layers):
+    """Rectifiers by comparison and selection."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c, d, e, _ = self.l
+        x = a(x)
+        x = torch.where(x > 0, x, torch.zeros_like(x))
+        x = b(x)
+        x = x * (x > 0)
+        x = c(x)
+        x = torch.where(x > 0, x, 0.1 * x)
+        x = d(x)
+        x.masked_fill_(x < 0, 0)
+        x = e(x)
+        return (x + x.abs()) / 2
+
+
+class Formulas(Layers):
+    """Formulas in one expression, with and without a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beta = nn.Parameter(torch.ones(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c, d, e, f = self.l
+        x = a(x)
+        x = x / torch.sqrt(1 + x * x)
+        x = b(x)
+        x = x * torch.tanh(torch.exp(x))
+        x = c(x)
+        x = x * torch.sigmoid(self.beta * x)
+        x = d(x)
+        x = x * torch.exp(-x.abs())
+        x = e(x)
+        x = 1 / (1 + torch.exp(-x))
+        x = f(x)
+        return x / (x * x).mean().sqrt()
+
+
+class Small(Layers):
+    """Spelt out, and given a signal so small, or of one sign only, that its values tell nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = 1e-3 * self.l[0](x)
+        x = x * torch.sigmoid(x)
+        x = self.l[1](x).abs() + 1
+        return self.l[2](x * torch.tanh(F.softplus(x)))
+
+
+class Immediate(Layers):
+    """Functions that are made where they are called."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c, d, e, _ = self.l
+        x = partial(F.leaky_relu, negative_slope=0.3)(a(x))
+        x = nn.Tanh()(b(x))
+        x = getattr(F, "elu")(c(x))  # noqa: B009
+        x = {"s": F.silu}["s"](d(x))
+        arguments, named = (e(x),), {"alpha": 2.0}
+        return F.celu(*arguments, **named)
+
+
+def bent(method: Callable) -> Callable:
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any) -> Tensor:
+        return F.silu(method(self, *args))
+
+    return wrapper
+
+
+class Decorated(Layers):
+    """A decorator computes an activation too."""
+
+    @bent
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l[1](F.relu(self.l[0](x)))
+
+
+class Parent(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l[1](F.relu(self.l[0](x)))
+
+
+class Bending:
+    def bend(self, x: Tensor) -> Tensor:
+        return F.softplus(x)
+
+
+class Heir(Bending, Parent):
+    """Calls what it overrides, and a method of a class that is no module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bend(self.l[2](super().forward(x)))
+
+
+class Hidden(nn.Module):
+    """Modules where torch does not register them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "part", nn.Sequential(nn.Linear(6, 6), nn.ReLU()))
+        self.pair, self.nested, self.out = (nn.Tanh(), nn.ELU()), [[nn.GELU()]], nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.nested[0][0](self.out(self.pair[1](self.pair[0](self.part(x)))))
+
+
+class Rectify(torch.autograd.Function):
+    """x where it is positive."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * (x > 0)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad * (ctx.saved_tensors[0] > 0)
+
+
+class Derived(Layers):
+    """Autograd functions, called in two ways."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        rectify = Rectify.apply
+        return rectify(self.l[1](Rectify.apply(self.l[0](x))))
+
+
+class Looping(Layers):
+    """Loops as long as the data want, recursion, an early exit, parts that are recomputed."""
+
+    def deeper(self, x: Tensor, depth: int) -> Tensor:
+        return self.deeper(F.softplus(self.l[depth](x)), depth - 1) if depth else x
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(4):
+            x = torch.tanh(self.l[4](x)) / 2
+            if x.norm() < 0.1:
+                return x
+        return checkpoint(lambda t: F.relu(self.l[5](self.deeper(t, 2))), x, use_reentrant=False)
+
+
+class Mapped(Layers):
+    """vmap over the batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.vmap(lambda row: F.relu(self.l[0](row)))(x)
+
+
+class Elsewhere(Layers):
+    """The signal leaves torch, and comes back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = np.maximum(F.relu(self.l[0](x)).detach().numpy(), 0.1)
+        return self.l[1](torch.tanh(torch.from_numpy(y) - 0.5))
+
+
+class NormFree(Layers):
+    """Its name holds a norm's, and it has none."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l[1](F.relu(self.l[0](x)))
+
+
+class Spectral(Layers):
+    """Complex numbers between two layers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l[0](torch.fft.ifft(torch.tanh(torch.fft.fft(x))).real)
+
+
+def weight_normed() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.Sequential(torch.nn.utils.weight_norm(nn.Linear(6, 6)), nn.ReLU(), nn.Linear(6, 6))
+
+
+def half() -> nn.Module:
+    return Small().to(torch.bfloat16)
+
+
+ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "selected": (Selected, "relu relu relu relu torch.where(x > 0, x, 0.1 * x)"),
+    "formulas": (Formulas, "isru sigmoid tanh_exp x * torch.exp(-x.abs()) x * torch.sigmoid(self.beta * x)"),
+    "small": (Small, "mish silu"),
+    "half": (half, "mish silu"),
+    "immediate": (Immediate, "celu elu leaky_relu silu tanh"),
+    "decorated": (Decorated, "relu silu"),
+    "heir": (Heir, "relu softplus"),
+    "hidden": (Hidden, "elu gelu relu tanh"),
+    "derived": (Derived, "relu relu"),
+    "looping": (Looping, "relu softplus tanh"),
+    "vmap": (Mapped, "relu"),
+    "elsewhere": (Elsewhere, "relu tanh"),
+    "norm-free": (NormFree, "relu"),
+    "spectral": (Spectral, "tanh"),
+    "weight norm": (weight_normed, "relu"),
+}
+"""Name -> maker of a network for a sample (4, 6), and the activations that it computes."""
+
+
+def odd_case(name: str) -> tuple[nn.Module, Tensor]:
+    """The network of this name, in evaluation, and a sample."""
+    torch.manual_seed(3)
+    model = ODD[name][0]().eval()
+    return model, torch.randn(4, 6).to(next(model.parameters()).dtype)
