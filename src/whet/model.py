@@ -16,7 +16,7 @@ from whet.entry import Entry
 from whet.errors import RecipeError, WhetError
 from whet.families import FAMILIES, InputSpec
 from whet.init import INITS
-from whet.norm import NORMS
+from whet.norm import NORMS, complete
 from whet.recipe import OWN, Choice, Recipe
 from whet.rng import seed_for
 from whet.surgery.catalogue import maker, needs_place
@@ -78,6 +78,8 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int, look: Callable[[], Sa
     if recipe.family.name == "user" and recipe.norm.name != OWN:
         with saying_which(recipe.norm):
             replace_norms(model, recipe.norm)
+    if recipe.norm.name != OWN:
+        complete(recipe.norm.name, model)
     if recipe.activation.name != OWN and not at_once(recipe):
         with saying_which(recipe.activation):
             replace_activations(model, recipe.activation, sample_of(spec))

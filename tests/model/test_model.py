@@ -160,3 +160,17 @@ def test_a_users_network_gets_the_recipes_norm_and_keeps_its_own_unless_told() -
     assert isinstance(made(recipe.put("norm", Choice("layer")))[2], nn.LayerNorm)
     with pytest.raises(RecipeError, match="defaults"):
         made(recipe.put("norm", Choice("group", groups=2)))
+
+
+@pytest.mark.parametrize("family", ["resnet", "user"])
+def test_weight_standardisation_reaches_the_convolutions_of_any_network(family: str) -> None:
+    def users() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(1568, 5))
+
+    params = SMALL["resnet"] if family == "resnet" else {"factory": remember(users)}
+    model = made(Recipe(Choice(family, **params), norm=Choice("weight_standardisation")))
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d) and m.weight[0].numel() > 1]
+    assert convolutions
+    for layer in convolutions:
+        torch.testing.assert_close(layer.weight.mean((1, 2, 3)), torch.zeros(layer.out_channels), atol=1e-5, rtol=0)
+    assert model(torch.randn(2, 3, 16, 16)).shape == (2, 5)

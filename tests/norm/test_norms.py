@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from whet import surgery
+from whet.activations import get
 from whet.entry import Entry
+from whet.errors import RecipeError
 from whet.norm import NORMS, standardise_weights
 
 SHAPES = {1: (16, 12), 2: (4, 12, 5, 6)}
@@ -28,6 +31,7 @@ TWINS: dict[str, Twin] = {
     "batch": lambda x: standard(x, (0, *range(2, x.ndim))),
     "layer": lambda x: standard(x, tuple(range(1, x.ndim))),
     "group": in_groups,
+    "weight_standardisation": in_groups,
     "instance": lambda x: standard(x, (2, 3)),
     "rms": lambda x: x / (x.square().mean(1, keepdim=True) + 1e-6).sqrt(),
     "dyt": lambda x: torch.tanh(0.5 * x),
@@ -38,7 +42,7 @@ CASES = [
     pytest.param(entry, dims, id=f"{entry.name}-{dims}")
     for entry in NORMS
     for dims in (1, 2)
-    if (entry.name, dims) != ("instance", 1)
+    if dims == 2 or entry.name not in ("instance", "weight_standardisation")
 ]
 
 
@@ -105,3 +109,26 @@ def test_standardised_weights_learn_and_save() -> None:
     assert weight.grad is not None
     assert weight.grad.abs().max() > 0
     model.load_state_dict(model.state_dict())
+
+
+def test_weight_standardisation_is_a_norm_that_surgery_puts_in_and_takes_out() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    new, changes = surgery.replace_norms(model, "weight_standardisation")
+    assert isinstance(new[1], nn.GroupNorm)
+    torch.testing.assert_close(new[0].weight.mean((1, 2, 3)), torch.zeros(8), atol=1e-6, rtol=0)
+    assert {c.where for c in changes} == {"0", "1"}
+    assert not surgery.replace_norms(new, "ws")[1]
+    changes.undo()
+    assert all(torch.equal(v, before[k]) for k, v in new.state_dict().items())
+
+
+def test_weight_standardisation_needs_convolutions() -> None:
+    with pytest.raises(RecipeError, match="made for convolutions"):
+        NORMS["weight_standardisation"].make(8, 1)
+
+
+def test_squashing_norms_are_the_activations_of_the_same_name() -> None:
+    x = torch.randn(4, 6, 3, 3)
+    for name in ("dyt", "derf"):
+        assert torch.equal(NORMS[name].make(6, 2)(x), get(name, channels=6)(x))

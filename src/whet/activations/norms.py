@@ -9,33 +9,33 @@ from whet.activations.layout import learned, spread
 
 
 class Squashing(nn.Module):
-    """gamma f(x) + beta, where f has its own learned numbers for the whole layer, and gamma, beta are per channel."""
+    """w f(x) + b, where f has its own learned numbers for the whole layer, and w, b are per channel, as a norm's are."""
 
     def __init__(self, f: Formula, channels: int, dim: int = 1) -> None:
         super().__init__()
         self.f, self.dim = f, dim
-        self.gamma, self.beta = learned([1.0], channels), learned([0.0], channels)
+        self.weight, self.bias = learned([1.0], channels), learned([0.0], channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        gamma, beta = (spread(p, x, self.dim).to(x.dtype) for p in (self.gamma, self.beta))
-        return gamma * self.f(x) + beta
+        weight, bias = (spread(p, x, self.dim).to(x.dtype) for p in (self.weight, self.bias))
+        return weight * self.f(x) + bias
 
     def extra_repr(self) -> str:
-        return f"channels={self.gamma.numel()}, dim={self.dim}"
+        return f"channels={self.weight.numel()}, dim={self.dim}"
 
 
 def dyt(alpha: float = 0.5, channels: int | None = None, dim: int = 1) -> nn.Module:
-    """gamma tanh(alpha x) + beta. Zhu et al. 2025, eq. 2."""
+    """w tanh(alpha x) + b. Zhu et al. 2025, eq. 2."""
     return _squashing("tanh(alpha * x)", {"alpha": alpha}, channels, dim)
 
 
 def derf(alpha: float = 0.5, channels: int | None = None, dim: int = 1) -> nn.Module:
-    """gamma erf(alpha x + shift) + beta. Chen et al. 2025."""
+    """w erf(alpha x + shift) + b. Chen et al. 2025."""
     return _squashing("erf(alpha * x + shift)", {"alpha": alpha, "shift": 0.0}, channels, dim)
 
 
 def _squashing(text: str, learn: dict[str, float], channels: int | None, dim: int) -> nn.Module:
-    """With one gamma and one beta too, all of it is one formula."""
+    """With one w and one b too, all of it is one formula."""
     if channels is None:
         return Formula(f"gamma * {text} + beta", learn={**learn, "gamma": 1.0, "beta": 0.0})
     return Squashing(Formula(text, learn=learn), channels, dim)

@@ -38,8 +38,8 @@ _FUNCTIONAL_LAYERS = vocabulary.words(
     "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d embedding bilinear"
 )
 _STILL = (nn.Identity, nn.Flatten, nn.Unflatten, nn.modules.dropout._DropoutNd)
-_LIKE_NORMS = ("dyt", "derf", "dynamictanh", "dynamicerf")
-"""Squashing functions that stand in for a norm."""
+_LIKE_NORMS = ("squashing", "dyt", "derf", "dynamictanh", "dynamicerf")
+"""Ours, and what others call such functions that stand in for a norm."""
 
 
 @dataclass(eq=False)

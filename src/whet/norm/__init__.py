@@ -1,15 +1,16 @@
 """Normalisations: name -> make(channels, dims, **params) -> nn.Module.
 
-`dims` is 1 for (batch, channel) and 2 for (batch, channel, height, width); shape and dtype are kept.
-`standardise_weights` norms a model's weights instead of its activations.
+`dims` is 1 for (batch, channel) and 2 for (batch, channel, height, width); shape and dtype are kept. Who puts a norm into a
+model calls `complete` afterwards: weight standardisation acts on the layers too.
 """
 
 from __future__ import annotations
 
 from torch import nn
 
+from whet.activations.norms import derf, dyt
 from whet.entry import Catalogue, Entry
-from whet.norm.modules import DynamicErf, DynamicTanh, RMSNorm, batch, group, instance, layer
+from whet.norm.modules import RMSNorm, batch, group, group_of_standardised, instance, layer
 from whet.norm.weights import standardise_weights
 
 NORMS: Catalogue[nn.Module] = Catalogue(
@@ -60,8 +61,19 @@ NORMS: Catalogue[nn.Module] = Catalogue(
             hurts_when="what a channel's mean says of the class matters: it is lost",
         ),
         Entry(
+            "weight_standardisation",
+            group_of_standardised,
+            "Each output's weights to mean 0 and variance 1, and group normalisation behind the layer.",
+            {"groups": 32},
+            domains=("image",),
+            paper="Qiao et al. 2019, Weight Standardization, arXiv:1903.10520",
+            cost="as group, and one pass over the weights in each step",
+            hurts_when="batches are large: batch normalisation is as good and free in evaluation",
+            aliases=("ws", "weight_standardization"),
+        ),
+        Entry(
             "dyt",
-            lambda channels, dims=1, **params: DynamicTanh(channels, **params),
+            lambda channels, dims=1, **params: dyt(channels=channels, **params),
             "tanh with a learned width, then scale and shift per channel: no statistics at all.",
             {"alpha": 0.5},
             paper="Zhu et al. 2025, Transformers without Normalization, arXiv:2503.10622, eq. 2",
@@ -71,7 +83,7 @@ NORMS: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "derf",
-            lambda channels, dims=1, **params: DynamicErf(channels, **params),
+            lambda channels, dims=1, **params: derf(channels=channels, **params),
             "erf with a learned width and shift, then scale and shift per channel: no statistics at all.",
             {"alpha": 0.5},
             paper="Chen et al. 2025, Stronger Normalization-Free Transformers, arXiv:2512.10938",
@@ -89,4 +101,10 @@ NORMS: Catalogue[nn.Module] = Catalogue(
     ],
 )
 
-__all__ = ["NORMS", "DynamicErf", "DynamicTanh", "RMSNorm", "standardise_weights"]
+
+def complete(name: str, model: nn.Module) -> tuple[str, ...]:
+    """What a norm of this name asks of a model beyond the modules that stand in it; the paths of the layers it changed."""
+    return standardise_weights(model) if NORMS[name].name == "weight_standardisation" else ()
+
+
+__all__ = ["NORMS", "RMSNorm", "complete", "standardise_weights"]

@@ -26,6 +26,15 @@ def group(channels: int, dims: int = 1, *, groups: int = 32) -> nn.Module:
     return nn.GroupNorm(next(g for g in range(min(groups, channels), 0, -1) if channels % g == 0), channels)
 
 
+def group_of_standardised(channels: int, dims: int = 1, *, groups: int = 32) -> nn.Module:
+    """The group normalisation behind a convolution whose weights are standardised. RecipeError where there are none."""
+    if dims == 1:
+        raise RecipeError(
+            "weight standardisation is made for convolutions, and a table has none.", "Use layer or batch."
+        )
+    return group(channels, dims, groups=groups)
+
+
 def instance(channels: int, dims: int = 1) -> nn.Module:
     """Instance normalisation, with a learned scale and shift. RecipeError for rows without positions."""
     if dims == 1:
@@ -49,34 +58,6 @@ class RMSNorm(nn.Module):
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         length = torch.rsqrt(wide.square().mean(1, keepdim=True) + self.eps)
         return (wide * length * per_channel(self.weight, x)).to(x.dtype)
-
-
-class DynamicTanh(nn.Module):
-    """w tanh(alpha x) + b, with one learned alpha: what layer normalisation does to most numbers, without statistics."""
-
-    def __init__(self, channels: int, alpha: float = 0.5) -> None:
-        super().__init__()
-        self.alpha = nn.Parameter(torch.tensor(float(alpha)))
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:  # (batch, channel, …)
-        """Shape and dtype of x are kept."""
-        return (per_channel(self.weight, x) * self.squashed(x) + per_channel(self.bias, x)).to(x.dtype)
-
-    def squashed(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.alpha * x)
-
-
-class DynamicErf(DynamicTanh):
-    """w erf(alpha x + shift) + b, with one learned alpha and shift."""
-
-    def __init__(self, channels: int, alpha: float = 0.5) -> None:
-        super().__init__(channels, alpha)
-        self.shift = nn.Parameter(torch.tensor(0.0))
-
-    def squashed(self, x: Tensor) -> Tensor:
-        return torch.erf(self.alpha * x + self.shift)
 
 
 def per_channel(param: Tensor, x: Tensor) -> Tensor:

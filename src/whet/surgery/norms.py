@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.overrides import TorchFunctionMode
 
 from whet.errors import UserError
-from whet.norm import NORMS
+from whet.norm import NORMS, complete
 from whet.surgery import layers
 from whet.surgery import sample as samples
 from whet.surgery.changes import Change, Changes, set_value
@@ -43,7 +45,19 @@ def replace_norms(
             changes.kept.append(f"{path}: {type(old).__name__} already")
         else:
             layers.swap(model, path, old, made, changes)
+    return _completed(new, model, changes)
+
+
+def _completed(new: New, model: nn.Module, changes: Changes) -> tuple[nn.Module, Changes]:
+    """… with what the norm asks of the layers: weight standardisation is theirs."""
+    for path in complete(new, model) if isinstance(new, str) else ():
+        undo = functools.partial(_plain_weight, module_at(model, path))
+        changes.add(Change(path, "weight", "standardised weight", "attribute"), undo)
     return model, changes
+
+
+def _plain_weight(layer: nn.Module) -> None:
+    parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)
 
 
 def _make(new: New, path: str, old: Any) -> nn.Module:
@@ -83,7 +97,7 @@ def insert_norms(
         dims = 1 if isinstance(layer, nn.Linear | nn.Conv1d) else 2
         made = NORMS[new].make(channels, dims, **NORMS[new].defaults) if isinstance(new, str) else new(channels)
         layers.append(path, layer, "norm", made, changes)
-    return model, changes
+    return _completed(new, model, changes)
 
 
 def set_dropout(model: nn.Module, p: float, *, where: Which = None) -> Changes:
