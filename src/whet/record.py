@@ -48,6 +48,10 @@ class Finding:
     """In [0, 1]."""
     advice: str = ""
     """What to do."""
+    code: str = ""
+    """The cause as a code of the documented list (docs/doctor.md), where there is one."""
+    cost: str = ""
+    """What it costs; empty: not known."""
 
     def __str__(self) -> str:
         at = f" [{self.where}]" if self.where else ""

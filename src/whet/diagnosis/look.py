@@ -115,7 +115,7 @@ def look(
         for path, module in model.named_modules()
         if path in readings.of
     )
-    return Look(layers, float(value), **outputs_of(out))
+    return Look(layers, float(value.detach()), **outputs_of(out))
 
 
 def outputs_of(out: Tensor) -> dict[str, Any]:

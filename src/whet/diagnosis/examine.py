@@ -1,0 +1,171 @@
+"""Evidence of a set-up: looked at before it trains, trained as it stands, looked at again."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet import surgery
+from whet.diagnosis import rows
+from whet.diagnosis.evidence import Evidence, Look, Steps
+from whet.diagnosis.look import WEIGHTED, look
+from whet.errors import UserError
+from whet.setups import Course, Setup, Trained, train
+from whet.setups.parts import Batch
+from whet.setups.setup import check_fresh
+from whet.setups.training import criterion_of, one_step
+
+BATCH = 256
+"""Training rows that the network is looked at with."""
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+DROPOUTS = (nn.modules.dropout._DropoutNd,)
+
+
+@dataclass
+class Examined:
+    """The evidence, and the training that it comes from."""
+
+    evidence: Evidence
+    trained: Trained
+
+
+def examine(setup: Setup, seed: int = 0, *, stop: Callable[[Course], bool] | None = None) -> Examined:
+    """All that rules ask for. Costs one training of the set-up, and some forward passes."""
+    first = before(setup, seed)
+    trained = train(setup, seed, stop=stop)
+    optimizer_of = {id(p) for p in trained.model.parameters()}
+    end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {})
+    return Examined(replace(first, course=trained.course, end=end), trained)
+
+
+def before(setup: Setup, seed: int = 0) -> Evidence:
+    """The evidence that is there before training: the data, the fresh network, its first step. Raises UserError."""
+    check_fresh(setup)
+    model = setup.fresh(seed)
+    optimizer = setup.optimiser_of(model)
+    criterion = criterion_of(setup, model)
+    batch = probe_batch(setup)
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    moved = moves(setup, seed, batch)
+    start = safely(model, setup, batch, held, moved)
+    assert start is not None
+    places, followed = non_linearities(model, batch[0])
+    return Evidence(
+        data=rows.facts(setup, criterion),
+        start=start,
+        end=None,
+        course=Course(),
+        criterion=criterion,
+        metric=setup.metric if isinstance(setup.metric, str) else "score",
+        higher_is_better=setup.higher_is_better,
+        optimizer=type(optimizer).__name__,
+        settings=settings(optimizer),
+        batch_size=setup.batch_size if setup.parts[0].loader is None else len(next(iter(setup.parts[0].batches(0)))[1]),
+        epochs=setup.epochs,
+        steps=side_effects(setup, seed) if setup.step is not None else Steps(),
+        dropout=tuple((n, float(m.p)) for n, m in model.named_modules() if isinstance(m, DROPOUTS)),
+        norms=sum(isinstance(m, NORMS) for m in model.modules()),
+        activations=places,
+        followed=followed,
+        linears=sum(isinstance(m, WEIGHTED) for m in model.modules()),
+        yardsticks=rows.yardsticks(setup, criterion),
+    )
+
+
+def probe_batch(setup: Setup) -> Batch:
+    return setup.parts[0].some(BATCH)
+
+
+def safely(model: nn.Module, setup: Setup, batch: Batch, held: set[int], moved: Mapping[str, float]) -> Look | None:
+    """A look; None where the network gives no numbers to look at."""
+    state = torch.default_generator.get_state()
+    try:
+        return look(model, setup.loss, *batch, held, dict(moved))
+    except (RuntimeError, ValueError, StopIteration):
+        return None
+    finally:
+        torch.default_generator.set_state(state)
+
+
+def settings(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """The first group's numbers by their usual names."""
+    group = optimizer.param_groups[0]
+    found = {
+        k: float(group[k]) for k in ("lr", "momentum", "weight_decay", "alpha") if isinstance(group.get(k), int | float)
+    }
+    if isinstance(group.get("betas"), tuple):
+        found |= {"beta1": float(group["betas"][0]), "beta2": float(group["betas"][1])}
+    return found
+
+
+def moves(setup: Setup, seed: int, batch: Batch) -> dict[str, float]:
+    """path -> how far the second of two steps moves each layer's weights, relative to their norm; of a copy.
+
+    Adam's first step is as long as its rate allows whatever the gradient; the second is not much shorter.
+    """
+    model = setup.fresh(seed)
+    optimizer = setup.optimiser_of(model)
+    part = [batch[0], batch[1]]
+    weights = {n: m.weight for n, m in model.named_modules() if isinstance(getattr(m, "weight", None), nn.Parameter)}
+    size = setup.batch_size
+    small: Batch = tuple(x[:size] for x in part[0]), part[1][:size]
+    model.train()
+    before: dict[str, Tensor] = {}
+    try:
+        for _ in range(2):
+            before = {n: w.detach().clone() for n, w in weights.items()}
+            one_step(setup, model, small, optimizer)
+    except RuntimeError:
+        return {}
+    return {n: float((w.detach() - before[n]).norm() / before[n].norm().clamp_min(1e-12)) for n, w in weights.items()}
+
+
+def side_effects(setup: Setup, seed: int) -> Steps:
+    """What a step of the user's own adds to the loss's gradient, and whether gradients pile up; found on a copy."""
+    model = setup.fresh(seed)
+    optimizer = setup.optimiser_of(model)
+    inputs, target = probe_batch(setup)
+    small: Batch = tuple(x[: setup.batch_size] for x in inputs), target[: setup.batch_size]
+    model.eval()  # the same numbers twice, whatever dropout would draw
+    seen: list[Tensor] = []
+
+    def kept(*_: Any, **__: Any) -> None:
+        seen.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+
+    optimizer.register_step_pre_hook(kept)
+    model.train = lambda mode=True: model  # type: ignore[method-assign,assignment]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    own = torch.autograd.grad(setup.loss(model(*small[0]), small[1]), parameters, allow_unused=True)
+    plain = torch.cat(
+        [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, own, strict=True)]
+    )
+    try:
+        for _ in range(3):
+            one_step(setup, model, small, optimizer)
+    except RuntimeError:
+        return Steps()
+    if len(seen) < 3 or any(len(s) != len(plain) for s in seen) or not float(plain.norm()):
+        return Steps()
+    piled = float(seen[2].norm()) > 2.5 * float(seen[0].norm()) > 0
+    penalty = float((seen[0] - plain).norm() / plain.norm())
+    return Steps(penalty, piled)
+
+
+def non_linearities(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[tuple[str, str, str], ...], bool]:
+    """((where, what, role) of each non-linearity, whether the model could be followed)."""
+    few = tuple(x[:8] for x in inputs)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            places = surgery.find(copy.deepcopy(model), few if len(few) > 1 else few[0])
+    except (UserError, RuntimeError, ValueError, TypeError):
+        return (), False
+    return tuple((p.where, p.what, p.role) for p in places for _ in range(max(1, p.count))), True

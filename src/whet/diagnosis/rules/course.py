@@ -1,0 +1,103 @@
+"""What the course of the training says: still improving, learned by heart, dead at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from whet.diagnosis.causes import finding
+from whet.diagnosis.evidence import Evidence
+from whet.record import Finding
+
+FALLING = 0.04
+"""Of the training loss that fell in the last fifth of the training."""
+
+
+def unfinished(e: Evidence) -> Iterator[Finding]:
+    losses = [p.loss for p in e.course.points if math.isfinite(p.loss)]
+    if len(losses) < 5 or losses[-1] <= 0:
+        return
+    before = losses[-max(2, len(losses) // 5) - 1]
+    fell = 1 - losses[-1] / before if before > 0 else 0.0
+    last = e.course.points[-1]
+    behind = e.higher_is_better and last.train < 0.98
+    if fell > FALLING and behind and e.course.broke is None:
+        yield finding(
+            "still improving",
+            "HNE",
+            f"The training loss fell by {fell:.0%} in the last fifth of the training.",
+            0.35 + 0.3 * min(1.0, fell / 0.3),
+            "Train for more epochs, or with a higher learning rate.",
+            fell=fell,
+            border=FALLING,
+        )
+
+
+def oscillating(e: Evidence) -> Iterator[Finding]:
+    """A loss that jumps up and down by far more than it falls, or ends above its start."""
+    losses = [p.loss for p in e.course.points if math.isfinite(p.loss)]
+    sound = e.data.std < 12 and e.data.offset < 8 and max((x.gain for x in e.start.layers), default=0.0) < 6
+    if len(losses) < 4 or not sound:
+        return
+    above = losses[-1] > 1.5 * max(1e-9, e.course.first_loss)
+    ups = [b / a for a, b in zip(losses, losses[1:], strict=False) if a > 0]
+    jumps = sum(u > 1.15 for u in ups)
+    if above or jumps >= max(2, len(ups) // 4):
+        yield finding(
+            "unsteady loss",
+            "HLR",
+            f"The training loss rose by more than 15 % {jumps} times"
+            + (
+                f", and ended {losses[-1] / max(1e-9, e.course.first_loss):.1f} times as high as it began."
+                if above
+                else "."
+            ),
+            0.62 if above else 0.5,
+            "Lower the learning rate.",
+            jumps=jumps,
+            border=1.15,
+        )
+
+
+def dead_at_the_end(e: Evidence) -> Iterator[Finding]:
+    """Units that gave up in training: the rate threw them where no gradient comes back."""
+    if e.end is None:
+        return
+    start = {x.path: x for x in e.start.layers}
+    for x in e.end.layers[1:]:
+        died = x.in_still - start[x.path].in_still if x.path in start else 0.0
+        if x.in_still > 0.9 and x.in_zero > 0.9 and died > 0.3:
+            yield finding(
+                "dying units",
+                "HLR",
+                f"{x.in_still:.0%} of the units before {x.path} answer every example alike at the end; at the start "
+                f"{start[x.path].in_still:.0%} did.",
+                0.58,
+                "Lower the learning rate; leaky_relu or gelu keep a slope on both sides.",
+                where=x.path,
+                share=x.in_still,
+                border=0.9,
+            )
+            return
+
+
+def by_heart(e: Evidence) -> Iterator[Finding]:
+    last = e.course.last
+    if last is None or not e.higher_is_better or e.course.broke is not None:
+        return
+    gap = last.train - last.val
+    best = max((p.val for p in e.course.points), default=last.val)
+    if gap > 0.15 and e.data.rows >= 20 * max(1, e.data.classes) and e.data.shift < 1:
+        yield finding(
+            "over-fitting",
+            "TRD",
+            f"{last.train:.2f} on training rows and {last.val:.2f} on validation rows; the best validation was {best:.2f}.",
+            0.4,
+            "Stop at the best validation, and add weight decay, dropout or augmentation.",
+            gap=gap,
+            best=best,
+            border=0.15,
+        )
+
+
+RULES = (unfinished, oscillating, dead_at_the_end, by_heart)

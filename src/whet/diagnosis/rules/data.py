@@ -1,0 +1,160 @@
+"""What is wrong with the rows: scales, parts that differ, labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from whet.diagnosis.causes import finding
+from whet.diagnosis.evidence import Evidence
+from whet.record import Finding
+
+OFFSET, WIDE, NARROW, UNEVEN = 8.0, 12.0, 0.03, 25.0
+SHIFT, STRETCH = 1.0, 2.0
+FAR_TARGET = 8.0
+FEW = 20
+DISAGREE = 0.12
+
+
+def not_numbers(e: Evidence) -> Iterator[Finding]:
+    if e.data.bad > 0:
+        yield finding(
+            "values that are no numbers",
+            "CPP",
+            f"{e.data.bad:.1%} of the input values are NaN or infinite, and everything that meets them becomes NaN.",
+            0.98,
+            "Fill or drop them before training.",
+            share=e.data.bad,
+        )
+
+
+def unscaled_inputs(e: Evidence) -> Iterator[Finding]:
+    """Inputs far from mean 0 and spread 1: the first layer's gradient has one huge direction."""
+    d = e.data
+    if not d.numbers or not math.isfinite(d.std):
+        return
+    within = d.std if d.offset < OFFSET else d.std
+    worst = max(d.offset / OFFSET, within / WIDE, NARROW / max(within, 1e-12), d.scales / UNEVEN)
+    if worst <= 1 or (within < NARROW and _tiny_is_carried(e)):
+        return
+    said = [f"they lie {d.offset:.3g} spreads away from 0"] * (d.offset > OFFSET)
+    said += [f"their spread is {within:.3g}"] * (within > WIDE or within < NARROW)
+    said += [f"one of them varies {d.scales:.3g} times as much as the others"] * (d.scales > UNEVEN)
+    yield finding(
+        "unscaled inputs",
+        "CPP",
+        f"The inputs are not on a common scale: {', and '.join(said)}. A few directions then drown all others.",
+        0.72 + 0.2 * min(1.0, math.log10(worst) / 1.5),
+        "Subtract each input's training mean and divide by its spread.",
+        offset=d.offset,
+        spread=within,
+        uneven=d.scales,
+        borders=(OFFSET, NARROW, WIDE, UNEVEN),
+    )
+
+
+def _tiny_is_carried(e: Evidence) -> bool:
+    """Whether small inputs are made up for by the first layers."""
+    return bool(e.start.layers) and e.start.layers[-1].out_std > 0.05
+
+
+def parts_differ(e: Evidence) -> Iterator[Finding]:
+    """Validation inputs on another scale than training inputs."""
+    d = e.data
+    if not d.numbers or not math.isfinite(d.shift):
+        return
+    stretch = max(d.stretch, 1 / max(d.stretch, 1e-12))
+    # the spread of a mean of few rows is no shift
+    noise = 3 / math.sqrt(max(1, min(d.rows, d.val_rows, 2000)))
+    if d.shift > SHIFT + noise or stretch > STRETCH + noise:
+        yield finding(
+            "validation data on another scale",
+            "CPP",
+            f"Validation inputs lie {d.shift:.2g} spreads away from the training inputs and vary {d.stretch:.2g} times "
+            "as much: the network is asked about data that it has never seen the like of.",
+            0.9,
+            "Prepare both parts with the training part's mean and spread.",
+            shift=d.shift,
+            stretch=d.stretch,
+            borders=(SHIFT, STRETCH),
+        )
+
+
+def unscaled_targets(e: Evidence) -> Iterator[Finding]:
+    d = e.data
+    if d.classes:
+        return
+    far = max(abs(d.target_mean) / max(d.target_std, 1e-12), d.target_std, 0.02 / max(d.target_std, 1e-12))
+    if far > FAR_TARGET:
+        yield finding(
+            "unscaled targets",
+            "CPP",
+            f"The targets have the mean {d.target_mean:.3g} and the spread {d.target_std:.3g}; a fresh network says "
+            "numbers near 0 with a spread below 1, and has to walk all the way.",
+            0.6 + 0.25 * min(1.0, math.log10(far / FAR_TARGET) / 1.5 + 0.3),
+            "Train on (target - mean) / spread, and turn predictions back.",
+            mean=d.target_mean,
+            spread=d.target_std,
+            border=FAR_TARGET,
+        )
+
+
+def wrong_labels(e: Evidence) -> Iterator[Finding]:
+    d = e.data
+    if d.unseen:
+        yield finding(
+            "classes without examples",
+            "TCL",
+            f"{d.unseen} classes of the validation part never occur in training: they can't be learned.",
+            0.9,
+            "Check how the labels were made, and split by class.",
+            classes=d.unseen,
+        )
+    if d.disagreement > DISAGREE:
+        yield finding(
+            "label noise",
+            "TCL",
+            f"The labels of {d.disagreement:.0%} more training rows than validation rows contradict their neighbours'.",
+            0.55 + 0.4 * min(1.0, d.disagreement / 0.4),
+            "Look at the rows whose neighbours all have another label.",
+            share=d.disagreement,
+            border=DISAGREE,
+        )
+
+
+def not_shuffled(e: Evidence) -> Iterator[Finding]:
+    if e.data.sorted_runs > 0.5:
+        yield finding(
+            "data sorted by class",
+            "CPP",
+            "Neighbouring examples nearly always share their class: each batch pulls towards one class.",
+            0.85,
+            "Let the loader shuffle (shuffle=True).",
+            runs=e.data.sorted_runs,
+            border=0.5,
+        )
+
+
+def few_rows(e: Evidence) -> Iterator[Finding]:
+    """Too few rows for what the network could hold: it learns them by heart."""
+    last = e.course.last
+    per = e.data.rows / max(1, e.data.classes)
+    if last is None or not e.higher_is_better or per >= FEW:
+        return
+    gap = last.train - last.val
+    if gap > 0.15:
+        yield finding(
+            "too few data",
+            "TRD",
+            f"{e.data.rows} training rows ({per:.0f} a class) are learned by heart: {last.train:.2f} on them, "
+            f"{last.val:.2f} on others.",
+            0.85,
+            "More data is the only real cure; a smaller network and augmentation help a little.",
+            rows=e.data.rows,
+            per_class=per,
+            gap=gap,
+            border=FEW,
+        )
+
+
+RULES = (not_numbers, unscaled_inputs, parts_differ, unscaled_targets, wrong_labels, not_shuffled, few_rows)

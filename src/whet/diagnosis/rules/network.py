@@ -1,0 +1,237 @@
+"""What is wrong with the network: its initial weights, its activations, its width, what is held still."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from whet.diagnosis.causes import finding
+from whet.diagnosis.evidence import Evidence, Layer
+from whet.record import Finding
+
+HUGE_GAIN, TINY_GAIN = 6.0, 0.4
+"""A layer's spread of weights times the square root of its fan-in: 1.4 by He's rule, 1 by LeCun's, 0.58 in torch."""
+LOST = 1e-3
+"""Share of the signal, or of the gradient, that is left at the other end of the network."""
+SATURATING = ("sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "softmax", "log_sigmoid")
+SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
+"""Functions whose slope is a quarter at best: each layer costs a factor."""
+GROWING = ("exp", "square", "exponential", "pow", "cube", "sinh", "cosh")
+
+
+def hidden(e: Evidence) -> list[str]:
+    """What the non-linearities inside are called."""
+    return [what for _, what, role in e.activations if role in ("activation", "arithmetic")]
+
+
+def constant_weights(e: Evidence) -> Iterator[Finding]:
+    still = [x for x in inner(e) if x.gain == 0 or x.same]
+    if inner(e) and len(still) >= max(1, len(inner(e)) // 2):
+        what = "zero" if all(x.gain == 0 for x in still) else "equal"
+        yield finding(
+            "weights that are all alike",
+            "WCI",
+            f"All weights of {len(still)} layers are {what} at the start: their units stay copies of each other.",
+            0.97,
+            "Draw the initial weights at random (whet.init.auto_).",
+            where=still[0].path,
+            layers=len(still),
+        )
+
+
+def inner(e: Evidence) -> list[Layer]:
+    """Layers with weights, without embeddings; the last one may start at zero with good reason."""
+    layers = [x for x in e.start.layers if x.kind != "Embedding"]
+    return layers[:-1] if len(layers) > 1 else layers
+
+
+def huge_weights(e: Evidence) -> Iterator[Finding]:
+    layers = [x for x in e.start.layers if x.kind != "Embedding"]
+    big = [x for x in layers if x.gain > HUGE_GAIN]
+    if big and (e.norms == 0 or len(big) == len(layers)):
+        worst = max(x.gain for x in big)
+        yield finding(
+            "initial weights far too large",
+            "WCI",
+            f"{len(big)} layers start with weights {worst / 1.41:.0f} times as large as keeps a signal's size: outputs "
+            f"reach {e.start.layers[-1].out_largest:.2g}, and functions saturate.",
+            0.8 + 0.15 * min(1.0, math.log10(worst / HUGE_GAIN) + 0.3),
+            "Draw them so that each layer keeps the signal's size (whet.init.auto_).",
+            where=big[0].path,
+            gain=worst,
+            border=HUGE_GAIN,
+        )
+
+
+def signal(e: Evidence) -> tuple[float, float]:
+    """(share of the inputs' variation that the last layer's output shows, first layer's share of gradient)."""
+    layers = [x for x in e.start.layers if x.kind != "Embedding"]
+    if len(layers) < 3:
+        return 1.0, 1.0
+    first, last = layers[0], layers[-1]
+    out = e.start.out_std / max(
+        1e-30, max(first.out_std, last.out_std if last.out_std < first.out_std else first.out_std)
+    )
+    relative = [x.gradient / max(x.weight, 1e-30) for x in layers if math.isfinite(x.gradient)]
+    back = relative[0] / max(max(relative), 1e-30) if relative else math.nan
+    return out, back
+
+
+def lost_signal(e: Evidence) -> Iterator[Finding]:
+    """Depth without skip or norm: signal or gradient dies on the way; by the weights, or by the functions."""
+    layers = inner(e)
+    out, back = signal(e)
+    if len(layers) < 3 or not (out < LOST or back < LOST) or any(x.gain == 0 for x in layers):
+        return
+    names = hidden(e)
+    squashing = [n for n in names if n in SQUASHING]
+    small = sum(x.gain < TINY_GAIN for x in layers) >= len(layers) / 2
+    said = f"Of the inputs' variation {out:.1g} is left at the output, of the gradient {back:.1g} at the first layer"
+    numbers = {"signal": out, "gradient": back, "border": LOST, "depth": len(layers) + 1}
+    if len(squashing) >= max(2, len(names) / 2):
+        yield finding(
+            "deep and squashing",
+            "ACH",
+            f"{said}: {len(squashing)} {squashing[0]} layers in a row let a quarter of it through at best, each.",
+            0.93,
+            "Use a function that does not saturate, or initial weights that make up for it (whet.init.auto_).",
+            **numbers,
+        )
+    if small:
+        yield finding(
+            "initial weights far too small",
+            "WCI",
+            f"{said}: each layer starts with weights {1.41 / max(1e-9, layers[len(layers) // 2].gain):.1f} times too small.",
+            0.9 if not squashing else 0.6,
+            "Draw them so that each layer keeps the signal's size (whet.init.auto_).",
+            where=layers[0].path,
+            gain=layers[len(layers) // 2].gain,
+            **numbers,
+        )
+    elif not squashing:
+        yield finding(
+            "vanishing signal",
+            "WCI",
+            f"{said}: {len(layers) + 1} layers without a skip or a norm, each losing a little.",
+            0.75,
+            "Initial weights by theory (whet.init.auto_) keep it; a norm or skip connections do too.",
+            **numbers,
+        )
+
+
+def growing_activation(e: Evidence) -> Iterator[Finding]:
+    """exp and powers as hidden functions: what is large becomes larger in each layer."""
+    names = [n for n in hidden(e) if n in GROWING]
+    if not names:
+        return
+    layers = e.start.layers
+    grew = max((x.out_largest for x in layers), default=0.0) / max(1e-9, layers[0].out_largest if layers else 1.0)
+    broke = not e.start.finite or e.course.broke is not None or grew > 100
+    if len(names) >= 2 or broke:
+        yield finding(
+            "activation that grows without bound",
+            "ACH",
+            f"{names[0]} is computed {len(names)} times inside the network: what is large comes out far larger"
+            + (", until it is no number any more." if broke else "."),
+            0.95 if broke else 0.6,
+            "Use a function that grows no faster than its input: relu, elu, silu.",
+            places=len(names),
+            growth=grew,
+        )
+
+
+def no_non_linearity(e: Evidence) -> Iterator[Finding]:
+    layers = [x for x in e.start.layers if x.kind != "Embedding"]
+    recurrent = any(x.kind in ("RNN", "LSTM", "GRU") for x in layers)
+    pools = [what for _, what, role in e.activations if role not in ("output", "norm", "loss")]
+    if not e.followed or len(layers) < 2 or recurrent or any(n != "max_pool" for n in pools):
+        return
+    linear, best = e.yardsticks.get("linear"), e.yardsticks.get("neighbours")
+    bends = linear is not None and best is not None and best > linear + 0.05
+    yield finding(
+        "no non-linearity",
+        "ACH",
+        f"{len(layers)} layers follow each other without a function in between: together they are one linear map.",
+        0.9 if bends else 0.55,
+        "Put an activation (relu, gelu, …) after each hidden layer.",
+        layers=len(layers),
+        linear=linear,
+        neighbours=best,
+    )
+
+
+def bottleneck(e: Evidence) -> Iterator[Finding]:
+    """A hidden layer through which the classes can't pass."""
+    layers = [x for x in e.start.layers if x.kind == "Linear"]
+    needed = e.data.classes
+    for x in layers[:-1]:
+        narrow = x.outputs <= 2 and (needed > 2 or x.outputs == 1)
+        if (narrow or (needed >= 8 and x.outputs <= needed // 4)) and x.inputs > 2 * x.outputs:
+            yield finding(
+                "bottleneck",
+                "LCN",
+                f"{x.path} squeezes {x.inputs} numbers into {x.outputs}"
+                + (f", through which {needed} classes must pass." if needed else "."),
+                0.84,
+                "Widen it.",
+                where=x.path,
+                width=x.outputs,
+                classes=needed,
+            )
+            return
+
+
+def held_still(e: Evidence) -> Iterator[Finding]:
+    layers = e.start.layers
+    frozen = [x for x in layers if x.frozen]
+    lost = [x for x in layers if not x.held and not x.frozen]
+    if lost:
+        yield finding(
+            "weights that the optimiser does not hold",
+            "FRZ",
+            f"The optimiser was not given the weights of {len(lost)} of {len(layers)} layers: they never change.",
+            0.93,
+            "Build the optimiser from model.parameters(), after the last change of the model.",
+            where=lost[0].path,
+            layers=len(lost),
+        )
+    if frozen and layers:
+        share = len(frozen) / len(layers)
+        yield finding(
+            "frozen weights",
+            "FRZ",
+            f"{len(frozen)} of {len(layers)} layers have requires_grad=False: they stay as they were drawn.",
+            0.6 + 0.35 * share,
+            "Set requires_grad=True, unless these weights were trained before.",
+            where=frozen[0].path,
+            layers=len(frozen),
+        )
+
+
+def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
+    """Units that answer every example alike before any training: biases far below zero."""
+    for x in e.start.layers[1:]:
+        if x.in_still > 0.9 and x.in_zero > 0.9 and x.gain > TINY_GAIN and e.start.layers[0].gain > TINY_GAIN:
+            yield finding(
+                "dead units from the start",
+                "WCI",
+                f"{x.in_still:.0%} of the units before {x.path} give the same number for every example.",
+                0.88,
+                "Start biases at 0.",
+                where=x.path,
+                share=x.in_still,
+                border=0.9,
+            )
+            return
+
+
+RULES = (
+    constant_weights,
+    huge_weights,
+    lost_signal,
+    growing_activation,
+    no_non_linearity,
+    bottleneck,
+    held_still,
+    dead_from_the_start,
+)

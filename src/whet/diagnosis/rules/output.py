@@ -1,0 +1,150 @@
+"""Whether the network's last function, the loss and the targets fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from whet.diagnosis.causes import finding
+from whet.diagnosis.evidence import Evidence
+from whet.record import Finding
+
+PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
+
+
+def last_functions(e: Evidence) -> list[str]:
+    """What makes the model's own result."""
+    return [what for _, what, role in e.activations if role == "output"]
+
+
+def one_softmax_unit(e: Evidence) -> Iterator[Finding]:
+    if e.start.outputs == 1 and e.start.out_low == e.start.out_high == 1.0:
+        yield finding(
+            "softmax over one unit",
+            "ACH",
+            "The output is 1 whatever goes in: a softmax over a single unit has nothing to compare.",
+            0.98,
+            "Use a sigmoid, or one unit per class.",
+            low=e.start.out_low,
+            high=e.start.out_high,
+        )
+
+
+def clipped_output(e: Evidence) -> Iterator[Finding]:
+    """A rectifier as the last function."""
+    last = [n for n in last_functions(e) if n in ("relu", "relu6", "softplus", "squared_relu", "elu", "celu", "abs")]
+    if not last:
+        return
+    needs_negative = e.criterion.takes == "logits" or (not e.data.classes and e.data.target_low < 0)
+    if needs_negative or e.criterion.takes in ("probabilities", "log-probabilities"):
+        yield finding(
+            "rectified output",
+            "ACH",
+            f"{last[0]} is the last function, so the output can't be negative, and where it is 0 no gradient comes back.",
+            0.86 if last[0] in ("relu", "relu6", "squared_relu") else 0.6,
+            "Leave the last layer without a function.",
+            low=e.start.out_low,
+        )
+
+
+def doubled_output(e: Evidence) -> Iterator[Finding]:
+    """Probabilities where the loss makes them itself."""
+    last = [n for n in last_functions(e) if n in PROBABILITIES]
+    squeezed = e.start.sums_to_one or (last and 0 <= e.start.out_low and e.start.out_high <= 1)
+    if e.criterion.takes == "logits" and squeezed:
+        what = last[0] if last else "softmax"
+        yield finding(
+            "doubled output function",
+            "ACH",
+            f"The network ends with a {what}, and the loss ({e.criterion.name}) applies one of its own: gradients are "
+            "small, and no answer can be sure.",
+            0.72,
+            f"Leave the {what} out of the network.",
+            loss=e.criterion.name,
+        )
+
+
+def missing_output(e: Evidence) -> Iterator[Finding]:
+    """A loss of probabilities without anything that makes probabilities."""
+    if e.criterion.takes != "probabilities" or e.criterion.name.startswith(("mse", "mae")):
+        return
+    outside = e.start.out_low < -1e-6 or e.start.out_high > 1 + 1e-6
+    if outside and not set(last_functions(e)) & set(PROBABILITIES):
+        yield finding(
+            "missing output function",
+            "ACH",
+            f"The loss ({e.criterion.name}) takes probabilities, and outputs range from {e.start.out_low:.2g} to "
+            f"{e.start.out_high:.2g}.",
+            0.9,
+            "Use the loss that takes logits.",
+            low=e.start.out_low,
+            high=e.start.out_high,
+        )
+    several = e.start.outputs > 1 and e.criterion.name.startswith("cross_entropy")
+    if several and "sigmoid" in last_functions(e):
+        yield finding(
+            "sigmoid for several classes",
+            "ACH",
+            "Each class has a sigmoid of its own, and the loss takes shares that sum to 1.",
+            0.7,
+            "Use a softmax, or the loss that takes logits.",
+        )
+
+
+def target_out_of_reach(e: Evidence) -> Iterator[Finding]:
+    """Values that the last function can't say."""
+    if e.data.classes:
+        return
+    low, high = {"sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1), "relu": (0, 1e30)}.get(
+        next(iter(last_functions(e)), ""), (-1e30, 1e30)
+    )
+    if e.data.target_low < low - 1e-6 or e.data.target_high > high + 1e-6:
+        yield finding(
+            "targets out of the output's range",
+            "ACH",
+            f"Targets range from {e.data.target_low:.3g} to {e.data.target_high:.3g}; the last function, "
+            f"{last_functions(e)[0]}, gives {low} to {'any size' if high > 1e9 else high}.",
+            0.93,
+            "Leave the last layer without a function.",
+            low=e.data.target_low,
+            high=e.data.target_high,
+        )
+
+
+def unsuited_loss(e: Evidence) -> Iterator[Finding]:
+    name = e.criterion.name
+    if name == "mse_of_every_pair" and e.data.rows > 1:
+        yield finding(
+            "every output against every target",
+            "LCH",
+            "Outputs (n, 1) and targets (n,) are broadcast to (n, n): each output is compared with every target.",
+            0.98,
+            "Bring both to one shape: outputs.squeeze(1).",
+        )
+    elif e.classify and name in ("mae_of_classes", "mae"):
+        yield finding(
+            "absolute error for classes",
+            "LCH",
+            "The loss is the absolute error of class shares: its gradient vanishes where the network is wrong and sure.",
+            0.87,
+            "Use the cross-entropy.",
+            loss=name,
+        )
+    elif e.classify and name in ("mse_of_classes", "mse", "huber"):
+        yield finding(
+            "squared error for classes",
+            "LCH",
+            "The loss is the squared error of class shares: its gradient fades where the network is wrong and sure.",
+            0.55,
+            "Use the cross-entropy.",
+            loss=name,
+        )
+
+
+RULES = (
+    one_softmax_unit,
+    clipped_output,
+    doubled_output,
+    missing_output,
+    target_out_of_reach,
+    unsuited_loss,
+)

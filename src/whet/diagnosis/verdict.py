@@ -1,0 +1,71 @@
+"""Whether a training suffers: judged by what simple methods reach on the same rows, and by whether it moved at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from whet.diagnosis.evidence import Evidence
+
+BEHIND = 0.03
+"""Accuracy below the best yardstick that counts, if it is more than two standard errors."""
+BEHIND_R2 = 0.1
+WORSE = 0.1
+"""The same for errors, as a share of the yardstick's."""
+LEARNED = 0.05
+"""A loss that fell by less than this share has not been learned from."""
+
+
+@dataclass(frozen=True)
+class Harm:
+    """How a training suffers; `said` is empty where it does not."""
+
+    said: str = ""
+    gap: float = 0.0
+    """How far it is behind, in the metric's own unit."""
+
+    def __bool__(self) -> bool:
+        return bool(self.said)
+
+
+def harm(e: Evidence) -> Harm:
+    """What the training reached, beside what it should reach at the least."""
+    if e.course.broke is not None:
+        return Harm(f"the loss became no number at step {e.course.broke}", math.inf)
+    if not math.isfinite(e.value):
+        return Harm("the metric is no number", math.inf)
+    known = {k: v for k, v in e.yardsticks.items() if math.isfinite(v)}
+    if known:
+        name = (max if e.higher_is_better else min)(known, key=lambda k: known[k])
+        gap = (known[name] - e.value) * (1 if e.higher_is_better else -1)
+        if gap > margin(e, known[name]):
+            what = {"guess": "the same answer for all", "neighbours": "nearest neighbours", "linear": "a linear model"}
+            return Harm(f"{what[name]} reaches {known[name]:.3g}, this network {e.value:.3g}", gap)
+        guess = known.get("guess")
+        if guess is not None and len(known) > 1 and known[name] - guess > 0 and e.higher_is_better:
+            if e.value <= guess + 0.5 * margin(e, guess) and known[name] > guess + margin(e, guess):
+                return Harm(f"it says no more than the same answer for all, {guess:.3g}", gap)
+    return stuck(e, known)
+
+
+def margin(e: Evidence, best: float) -> float:
+    if e.metric == "accuracy":
+        return max(BEHIND, 2 * math.sqrt(max(best * (1 - best), 0.01) / max(1, e.data.val_rows)))
+    if e.metric == "r2":
+        return BEHIND_R2
+    return WORSE * abs(best)
+
+
+def stuck(e: Evidence, known: dict[str, float]) -> Harm:
+    """A loss that never moved, or outputs that are alike for every example."""
+    last = e.course.last
+    if last is None:
+        return Harm()
+    guess = known.get("guess")
+    at_guess = guess is not None and e.higher_is_better and last.train <= guess + 0.05
+    fell = 1 - last.loss / e.course.first_loss if e.course.first_loss > 0 else 1.0
+    if (guess is None or at_guess) and fell < LEARNED and last.loss > 1e-3:
+        return Harm(
+            f"the training loss went from {e.course.first_loss:.3g} to {last.loss:.3g}: nothing was learned", fell
+        )
+    return Harm()

@@ -1,0 +1,416 @@
+"""The doctor: a set-up is examined, judged, and mended the way a careful engineer would; every step is proven by training.
+
+>>> import torch, whet                                                        # doctest: +SKIP
+>>> setup = whet.Setup(make_model, loss, optimizer, train=(X, y), val=(Xv, yv), metric="accuracy")  # doctest: +SKIP
+>>> print(whet.diagnose(setup))                                               # doctest: +SKIP
+>>> repaired = whet.repair(setup)                                             # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.examine import Examined, before, examine
+from whet.diagnosis.rules import judge
+from whet.diagnosis.rules.steps import step_of
+from whet.diagnosis.verdict import Harm, harm, margin
+from whet.errors import BudgetError
+from whet.recipe import Edit
+from whet.record import Finding
+from whet.remedies import REMEDIES, Need, remedy
+from whet.setups import Course, Setup, Trained, train
+
+SURE = 0.85
+"""Confidence of a finding from which a training that doesn't move is not watched to its end."""
+GLANCE = 0.3
+"""Share of a training after which that is asked."""
+WORTH = 0.5
+"""Confidence from which a finding's remedy is tried before anything else."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a training, the surest finding first."""
+
+    healthy: bool
+    findings: tuple[Finding, ...]
+    """Where the training is healthy: notes of what looks odd and does no harm."""
+    said: str
+    """How it suffers, or that it does not."""
+    value: float
+    """The metric that the training reached."""
+    yardsticks: dict[str, float]
+    """What simple methods reach on the same rows."""
+    seconds: float
+
+    def __str__(self) -> str:
+        head = f"Healthy: {self.said}." if self.healthy else f"Not healthy: {self.said}."
+        return "\n".join([head, *(_line(f) for f in self.findings)])
+
+
+def _line(f: Finding) -> str:
+    code = f" ({f.code}, {f.confidence:.0%} sure)" if f.code else ""
+    where = f" [{f.where}]" if f.where else ""
+    return f"  {f.name}{where}{code}: {f.cause} {f.advice}"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The repaired set-up beside the original one, seed by seed."""
+
+    metric: str
+    seeds: tuple[int, ...]
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+
+    @property
+    def gain(self) -> float:
+        """Mean paired difference; a training that broke counts as the worst of both."""
+        pairs = [(a, b) for a, b in zip(self.before, self.after, strict=True) if math.isfinite(a) and math.isfinite(b)]
+        return statistics.fmean(b - a for a, b in pairs) if pairs else math.nan
+
+    def __str__(self) -> str:
+        rows = ", ".join(f"{_number(a)} -> {_number(b)}" for a, b in zip(self.before, self.after, strict=True))
+        return f"{self.metric}, {len(self.seeds)} seed(s): {rows}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "broke"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A set-up after repair, what was changed, and the evidence that it helped."""
+
+    setup: Setup
+    """The repaired set-up; the very one that was given where nothing was changed."""
+    edits: tuple[Edit, ...]
+    proof: Proof
+    diagnosis: Diagnosis
+    said: str
+    """What was done, in a sentence; or why nothing was."""
+    tried: tuple[str, ...] = field(default=())
+    """What was tried, with what it reached."""
+    seconds: float = 0.0
+
+    def train(self, seed: int = 0) -> Trained:
+        """Train the repaired set-up; the result predicts from raw inputs."""
+        return train(self.setup, seed)
+
+    def as_code(self) -> str:
+        """The edits as Python to be pasted below the original set-up."""
+        return code_of(self.setup)
+
+    def __str__(self) -> str:
+        return "\n".join([self.said, *(f"  {e}" for e in self.edits), f"  {self.proof}" if self.edits else ""]).rstrip()
+
+
+def diagnose(setup: Setup, seed: int = 0) -> Diagnosis:
+    """Train the set-up as it stands (or less, when it is already sure), and say what is wrong with it.
+
+    Raises UserError, in one line, for parts that don't fit together.
+    """
+    return diagnosed(watched(setup, seed))
+
+
+def watched(setup: Setup, seed: int) -> Examined:
+    """The set-up examined; a training that stands still for a known reason is not watched to its end."""
+    first = before(setup, seed)
+    sure = any(f.confidence >= SURE and f.name in REMEDIES for f in judge(first))
+    return examine(setup, seed, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
+
+
+def hopeless(course: Course, setup: Setup, e: Evidence) -> bool:
+    """Whether a training has passed its first third without learning anything."""
+    last = course.last
+    if last is None or last.epoch < GLANCE * setup.epochs or setup.epochs < 10:
+        return False
+    guess = e.yardsticks.get("guess")
+    still = not (last.loss < 0.9 * course.first_loss)
+    return still and (guess is None or not e.higher_is_better or last.train <= guess + 0.05)
+
+
+def diagnosed(found: Examined) -> Diagnosis:
+    """The verdict on what was examined."""
+    e = found.evidence
+    suffers = harm(e)
+    findings = ranked(e, suffers)
+    said = suffers.said or f"it reaches {e.metric} {e.value:.4g}" + beside(e)
+    return Diagnosis(not suffers, findings, said, e.value, dict(e.yardsticks), found.trained.course.seconds)
+
+
+def beside(e: Evidence) -> str:
+    known = [f"{name} {value:.3g}" for name, value in e.yardsticks.items() if name != "guess"]
+    return f", beside {' and '.join(known)}" if known else ""
+
+
+def ranked(e: Evidence, suffers: Harm) -> tuple[Finding, ...]:
+    """The findings as grave as the training suffers: a smell that does no harm is a note."""
+    found = judge(e)
+    if not suffers:
+        return tuple(dataclasses.replace(f, severity="info") for f in found)
+    if not found:
+        advice = "Try a learning rate ten times lower and ten times higher, and more epochs."
+        cause = f"The network learns less than a simple method does, and no rule says why: {suffers.said}."
+        found = [Finding("learns too little", cause, severity="error", confidence=0.3, advice=advice, code="HLR")]
+    grave = [dataclasses.replace(f, severity="error" if f.confidence >= WORTH else "warning") for f in found]
+    return tuple(grave)
+
+
+# -- repair --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Attempt:
+    """A set-up on its way to health."""
+
+    setup: Setup
+    found: Examined
+    suffers: Harm
+
+    @property
+    def value(self) -> float:
+        return self.found.evidence.value
+
+
+class Purse:
+    """Seconds to spend, in multiples of what one training of the set-up as given costs."""
+
+    def __init__(self, budget: float, one: float) -> None:
+        self.began, self.seconds, self.one = time.perf_counter(), budget * one, one
+
+    @property
+    def left(self) -> float:
+        return self.seconds - (time.perf_counter() - self.began)
+
+
+def repair(setup: Setup, seed: int = 0, budget: float = 3.0) -> Repair:
+    """Find out what is wrong with a set-up, mend it with as few edits as will do, and prove it.
+
+    `budget`: multiples of what training the set-up costs, diagnosis included. A healthy set-up comes back unchanged.
+    Raises UserError for parts that don't fit together, BudgetError for a budget below 1.
+    """
+    if not budget >= 1:
+        raise BudgetError(f"budget={budget} does not allow one training.", "Give at least 1, better 3.")
+    began = time.perf_counter()
+    first = watched(setup, seed)
+    one = whole_cost(first, setup)
+    purse = Purse(budget, one)
+    purse.began = began
+    origin = Attempt(setup, first, harm(first.evidence))
+    diagnosis = diagnosed(first)
+    if not origin.suffers:
+        proof = Proof(first.evidence.metric, (seed,), (origin.value,), (origin.value,))
+        return Repair(setup, (), proof, diagnosis, f"It is healthy: {diagnosis.said}. Nothing was changed.")
+    best, tried = search(origin, seed, purse)
+    best = fewer(origin, best, seed, purse, tried)
+    proof = prove(origin, best, seed, purse)
+    return Repair(
+        best.setup,
+        best.setup.edits,
+        proof,
+        diagnosis,
+        concluded(origin, best),
+        tuple(tried),
+        time.perf_counter() - began,
+    )
+
+
+def whole_cost(found: Examined, setup: Setup) -> float:
+    """Seconds of a whole training, reckoned from the part that was watched."""
+    course = found.trained.course
+    done = course.last.epoch if course.last else 1
+    if course.broke is not None:
+        batches = max(1, len(setup.parts[0]) // setup.batch_size)
+        done = max(course.steps / batches, 1e-3)
+    return max(1.0, course.seconds * setup.epochs / max(done, 1e-3))
+
+
+def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]]:
+    """The best attempt that the purse allows, and what was tried."""
+    best, tried = origin, []
+    waiting = list(plans(origin))
+    seen: set[tuple[str, ...]] = set()
+    while waiting:
+        base, plan = waiting.pop(0)
+        key = tuple(str(e.path) + str(e.new) for e in base.setup.edits) + tuple(f.name for f in plan)
+        candidate = applied(base, plan)
+        if candidate is None or key in seen:
+            continue
+        seen.add(key)
+        if tried and purse.left < 0.3 * purse.one:
+            break
+        attempt = tried_out(candidate, seed, purse, best)
+        tried.append(f"{'; '.join(f'{e.path}: {e.new}' for e in candidate.edits)}: {_number(attempt.value)}")
+        if is_better(attempt, best):
+            best = attempt
+            if not attempt.suffers:
+                break
+            waiting = [*plans(attempt), *waiting]
+        elif same_height(attempt, best):
+            waiting = [*waiting, *plans(attempt)]
+    return best, tried
+
+
+def plans(attempt: Attempt) -> Iterator[tuple[Attempt, tuple[Finding, ...]]]:
+    """What to try on an attempt: the surest findings together where two are certain, then one after the other."""
+    able = [f for f in judge(attempt.found.evidence) if f.name in REMEDIES]
+    done = {e.path for e in attempt.setup.edits}
+    certain = [f for f in able if f.confidence >= 0.8]
+    certain = [f for i, f in enumerate(certain) if f.code not in {g.code for g in certain[:i]}]
+    if len(certain) > 1:
+        yield attempt, tuple(certain[:2])
+    for finding in able:
+        if finding.confidence >= 0.25:
+            yield attempt, (finding,)
+    if not able and not done:
+        evidence = attempt.found.evidence
+        yield attempt, (Finding("vanishing signal", "Nothing else was found.", confidence=0.2, code="WCI"),)
+        if math.isfinite(step_of(evidence)):
+            yield attempt, (Finding("still improving", "Nothing else was found.", confidence=0.2, code="HNE"),)
+
+
+def applied(base: Attempt, plan: tuple[Finding, ...]) -> Setup | None:
+    """The set-up with the remedies of these findings; None where one of them has none."""
+    setup = base.setup
+    for finding in plan:
+        changed = remedy(finding, need_of(setup, base.found.evidence, finding))
+        if changed is None:
+            return None
+        setup = changed
+    return setup
+
+
+def need_of(setup: Setup, e: Evidence, finding: Finding) -> Need:
+    return Need(
+        setup=setup,
+        finding=finding,
+        criterion=e.criterion,
+        optimizer=e.optimizer,
+        settings=dict(e.settings),
+        step=step_of(e),
+        steps=max(1, math.ceil(max(1, e.data.rows) / max(1, e.batch_size))) * e.epochs,
+        outputs=e.start.outputs,
+        out_low=e.start.out_low,
+        out_high=e.start.out_high,
+        classify=e.classify,
+        activations=e.activations,
+    )
+
+
+def tried_out(setup: Setup, seed: int, purse: Purse, best: Attempt) -> Attempt:
+    """A set-up trained and examined; for no longer than the purse allows, where it has more epochs than the first one."""
+    first = before(setup, seed)
+    limit = max(0.2 * purse.one, purse.left)
+    began = time.perf_counter()
+
+    def enough(course: Course) -> bool:
+        return time.perf_counter() - began > limit or hopeless(course, setup, first)
+
+    found = examine(setup, seed, stop=enough)
+    return Attempt(setup, found, harm(found.evidence))
+
+
+def is_better(new: Attempt, old: Attempt) -> bool:
+    """Whether it is better by more than the margin at which a training counts as behind, or at all where the old broke."""
+    if not math.isfinite(new.value):
+        return False
+    if not math.isfinite(old.value):
+        return True
+    e = old.found.evidence
+    gain = (new.value - old.value) * (1 if e.higher_is_better else -1)
+    return gain > (0.5 * margin(e, new.value) if not new.suffers or old.suffers else 0.0)
+
+
+def same_height(new: Attempt, old: Attempt) -> bool:
+    """Neither better nor worse: one of two faults may be mended, and the other still hide it."""
+    if not math.isfinite(new.value):
+        return not math.isfinite(old.value)
+    return not math.isfinite(old.value) or abs(new.value - old.value) <= margin(old.found.evidence, old.value)
+
+
+def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tried: list[str]) -> Attempt:
+    """Each of several edits is taken back once, as far as the purse allows, to see whether it is needed.
+
+    Only whole findings can be taken back: an edit that brought several changes stays as one.
+    """
+    plan = [f for f in judge(origin.found.evidence) if f.name in REMEDIES]
+    if len(best.setup.edits) < 2 or purse.left < 1.2 * purse.one:
+        return best
+    for finding in plan:
+        single = applied(origin, (finding,))
+        if single is None or len(single.edits) >= len(best.setup.edits) or purse.left < purse.one:
+            continue
+        attempt = tried_out(single, seed, purse, best)
+        tried.append(f"{'; '.join(f'{e.path}: {e.new}' for e in single.edits)} alone: {_number(attempt.value)}")
+        if not attempt.suffers and not is_better(best, attempt):
+            return attempt
+    return best
+
+
+def prove(origin: Attempt, best: Attempt, seed: int, purse: Purse) -> Proof:
+    """Both set-ups on fresh seeds, as many as the purse allows, beside the seed that they were chosen on."""
+    seeds, old, new = [seed], [origin.value], [best.value]
+    while best is not origin and len(seeds) < 5 and purse.left > 2.0 * purse.one:
+        fresh = seed + len(seeds)
+        old.append(train(origin.setup, fresh).value)
+        new.append(train(best.setup, fresh).value)
+        seeds.append(fresh)
+    return Proof(origin.found.evidence.metric, tuple(seeds), tuple(old), tuple(new))
+
+
+def concluded(origin: Attempt, best: Attempt) -> str:
+    e = origin.found.evidence
+    if best is origin:
+        return f"It is not healthy ({origin.suffers.said}), and nothing that was tried helped: " + (
+            "the data has to change." if data_is_at_fault(e) else "no edit of the set-up was better than what is there."
+        )
+    mended = "It is healthy now" if not best.suffers else "It is better now, but not healthy"
+    return f"{mended}: {e.metric} {_number(origin.value)} before, {_number(best.value)} after {len(best.setup.edits)} edit(s)."
+
+
+def data_is_at_fault(e: Evidence) -> bool:
+    """Whether the surest finding is about rows that a set-up can't change."""
+    found = judge(e)
+    return bool(found) and found[0].name in (
+        "validation data on another scale",
+        "classes without examples",
+        "label noise",
+        "too few data",
+        "values that are no numbers",
+    )
+
+
+def code_of(setup: Setup) -> str:
+    """Python that makes the repaired set-up from the one named `setup`."""
+    if not setup.edits:
+        return "# Nothing to change."
+    lines = ["import dataclasses", "import torch, whet", "", *(f"# {e}" for e in setup.edits), ""]
+    changes = []
+    if setup.operations:
+        lines += ["X = setup.parts[0].inputs[0]", "", "", "def make_model():", "    model = original.model()"]
+        lines += [f"    {line}" for operation in setup.operations for line in operation.code()]
+        lines += ["    return model", "", ""]
+        changes.append("model=make_model")
+    by_path: dict[str, Any] = {e.path: e.new for e in setup.edits}
+    for path in ("epochs", "batch_size"):
+        if path in by_path:
+            changes.append(f"{path}={by_path[path]!r}")
+    if "step" in by_path:
+        changes.append("step=None")
+    if "optimizer" in by_path:
+        changes.append("optimizer=lambda parameters: torch.optim.Adam(parameters, lr=1e-3)")
+    for path in ("lr", "weight_decay", "momentum"):
+        if path in by_path:
+            changes.append(f"optimizer=whet.remedies.need.tuned(original.optimizer, {path}={by_path[path]!r})")
+    if "loss" in by_path:
+        changes.append(f"loss=whet.remedies.output.{getattr(setup.loss, '__name__', 'cross_entropy')}")
+    return "\n".join(["original = setup", *lines, f"setup = dataclasses.replace(original, {', '.join(changes)})"])

@@ -1,0 +1,30 @@
+"""What can be done about the rows without touching them: scales inside the network."""
+
+from __future__ import annotations
+
+from whet.remedies.need import Need
+from whet.setups import Setup
+from whet.setups.operations import ScaleInputs, StretchOutputs
+
+
+def scale_inputs(need: Need) -> Setup | None:
+    inputs = need.setup.parts[0].some(100_000)[0]
+    if len(inputs) != 1 or not inputs[0].is_floating_point():
+        return None
+    return need.setup.with_operation(ScaleInputs.of(inputs[0]), need.edit("inputs", "as they are", "standardised"))
+
+
+def scale_targets(need: Need) -> Setup | None:
+    """The network's outputs in the target's units, and the loss in units of the target's spread."""
+    target = need.setup.parts[0].some(100_000)[1].double()
+    mean, spread = float(target.mean()), max(1e-12, float(target.std(correction=0)))
+    own = need.setup.loss
+
+    def scaled(outputs, y):  # type: ignore[no-untyped-def]
+        return own((outputs - mean) / spread, (y - mean) / spread)
+
+    edits = need.edit("targets", "as they are", "standardised")
+    return need.setup.with_operation(StretchOutputs(mean, spread), edits).edited(loss=scaled)
+
+
+REMEDIES = {"unscaled inputs": scale_inputs, "unscaled targets": scale_targets}

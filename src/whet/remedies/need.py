@@ -1,0 +1,71 @@
+"""What a remedy is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from whet.record import Finding
+from whet.recipe import Edit
+from whet.setups import Criterion, Setup
+from whet.setups.operations import Sample
+
+SAMPLE = 256
+"""Training rows that an operation may look at."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A set-up, what was found in it, and the numbers that remedies reckon with."""
+
+    setup: Setup
+    finding: Finding
+    criterion: Criterion
+    optimizer: str
+    settings: dict[str, float]
+    step: float
+    """The share of their weights that one step moves layers by."""
+    steps: int
+    """Of the whole training, as the set-up has it."""
+    outputs: int
+    out_low: float
+    out_high: float
+    classify: bool
+    activations: tuple[tuple[str, str, str], ...]
+
+    def edit(self, path: str, old: object, new: object) -> Edit:
+        """An edit, with the finding as its reason."""
+        return Edit(path, old, new, self.finding.cause)
+
+    @property
+    def sample(self) -> Sample:
+        """Training inputs, as the network takes them."""
+        return self.setup.parts[0].some(SAMPLE)[0]
+
+
+def tuned(own: Callable[[list[nn.Parameter]], torch.optim.Optimizer], **changes: Any) -> Any:
+    """A factory of the same optimiser with other numbers in all its groups."""
+
+    def make(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        made = own(parameters)
+        for group in made.param_groups:
+            group.update({k: v for k, v in changes.items() if k in group})
+            if "initial_lr" in group and "lr" in changes:
+                group["initial_lr"] = changes["lr"]
+        return made
+
+    return make
+
+
+def of_kind(name: str, **settings: Any) -> Any:
+    """A factory of one of torch's optimisers."""
+
+    def make(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        made: torch.optim.Optimizer = getattr(torch.optim, name)(parameters, **settings)
+        return made
+
+    return make

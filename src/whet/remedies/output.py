@@ -1,0 +1,105 @@
+"""The last function and the loss, brought together."""
+
+from __future__ import annotations
+
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from whet.remedies.need import Need
+from whet.setups import Setup
+from whet.setups.operations import ChangeOutput
+
+LEAST = 1e-7
+
+
+def last_function(need: Need) -> str:
+    ends = [what for _, what, role in need.activations if role == "output"]
+    known = [n for n in ends if n in ("relu", "softmax", "sigmoid", "tanh", "hard_sigmoid", "softplus", "relu6", "elu")]
+    return known[0] if known else str(need.finding.evidence.get("function", "relu"))
+
+
+def sigmoid_instead(need: Need) -> Setup:
+    return need.setup.with_operation(ChangeOutput("sigmoid", "softmax"), need.edit("output", "softmax", "sigmoid"))
+
+
+def plain_output(need: Need) -> Setup:
+    """Nothing behind the last layer; where the loss takes probabilities, the one that takes logits."""
+    old = last_function(need)
+    edit = need.edit("output", old, "none")
+    if need.criterion.takes in ("probabilities", "log-probabilities") and need.classify:
+        return need.setup.with_operation(ChangeOutput("none", old), edit).edited(loss=logits_loss(need))
+    return need.setup.with_operation(ChangeOutput("none", old), edit)
+
+
+def softmax_instead(need: Need) -> Setup:
+    old = last_function(need)
+    return need.setup.with_operation(ChangeOutput("softmax", old), need.edit("output", old, "softmax"))
+
+
+def logits_loss(need: Need):  # type: ignore[no-untyped-def]
+    return cross_entropy if need.outputs > 1 else binary
+
+
+def cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
+    """Of logits (n, C) and class indices."""
+    return F.cross_entropy(outputs, y.reshape(len(y)).long())
+
+
+def binary(outputs: Tensor, y: Tensor) -> Tensor:
+    """Of one logit a row and 0 or 1."""
+    return F.binary_cross_entropy_with_logits(outputs.reshape(len(y)), y.reshape(len(y)).to(outputs.dtype))
+
+
+def cross_entropy_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
+    """Of probabilities (n, C) and class indices."""
+    picked = outputs.clamp(LEAST, 1).log()
+    return F.nll_loss(picked, y.reshape(len(y)).long())
+
+
+def binary_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
+    """Of one probability a row and 0 or 1."""
+    p = outputs.reshape(len(y)).clamp(LEAST, 1 - LEAST)
+    return F.binary_cross_entropy(p, y.reshape(len(y)).to(p.dtype))
+
+
+def same_shape(own):  # type: ignore[no-untyped-def]
+    def loss(outputs: Tensor, y: Tensor) -> Tensor:
+        found: Tensor = own(outputs.reshape(y.shape), y)
+        return found
+
+    return loss
+
+
+def fitting_loss(need: Need) -> Setup:
+    """The cross-entropy, of probabilities or logits, whichever the network gives."""
+    shares = need.out_low >= -1e-6 and need.out_high <= 1 + 1e-6
+    several = need.outputs > 1
+    table = {
+        (True, True): cross_entropy_of_shares,
+        (True, False): binary_of_shares,
+        (False, True): cross_entropy,
+        (False, False): binary,
+    }
+    return need.setup.edited(need.edit("loss", need.criterion.name, "cross_entropy"), loss=table[shares, several])
+
+
+def pairwise_shapes(need: Need) -> Setup:
+    return need.setup.edited(
+        need.edit("loss", "every output with every target", "row by row"), loss=same_shape(need.setup.loss)
+    )
+
+
+REMEDIES = {
+    "softmax over one unit": sigmoid_instead,
+    "rectified output": plain_output,
+    "doubled output function": plain_output,
+    "missing output function": lambda need: need.setup.edited(
+        need.edit("loss", need.criterion.name, "of logits"), loss=logits_loss(need)
+    ),
+    "sigmoid for several classes": softmax_instead,
+    "targets out of the output's range": plain_output,
+    "absolute error for classes": fitting_loss,
+    "squared error for classes": fitting_loss,
+    "every output against every target": pairwise_shapes,
+}

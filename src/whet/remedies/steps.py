@@ -1,0 +1,109 @@
+"""Longer, shorter, more or other steps."""
+
+from __future__ import annotations
+
+import math
+
+from whet.remedies.need import Need, of_kind, tuned
+from whet.remedies.network import ADAPTIVE
+from whet.setups import Setup
+from whet.setups.operations import SetDropout
+
+USUAL = 5e-3
+"""The share of its weights that a step of Adam moves a layer by, with a rate of 1e-3 and torch's initial weights."""
+USUAL_PLAIN = 0.015
+"""The same for steps as long as gradients, which shrink as the training goes on."""
+ENOUGH = 800
+"""Steps of a usual length after which small networks have learned what they will."""
+MOST_TIMES = 60
+GENTLE_DROPOUT = 0.1
+
+
+def rounded(value: float) -> float:
+    """With one significant digit: nobody needs more of a learning rate."""
+    if value <= 0 or not math.isfinite(value):
+        return 1e-3
+    power = 10.0 ** math.floor(math.log10(value))
+    return float(f"{max(1, round(value / power)) * power:.0e}")
+
+
+def usual_rate(need: Need) -> Setup | None:
+    """The rate at which a step has the usual length, by the length that was measured."""
+    lr = need.settings.get("lr", 0.0)
+    if not lr or not math.isfinite(need.step) or need.step <= 0:
+        new = 1e-3
+    else:
+        aim = USUAL if need.optimizer in ADAPTIVE else USUAL_PLAIN
+        new = rounded(lr * aim / need.step)
+    if new == lr:
+        return None
+    return need.setup.edited(need.edit("lr", lr, new), optimizer=tuned(need.setup.optimizer, lr=new))
+
+
+def lower_rate(need: Need) -> Setup | None:
+    """A tenth, where the length of a step says nothing against it; else the usual one."""
+    lr = need.settings.get("lr", 0.0)
+    new = usual_rate(need)
+    if not lr or (new is not None and float(new.edits[-1].new) < lr / 3):
+        return new
+    return need.setup.edited(
+        need.edit("lr", lr, rounded(lr / 10)), optimizer=tuned(need.setup.optimizer, lr=rounded(lr / 10))
+    )
+
+
+def adam(need: Need) -> Setup:
+    return need.setup.edited(need.edit("optimizer", need.optimizer, "Adam"), optimizer=of_kind("Adam", lr=1e-3))
+
+
+def more_epochs(need: Need) -> Setup:
+    """As many as give enough steps."""
+    times = min(MOST_TIMES, max(3.0, ENOUGH / max(1, need.steps)))
+    epochs = math.ceil(need.setup.epochs * times)
+    return need.setup.edited(need.edit("epochs", need.setup.epochs, epochs), epochs=epochs)
+
+
+def plain_step(need: Need) -> Setup:
+    return need.setup.edited(need.edit("step", "your own", "clear, forward, loss, backward, step"), step=None)
+
+
+def less_decay(need: Need) -> Setup:
+    old = need.settings.get("weight_decay")
+    new = 0.01 if need.optimizer == "AdamW" else 1e-4
+    return need.setup.edited(
+        need.edit("weight_decay", old, new), optimizer=tuned(need.setup.optimizer, weight_decay=new)
+    )
+
+
+def less_dropout(need: Need) -> Setup:
+    old = need.finding.evidence.get("share")
+    return need.setup.with_operation(SetDropout(GENTLE_DROPOUT), need.edit("dropout", old, GENTLE_DROPOUT))
+
+
+def usual_batch(need: Need) -> Setup:
+    return need.setup.edited(need.edit("batch_size", need.setup.batch_size, 32), batch_size=32)
+
+
+def usual_momentum(need: Need) -> Setup:
+    changes = {"betas": (0.9, 0.999)} if "beta1" in need.settings else {"momentum": 0.9}
+    return need.setup.edited(
+        need.edit("momentum", need.settings.get("momentum", need.settings.get("beta1")), 0.9),
+        optimizer=tuned(need.setup.optimizer, **changes),
+    )
+
+
+REMEDIES = {
+    "learning rate too high": usual_rate,
+    "unsteady loss": lower_rate,
+    "dying units": lower_rate,
+    "learning rate too low": usual_rate,
+    "optimiser too slow": adam,
+    "too few steps": more_epochs,
+    "still improving": more_epochs,
+    "penalty stronger than the data": plain_step,
+    "gradients are not cleared": plain_step,
+    "weight decay too strong": less_decay,
+    "dropout too strong": less_dropout,
+    "batch too small": usual_batch,
+    "batch too large": usual_batch,
+    "wild momentum": usual_momentum,
+}

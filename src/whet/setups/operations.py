@@ -1,0 +1,257 @@
+"""Changes of a fresh model: scales in front and behind, other functions, other weights. Each can be written as code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet import init, surgery
+from whet.surgery import Place
+
+Sample = tuple[Tensor, ...]
+LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def as_sample(sample: Sample) -> Any:
+    return sample[0] if len(sample) == 1 else sample
+
+
+def quietly(model: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """A change, without torch's warnings about code that surgery traces; the mode stays."""
+    was = model.training
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        changed = change(model)
+    return changed.train(was)
+
+
+class Scaled(nn.Module):
+    """A network that takes raw inputs: they are brought to mean 0 and spread 1 in front of it."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, network: nn.Module, mean: Tensor, spread: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", spread)
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        said: Tensor = self.network((x - self.mean) / self.spread, *others)
+        return said
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleInputs:
+    """(x - mean) / spread in front of the network, with the training part's mean and spread of each input."""
+
+    mean: Tensor
+    spread: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor) -> ScaleInputs:
+        """The statistics of training rows: per feature of vectors, per channel of images."""
+        dims = [0] if x.dim() == 2 else [0, *range(2, x.dim())]
+        mean, spread = x.float().mean(dims, keepdim=True), x.float().std(dims, correction=0, keepdim=True)
+        return cls(mean[0], torch.where(spread > 1e-12, spread, torch.ones_like(spread))[0])
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        return Scaled(model, self.mean, self.spread).train(model.training)
+
+    def code(self) -> list[str]:
+        return ["model = whet.setups.operations.ScaleInputs.of(X)(model)  # (x - mean) / spread of the training rows"]
+
+
+class Stretched(nn.Module):
+    """A network whose outputs are in the target's own units."""
+
+    def __init__(self, network: nn.Module, mean: float, spread: float) -> None:
+        super().__init__()
+        self.network, self.mean, self.spread = network, mean, spread
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        said: Tensor = self.network(*inputs) * self.spread + self.mean
+        return said
+
+
+@dataclass(frozen=True)
+class StretchOutputs:
+    """output * spread + mean behind the network, with the training targets' mean and spread."""
+
+    mean: float
+    spread: float
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        return Stretched(model, self.mean, self.spread).train(model.training)
+
+    def code(self) -> list[str]:
+        return [f"model = whet.setups.operations.StretchOutputs({self.mean!r}, {self.spread!r})(model)"]
+
+
+@dataclass(frozen=True, eq=False)
+class AutoInit:
+    """Initial weights by theory and one batch: `whet.init.auto_`."""
+
+    sample: Sample
+    step: float
+    """How far the optimiser moves a weight in one step; 0 where steps are as long as gradients."""
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        generator = torch.Generator().manual_seed(torch.initial_seed() % (1 << 63))
+
+        def drawn(model: nn.Module) -> nn.Module:
+            init.auto_(model, as_sample(self.sample), generator, step=self.step)
+            return model
+
+        return quietly(model, drawn)
+
+    def code(self) -> list[str]:
+        return [f"whet.init.auto_(model, X[:{len(self.sample[0])}], step={self.step:g})"]
+
+
+@dataclass(frozen=True, eq=False)
+class ReplaceActivations:
+    """Another function in the place of those of these names, or roles."""
+
+    new: str
+    where: tuple[str, ...]
+    sample: Sample
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        def replaced(model: nn.Module) -> nn.Module:
+            names = self.where
+
+            def means(place: Place) -> bool:
+                return place.what in names or place.role in names
+
+            return surgery.replace_activations(model, self.new, sample=as_sample(self.sample), where=means)[0]
+
+        return quietly(model, replaced)
+
+    def code(self) -> list[str]:
+        said = f"lambda place: place.what in {self.where!r} or place.role in {self.where!r}"
+        return [f"model, _ = whet.surgery.replace_activations(model, {self.new!r}, sample=X[:8], where={said})"]
+
+
+class Followed(nn.Module):
+    """A layer with a function behind it; its weights keep their names one level down."""
+
+    def __init__(self, layer: nn.Module, function: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.function = layer, function
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        said: Tensor = self.function(self.layer(*inputs))
+        return said
+
+
+@dataclass(frozen=True)
+class InsertActivations:
+    """A rectifier behind every linear and convolutional layer but the last."""
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        layers = [(path, m) for path, m in model.named_modules() if isinstance(m, LINEAR)]
+        for path, layer in layers[:-1]:
+            put(model, path, Followed(layer, nn.ReLU()))
+        return model
+
+    def code(self) -> list[str]:
+        return ["model = whet.setups.operations.InsertActivations()(model)  # a ReLU behind each hidden layer"]
+
+
+def put(model: nn.Module, path: str, new: nn.Module) -> None:
+    """A module in the place of the one with this path."""
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, new)
+
+
+@dataclass(frozen=True)
+class SetDropout:
+    """Another share for dropout layers that drop more."""
+
+    share: float
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        for module in model.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > self.share:
+                module.p = self.share
+        return model
+
+    def code(self) -> list[str]:
+        return [f"whet.surgery.set_dropout(model, {self.share})"]
+
+
+@dataclass(frozen=True)
+class Unfreeze:
+    """Every weight may change."""
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        return model.requires_grad_(True)
+
+    def code(self) -> list[str]:
+        return ["model.requires_grad_(True)"]
+
+
+@dataclass(frozen=True)
+class ChangeOutput:
+    """Another function at the very end: what the network computes last is undone by leaving it out."""
+
+    new: str
+    """"none", "sigmoid" or "softmax"."""
+    old: str
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        return Ended(model, self.old, self.new).train(model.training)
+
+    def code(self) -> list[str]:
+        return [f"model = whet.setups.operations.ChangeOutput({self.new!r}, {self.old!r})(model)"]
+
+
+class Ended(nn.Module):
+    """A network without the last function that it calls, and with another one."""
+
+    def __init__(self, network: nn.Module, old: str, new: str) -> None:
+        super().__init__()
+        self.network, self.old, self.new = network, old, new
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        from whet.setups.ends import before_last
+
+        said = before_last(self.network, self.old, inputs)
+        if self.new == "sigmoid":
+            return said.sigmoid()
+        return said.softmax(-1) if self.new == "softmax" else said
+
+
+@dataclass(frozen=True)
+class Widen:
+    """A hidden linear layer with more units, and the next one with as many inputs."""
+
+    path: str
+    width: int
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        layers = [(path, m) for path, m in model.named_modules() if isinstance(m, nn.Linear)]
+        at = next(i for i, (path, _) in enumerate(layers) if path == self.path)
+        (path, old), (next_path, after) = layers[at], layers[at + 1]
+        put(model, path, drawn_like(old, old.in_features, self.width))
+        put(model, next_path, drawn_like(after, self.width, after.out_features))
+        return model
+
+    def code(self) -> list[str]:
+        return [f"model = whet.setups.operations.Widen({self.path!r}, {self.width})(model)"]
+
+
+def drawn_like(old: nn.Linear, inputs: int, outputs: int) -> nn.Linear:
+    """A fresh layer of another size, its weights of the old one's length per unit."""
+    new = nn.Linear(inputs, outputs, bias=old.bias is not None)
+    spread = float(old.weight.detach().square().mean().sqrt()) * old.in_features**0.5
+    with torch.no_grad():
+        new.weight.mul_(spread / max(1e-12, float(new.weight.square().mean().sqrt()) * inputs**0.5))
+    return new
