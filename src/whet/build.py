@@ -28,10 +28,11 @@ BATCH_ROWS = 256
 
 def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> Parts:
     """Everything that the loop needs to train this recipe. Raises RecipeError or UnknownName for a bad choice."""
+    seen = field(data.domain).seen_by(recipe, data.transform)
     prepare = make_prepare(recipe, task, data)
     with own_random_numbers():
         look = functools.partial(some_inputs, data, prepare)
-        model = make_model(recipe, make_spec(recipe, task, data.transform), seed, functools.partial(look, BATCH_ROWS))
+        model = make_model(recipe, make_spec(recipe, task, seen), seed, functools.partial(look, BATCH_ROWS))
         calibrate: Any = getattr(model, "calibrate", None)  # whitening filters
         if calibrate is not None:
             calibrate(*look(CALIBRATION_ROWS))
@@ -83,7 +84,7 @@ def optimizer_lr(recipe: Recipe) -> float:
 
 def some_inputs(data: Prepared, prepare: Prepare, most: int) -> Inputs:
     """At most so many training rows, evenly spread, as the network takes them, for one that looks before it trains."""
-    rows = data.rows["train"][:: max(1, data.n_train // most)][:most]
+    rows = data.rows["train"][torch.linspace(0, data.n_train - 1, min(most, data.n_train)).long()]
     inputs, _ = prepare(tuple(x.index_select(0, rows) for x in data.inputs), data.target[:0], None)
     return inputs
 
@@ -113,4 +114,5 @@ MIXERS = ("mixup", "cutmix")
 def make_prepare(recipe: Recipe, task: Task, data: Prepared) -> Prepare:
     """How a raw batch becomes what the model takes, with the recipe's augmentation and mixing."""
     mixers = tuple(make_regulariser(c) for c in recipe.regularise if c.name in MIXERS)
-    return field(data.domain).preparing(data.transform, task, recipe.augment, mixers)
+    own = field(data.domain)
+    return own.preparing(own.seen_by(recipe, data.transform), task, recipe.augment, mixers)

@@ -103,6 +103,7 @@ def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np
         "target": task.target,
         "metric": task.metric,
         "direction": task.direction,
+        "watched": task.watched.name,
         "value": task.score(truth, predicted),
         "ci95": list(task.interval(truth, predicted, seed=order.seed)),
         "n": len(truth),
@@ -179,8 +180,9 @@ def tried(outcome: Outcome, name: str, record: Record) -> Tried:
 
 def best_of(record: Record, task: Task) -> float | None:
     """The best validation of a trial, whose weights it kept."""
-    values = [v for _, v in record.curve(f"val/{task.metric}") if v is not None]
-    return (max if task.direction == "max" else min)(values, default=None)
+    watched = task.watched
+    values = [v for _, v in record.curve(f"val/{watched.name}") if v is not None]
+    return (max if watched.direction == "max" else min)(values, default=None)
 
 
 def timings(outcome: Outcome, records: Mapping[str, Record]) -> dict[str, float]:

@@ -52,7 +52,7 @@ def hold_race(run: Run) -> None:
         names = [c.name for c in run.candidates]
         seconds = RACE_SHARE * time_to_train(run)
         with side_by_side(run) as advance:
-            verdict = race(names, advance, seconds, run.task.direction == "max")
+            verdict = race(names, advance, seconds, run.task.watched.direction == "max")
         run.winner, run.why, run.fates = verdict.winner, verdict.why, verdict.fates
         run.runner.drop(keep=run.winner)
         for name, fate in run.fates.items():

@@ -11,7 +11,7 @@ from whet.fields import field
 from whet.network import Network
 from whet.recipe import Recipe
 from whet.run_folder import RunFolder
-from whet.runners.trial import Trial
+from whet.runners.trial import Trial, holding
 from whet.tasks import Task
 from whet.train.loop import Training
 from whet.train.plan import Plan
@@ -48,13 +48,17 @@ class Delivery:
         best = training.best
         if best is None or training.best_weights is None:
             return
-        if self.best is None or self.task.better(best.score, self.best):
+        if self.best is None or self.task.watched.better(best.score, self.best):
             self.best = best.score
             self.write(training, recipe)
 
     def write(self, training: Training, recipe: Recipe) -> None:
         """Deliver this training's best weights, whatever was delivered before."""
-        self.network(training, recipe).save(self.folder.path, training.best_weights)
+        network, own = self.network(training, recipe), field(self.task.domain)
+        if own.calibrates and training.best_weights is not None:
+            with holding(network.model, training.best_weights):
+                network.inputs = {**self.inputs, **own.calibration(network, self.data)}
+        network.save(self.folder.path, training.best_weights)
         files.write_text(self.folder.recipe, recipe.to_toml())
 
     def finish(self, trial: Trial) -> None:

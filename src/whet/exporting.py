@@ -17,6 +17,7 @@ from whet.errors import MissingExtra, UnknownName, WhetError
 from whet.fields import field
 from whet.network import Network
 from whet.screen import Screen
+from whet.tasks import goal
 from whet.train.plan import Plan
 
 CLOSE = 1e-4
@@ -30,6 +31,7 @@ class Exported(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.model, self.scale = network.model.float(), network.scale
+        self.traced = goal(network.task.goal).traced
         own = field(network.task.domain)
         self.prepare, self.views = own.preparing(network.transform, network.task), own.views(network.recipe)
 
@@ -37,6 +39,8 @@ class Exported(nn.Module):
         prepared, _ = self.prepare(inputs, torch.empty(0), None)
         looks = [prepared, *(look(prepared) for look in self.views)]
         said = torch.stack([self.model(*look) for look in looks]).mean(0)
+        if self.traced is not None:
+            return self.traced(said, self.scale)
         if self.scale is None:
             return said.softmax(-1)
         return said[:, 0] * self.scale.std + self.scale.mean

@@ -47,7 +47,8 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
     if spec.example is None and not spec.is_image and _takes(network) == 1:
         network = OnFlat(spec, network)
     check(network, called, spec)
-    return network
+    around: Callable[[nn.Module], nn.Module] | None = spec.more.get("around")  # what reads its outputs for the field
+    return network if around is None else around(network)
 
 
 _KNOWN: dict[str, Factory] = {}

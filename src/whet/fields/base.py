@@ -123,6 +123,10 @@ class Field:
         rows = data.rows["train"]
         return Loader(data.inputs, data.target, rows, batch_size, seed=seed, shuffle=True, drop_last=True)
 
+    def seen_by(self, recipe: Recipe, transform: Transform) -> Transform:
+        """The transform as the recipe's network wants it, where networks differ in that: waveforms, spectrograms, …"""
+        return transform
+
     def preparing(
         self, transform: Transform, task: Task, augment: Sequence[Choice] = (), mixers: Sequence[regularise.Mix] = ()
     ) -> Prepare:
@@ -155,6 +159,16 @@ class Field:
     def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
         """What simple methods say of the test rows, in the form that `Task.score` takes."""
         raise NotImplementedError
+
+    calibrates = False
+    """Whether `calibration` has anything to say."""
+
+    def calibration(self, network: Any, data: Prepared) -> dict[str, Any]:
+        """What a trained network's answers on training and validation rows tell about later ones: thresholds, …
+
+        JSON-able; `load_inputs` finds it in its `spec`, beside the entries of `input_spec`.
+        """
+        return {}
 
     # -- what came out ---------------------------------------------------------------------------------------------
 

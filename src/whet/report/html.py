@@ -110,7 +110,9 @@ def figures(run: RunView) -> Html | None:
 
 def learning(run: RunView) -> Html | None:
     """All trials' validation scores over their seconds, and the winner's losses."""
-    metric, better = _metric(run), "min" if run.result.get("direction") == "min" else "max"
+    metric, better = _watched(run), "min" if run.result.get("direction") == "min" else "max"
+    if metric != _metric(run):  # measured where there are no labels: a cost
+        better = "min"
     name = wording.metric_name(metric)
     lines = [
         charts.Line(
@@ -264,7 +266,7 @@ def tried(run: RunView) -> Html | None:
     if not run.tried:
         return None
     head = [h("th", "Trial"), h("th", "Recipe"), h("th", "Time", class_="num")]
-    head += [h("th", f"Validation {wording.metric_name(_metric(run))}", class_="num"), h("th", "What became of it")]
+    head += [h("th", f"Validation {wording.metric_name(_watched(run))}", class_="num"), h("th", "What became of it")]
     table = h("table", h("thead", h("tr", head)), h("tbody", [_tried_row(run, t) for t in run.tried]))
     return _section(
         "What was tried",
@@ -418,6 +420,11 @@ def _section(title: str, said: str, *children: object) -> Html:
 
 def _metric(run: RunView) -> str:
     return str(run.result.get("metric", "score"))
+
+
+def _watched(run: RunView) -> str:
+    """The metric of the validation rows."""
+    return str(run.result.get("watched") or _metric(run))
 
 
 def _score(run: RunView) -> Callable[[Any], str]:

@@ -142,7 +142,7 @@ class Validator:
         predicted = asked.predictions(said, scale)
         self.rows = asked.row_losses(truth, predicted, scale)
         loss = asked.fit_loss(truth, predicted, scale) if asked.fit_loss else float(self.rows.mean())
-        return {**self.task.scores(truth, predicted), "loss": loss}
+        return {**self.task.validation(truth, predicted), "loss": loss}
 
 
 @contextlib.contextmanager
@@ -197,8 +197,8 @@ def open_trial(
             Horizon(),
             seed,
             validate=Validator(task, data, parts),
-            metric=task.metric,
-            higher_is_better=task.direction == "max",
+            metric=task.watched.name,
+            higher_is_better=task.watched.direction == "max",
             listeners=[Recorder(folder / "record.jsonl", head), checkpoint.Checkpoints(folder), *listeners],
         )
 

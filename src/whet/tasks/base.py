@@ -43,6 +43,12 @@ class Task:
         """The metric that decides."""
         return goal_named(self.goal).metrics[self.metric]
 
+    @property
+    def watched(self) -> Metric:
+        """The metric that is asked of validation rows: the deciding one, unless that needs what these rows don't have."""
+        goal = goal_named(self.goal)
+        return goal.metrics[goal.watched] if goal.watched else self.judge
+
     def score(self, y: np.ndarray, p: np.ndarray) -> float:
         """The metric of predictions: (n, C) probabilities of classes, (n,) values in the target's unit, …"""
         return self.judge.function(y, p)
@@ -51,6 +57,11 @@ class Task:
         """Every metric that a report shows."""
         goal = goal_named(self.goal)
         return {name: goal.metrics[name].function(y, p) for name in goal.also}
+
+    def validation(self, y: np.ndarray, p: np.ndarray) -> dict[str, float]:
+        """What is measured on validation rows."""
+        watched = self.watched
+        return self.scores(y, p) if watched == self.judge else {watched.name: watched.function(y, p)}
 
     def interval(self, y: np.ndarray, p: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
         """The 95 % interval of `score` over the choice of rows."""

@@ -37,10 +37,14 @@ class Goal:
     """What is trained on unless the recipe names another: a name in LOSSES."""
     predictions: Callable[[Tensor, Any], np.ndarray]
     """(a network's outputs, rows first; the target's scale or None) -> what metrics judge."""
-    row_losses: Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
+    row_losses: Callable[[Any, np.ndarray, Any], np.ndarray]
     """(truth, predictions, scale) -> (n,) float64, the lower the better: for paired comparison."""
-    fit_loss: Callable[[np.ndarray, np.ndarray, Any], float] | None = None
+    fit_loss: Callable[[Any, np.ndarray, Any], float] | None = None
     """(truth, predictions, scale) -> the number that settles ties; None: the mean of `row_losses`."""
+    traced: Callable[[Tensor, Any], Tensor] | None = None
+    """`predictions` as operations on tensors, for export; None: probabilities where there is no scale, else values."""
+    watched: str = ""
+    """The metric of validation rows, where they have no truth that the deciding one could be asked with; empty: that one."""
 
 
 def probabilities(said: Tensor, scale: Any) -> np.ndarray:
@@ -85,7 +89,11 @@ CLASSIFY = Goal(
 REGRESS = Goal("regress", "regression", named(*OF_VALUES), "rmse", OF_VALUES, "mse", values, squared_errors)
 
 HERE = {goal.name: goal for goal in (CLASSIFY, REGRESS)}
-HOMES: dict[str, str] = {}
+HOMES: dict[str, str] = {
+    "label-steps": "label_steps",
+    "transcribe": "transcribe",
+    "forecast": "forecast",
+}
 """goal -> the module of this package that defines it as GOAL; imported when asked for."""
 
 
