@@ -12,8 +12,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from whet import files
-from whet.data.prepared import Transform
+from whet.data.prepared import Transform, scale_from
 from whet.data.transforms import TargetScale
+from whet.data.units import Units
 from whet.errors import CorruptCheckpoint, OutputError
 from whet.families.user import remember
 from whet.fields import field
@@ -37,7 +38,7 @@ class Network:
     recipe: Recipe
     task: Task
     transform: Transform
-    scale: TargetScale | None
+    scale: TargetScale | Units | None
     plan: Plan
     inputs: Mapping[str, Any]
     """What raw data must look like: what `load_inputs` checks."""
@@ -91,7 +92,8 @@ class Network:
         if said.get("format") != FORMAT:
             raise OutputError(f"{folder} was written by another version of whet (format {said.get('format')}).")
         recipe, task = with_model(Recipe.from_dict(said["recipe"]), model), Task.from_dict(said["task"])
-        transform = field(task.domain).transform_from(said["transform"])
+        own = field(task.domain)
+        transform = own.seen_by(recipe, own.transform_from(said["transform"]))
         with own_random_numbers():
             spec = make_spec(recipe, task, transform)
             module = make_model(recipe, spec, seed=0)
@@ -101,7 +103,7 @@ class Network:
             recipe=recipe,
             task=task,
             transform=transform,
-            scale=TargetScale.from_dict(said["scale"]) if said["scale"] else None,
+            scale=scale_from(said["scale"]),
             plan=Plan(bfloat16=said["bfloat16"] and has_fast_bfloat16()),
             inputs=said["inputs"],
         )

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from whet.errors import RecipeError, UnknownName
 from whet.families import FAMILIES, InputSpec
 
-IMAGE = [e.name for e in FAMILIES if e.name != "user" and e.domains in (("image",), ("any",))]
-TABLE = [e.name for e in FAMILIES if e.name != "user" and e.domains in (("table",), ("any",))]
+IMAGE = [e.name for e in FAMILIES if e.name != "user" and {"image", "any"} & {*e.domains}]
+TABLE = [e.name for e in FAMILIES if e.name != "user" and {"table", "any"} & {*e.domains}]
 THIN = {
     "resnet": {"depth": 10, "width": 0.25},
     "densenet": {"depth": 16, "growth": 4},

@@ -1,6 +1,6 @@
-"""Image augmentation on whole batches.
+"""Augmentation on whole batches: of images here, of sounds in audio.py.
 
-`AUGMENTS`: name -> make(**params) -> settings of one of three kernels:
+`AUGMENTS`: name -> make(**params) -> settings; an image's are of one of three kernels:
 
     Moves     flip, vertical_flip, rotate, shift, zoom, shear, crop     one map of positions per image
     Shades    brightness, contrast, colour                              one affine map of colours per image
@@ -16,6 +16,8 @@ the conversion to float; `x.permute(0, 3, 1, 2)` makes a batch (B, H, W, C) fit 
 
 from __future__ import annotations
 
+from whet.augment import audio
+from whet.augment.audio import Sound
 from whet.augment.colour import Shades
 from whet.augment.holes import Holes
 from whet.augment.moves import Moves
@@ -23,7 +25,7 @@ from whet.augment.planning import Augmentation, Settings, combine
 from whet.entry import Catalogue, Entry
 from whet.recipe import Choice
 
-AUGMENTS: Catalogue[Settings] = Catalogue(
+AUGMENTS: Catalogue[Settings | Sound] = Catalogue(
     "augmentation",
     [
         Entry(
@@ -134,6 +136,7 @@ AUGMENTS: Catalogue[Settings] = Catalogue(
             cost="a copy of the batch",
             hurts_when="the class is decided by a small spot, or time is short",
         ),
+        *audio.ENTRIES,
     ],
 )
 
@@ -144,4 +147,4 @@ def plan(choices: tuple[Choice, ...], size: tuple[int, int]) -> Augmentation:
     return combine(made, size)
 
 
-__all__ = ["AUGMENTS", "Augmentation", "Holes", "Moves", "Settings", "Shades", "plan"]
+__all__ = ["AUGMENTS", "Augmentation", "Holes", "Moves", "Settings", "Shades", "Sound", "plan"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Generator, Tensor
 
@@ -54,10 +55,12 @@ class Augmentation:
         return x
 
 
-def combine(made: Sequence[Settings], size: tuple[int, int]) -> Augmentation:
+def combine(made: Sequence[Any], size: tuple[int, int]) -> Augmentation:
     """One augmentation from several settings: those of a kind are added field by field."""
     total: dict[type, Settings] = {kind: kind() for kind in (Moves, Shades, Holes)}
     for one in made:
+        if type(one) not in total:
+            raise RecipeError("An augmentation of sounds can't change images.", "See: whet list augmentations")
         total[type(one)] = add(total[type(one)], one)
     moves, shades, holes = (total[kind] for kind in (Moves, Shades, Holes))
     if not (isinstance(moves, Moves) and isinstance(shades, Shades) and isinstance(holes, Holes)):

@@ -1,11 +1,14 @@
-"""Folders of pictures: a folder per class, also inside train/val/test folders, or with a table of path,label,split."""
+"""Folders of files: a folder per class, also inside train/val/test folders, or with a table of path,label,split.
+
+Written for pictures; recordings take the same way, with another `Kind`.
+"""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,19 +33,36 @@ NOT_OURS = ("__MACOSX", "Thumbs.db", "desktop.ini")
 """Left by other systems; skipped like hidden files."""
 
 
+def is_image_name(name: str) -> bool:
+    return name.lower().endswith(decode.SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which files of a folder are wanted, and what they are called."""
+
+    wanted: Callable[[str], bool]
+    noun: str
+    nouns: str
+
+
+PICTURES = Kind(is_image_name, "picture", "pictures")
+
+
 @dataclass
 class Found:
     """What a walk through a folder met."""
 
     root: Path
+    kind: Kind = PICTURES
     images: list[str] = field(default_factory=list)
     """Paths below the root, in natural order."""
     others: list[str] = field(default_factory=list)
-    """Files that are no pictures by their name."""
+    """Files that aren't wanted, by their name."""
     problems: list[Problem] = field(default_factory=list)
     """Folders that could not be read."""
     empty: list[str] = field(default_factory=list)
-    """Folders at the first level that hold no picture."""
+    """Folders at the first level that hold nothing wanted."""
 
 
 def load_folder(
@@ -68,20 +88,16 @@ def list_folder(root: Path, split: str | Path | None = None) -> Listing:
         )
     table = split_table(root, split)
     if table is not None:
-        return _by_table(found, table)
-    return _by_folders(found)
-
-
-def is_image_name(name: str) -> bool:
-    return name.lower().endswith(decode.SUFFIXES)
+        return by_table(found, table)
+    return by_folders(found)
 
 
 # -- walking -------------------------------------------------------------------------------------------------------
 
 
-def walk(root: Path) -> Found:
-    """All pictures below a folder. Hidden files are skipped; links are followed, but in no circle."""
-    found = Found(root)
+def walk(root: Path, kind: Kind = PICTURES) -> Found:
+    """All files of a kind below a folder. Hidden files are skipped; links are followed, but in no circle."""
+    found = Found(root, kind)
     _walk(str(root), "", found, frozenset())
     found.images.sort(key=natural)
     found.others.sort(key=natural)
@@ -108,7 +124,7 @@ def _walk(folder: str, below: str, found: Found, above: frozenset[tuple[int, int
             _walk(child.path, name + "/", found, above | {here})
             if not below and len(found.images) == before:
                 found.empty.append(name)
-        elif is_image_name(child.name):
+        elif found.kind.wanted(child.name):
             found.images.append(name)
         else:
             found.others.append(name)
@@ -124,23 +140,25 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 # -- labels and parts from the folders -----------------------------------------------------------------------------
 
 
-def _by_folders(found: Found) -> Listing:
+def by_folders(found: Found) -> Listing:
+    """Labels and parts by the folders' names."""
     names, said = _unwrapped(found)
+    nouns = found.kind.nouns
     parts: list[str] | None = None
     tops = {name.split("/", 1)[0] for name in names if "/" in name}
     if any(PART_NAMES.get(top.lower()) == "train" for top in tops):
         keep = [i for i, name in enumerate(names) if _part(name)]
         if len(keep) < len(names):
-            said.append(f"{len(names) - len(keep)} pictures outside the train, val and test folders are left out.")
+            said.append(f"{len(names) - len(keep)} {nouns} outside the train, val and test folders are left out.")
         kept_parts = [_part(names[i]) for i in keep]
         inner = [names[i].split("/", 1)[1] for i in keep]
-        keep, inner, parts = _with_class(keep, inner, kept_parts, said)
+        keep, inner, parts = _with_class(keep, inner, kept_parts, said, nouns)
     else:
-        keep, inner, _ = _with_class(list(range(len(names))), names, [""] * len(names), said)
+        keep, inner, _ = _with_class(list(range(len(names))), names, [""] * len(names), said, nouns)
     if not inner:
         raise DataError(
-            f"The folder {found.root} holds {len(names)} pictures and no class folders.",
-            "Put the pictures of each class into a folder with the class's name, "
+            f"The folder {found.root} holds {len(names)} {nouns} and no class folders.",
+            f"Put the {nouns} of each class into a folder with the class's name, "
             f"or add {SPLIT_FILE} with the columns path,label,split.",
         )
     classes = [printable(name.split("/", 1)[0]) for name in inner]
@@ -153,12 +171,12 @@ def _part(name: str) -> str:
 
 
 def _with_class(
-    keep: list[int], inner: list[str], parts: list[str], said: list[str]
+    keep: list[int], inner: list[str], parts: list[str], said: list[str], nouns: str
 ) -> tuple[list[int], list[str], list[str]]:
-    """Only the pictures that lie in a class folder."""
+    """Only the files that lie in a class folder."""
     inside = [i for i, name in enumerate(inner) if "/" in name]
     if inside and len(inside) < len(inner):
-        said.append(f"{len(inner) - len(inside)} pictures lie in no class folder and are left out.")
+        said.append(f"{len(inner) - len(inside)} {nouns} lie in no class folder and are left out.")
     return [keep[i] for i in inside], [inner[i] for i in inside], [parts[i] for i in inside]
 
 
@@ -175,18 +193,20 @@ def _unwrapped(found: Found) -> tuple[list[str], list[str]]:
 
 def _about_others(found: Found) -> Iterator[str]:
     if found.others:
-        noun = "file isn't a picture and is" if len(found.others) == 1 else "files aren't pictures and are"
+        kind = found.kind
+        noun = f"file isn't a {kind.noun} and is" if len(found.others) == 1 else f"files aren't {kind.nouns} and are"
         yield f"{len(found.others)} {noun} ignored: {listed([printable(o) for o in found.others], 3)}."
     if found.empty:
-        noun = "folder holds" if len(found.empty) == 1 else "folders hold"
-        yield f"{len(found.empty)} {noun} no picture and is no class: {listed([printable(e) for e in found.empty], 3)}."
+        holds = "folder holds" if len(found.empty) == 1 else "folders hold"
+        names = listed([printable(e) for e in found.empty], 3)
+        yield f"{len(found.empty)} {holds} no {found.kind.noun} and is no class: {names}."
 
 
 def _listing(
     found: Found, names: list[str], labels: Sequence[str | None], parts: list[str] | None, said: Sequence[str]
 ) -> Listing:
     return files_listing(
-        found.root.resolve().name or "pictures", found.root, names, labels, parts, found.problems, said
+        found.root.resolve().name or found.kind.nouns, found.root, names, labels, parts, found.problems, said
     )
 
 
@@ -199,7 +219,7 @@ def files_listing(
     problems: Sequence[Problem] = (),
     said: Sequence[str] = (),
 ) -> Listing:
-    """A listing of picture files with these names below `root`."""
+    """A listing of files with these names below `root`."""
     paths = [f"{root}/{below}" for below in names]
 
     def chunks(most: int) -> Iterator[list[str]]:
@@ -237,9 +257,7 @@ def split_table(root: Path, split: str | Path | None) -> SplitTable | None:
     for file in (Path(split), root / split):
         if file.is_file():
             return read_split_table(file)
-    raise DataError(
-        f"There is no file {str(split)!r} to split the pictures by.", "Give a CSV with the columns path,label,split."
-    )
+    raise DataError(f"There is no file {str(split)!r} to split by.", "Give a CSV with the columns path,label,split.")
 
 
 def read_split_table(file: Path) -> SplitTable:
@@ -262,7 +280,9 @@ def read_split_table(file: Path) -> SplitTable:
     return SplitTable(file, tuple(rows))
 
 
-def _by_table(found: Found, table: SplitTable) -> Listing:
+def by_table(found: Found, table: SplitTable) -> Listing:
+    """Labels and parts by a table of path,label,split."""
+    nouns = found.kind.nouns
     said = [*_about_others(dataclasses.replace(found, others=[o for o in found.others if o != table.file.name]))]
     by_name = _resolver(found, table.file)
     names, labels, parts, problems = [], [], [], list(found.problems)
@@ -278,13 +298,13 @@ def _by_table(found: Found, table: SplitTable) -> Listing:
         names.append(name)
         labels.append(printable(row.get("label") or Path(name).parent.name) or None)
         parts.append(part)
-    check_problems(problems, len(table.rows), f"pictures of {table.file.name}")
+    check_problems(problems, len(table.rows), f"{nouns} of {table.file.name}")
     if twice := len(names) - len(set(names)):
-        raise DataError(f"{table.file} lists {twice} pictures more than once.", "List each of them once.")
+        raise DataError(f"{table.file} lists {twice} {nouns} more than once.", "List each of them once.")
     counts = ", ".join(f"{parts.count(part):,} {part}" for part in ("train", "val", "test") if part in parts)
     said.append(f"Labels and parts are read from {table.file.name}: {counts}.")
     if unlisted := len(found.images) - len(names):
-        said.append(f"{unlisted} pictures aren't listed there and are left out.")
+        said.append(f"{unlisted} {nouns} aren't listed there and are left out.")
     return _listing(found, names, labels, parts, said)
 
 

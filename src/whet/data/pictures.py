@@ -289,8 +289,8 @@ def in_parallel(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 # -- what the content is called ------------------------------------------------------------------------------------
 
 
-def content_key(listing: Listing, canvas: decode.Canvas | None) -> str:
-    """A name for the decoded pixels: the same pictures on the same canvas have the same, wherever they lie."""
+def content_key(listing: Listing, canvas: object) -> str:
+    """A name for what is decoded: the same files on the same canvas have the same, wherever they lie."""
     words = [VERSION, repr(canvas), *listing.ids]
     stamp, newest = _stamp(listing.files)
     stamp = hashlib.sha256("\0".join([stamp, *words]).encode("utf-8", "surrogateescape")).hexdigest()[:40]

@@ -18,6 +18,7 @@ from whet.data import cache
 from whet.data.core import Data
 from whet.data.image_transform import ImageTransform, as_tensor, resized, resized_blocks
 from whet.data.transforms import TableTransform, TargetScale
+from whet.data.units import Units
 
 RESIZING = "resized 1"
 """Of the cache's resized images; a change of what pixels come out must change it."""
@@ -61,7 +62,8 @@ class Prepared:
     """"train" and "val" -> indices into the above. Of pictures the above holds all rows, mapped from the disk; the test
     rows are not named here and are opened once, at the end."""
     transform: Transform
-    scale: TargetScale | None = None
+    scale: TargetScale | Units | None = None
+    """How outputs become what was asked for; None: they are logits of classes."""
     said: tuple[str, ...] = ()
     """What went another way than planned, to be printed."""
 
@@ -102,7 +104,7 @@ class Prepared:
             raw_target=np.load(folder / "raw_target.npy", allow_pickle=False),
             rows={name: array(f"rows_{name}") for name in ("train", "val")},
             transform=transform_from(meta["domain"], meta["transform"]),
-            scale=TargetScale.from_dict(meta["scale"]) if meta["scale"] else None,
+            scale=scale_from(meta["scale"]),
         )
 
     @property
@@ -113,6 +115,13 @@ class Prepared:
     def shape(self) -> tuple[int, ...]:
         """Of one example, as a network takes it: (C, H, W), (F,), …"""
         return self.transform.shape
+
+
+def scale_from(state: Mapping[str, Any] | None) -> TargetScale | Units | None:
+    """What `to_dict` of one of them wrote; None for None."""
+    if not state:
+        return None
+    return Units.from_dict(state) if "names" in state else TargetScale.from_dict(state)
 
 
 def linked(x: Tensor, path: Path) -> bool:

@@ -37,10 +37,10 @@ def profile(data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
     sample = train[:: max(1, -(-len(train) // SAMPLE))]
     x = data.x[sample]
     groups = row_groups(data.x)
-    classes, class_findings = _classes(data, train)
+    classes, class_findings = classes_of(data, train)
     copies, copy_findings = _copies(data, parts, groups)
     pixels, pixel_findings = _pixels(x)
-    sections = [Section("Pictures", _pictures(data)), classes, Section("Parts", _parts(parts, data)), copies, pixels]
+    sections = [Section("Pictures", _pictures(data)), classes, Section("Parts", parts_of(parts, data)), copies, pixels]
     if data.goal == "classify":
         sections.append(Section("Structure", _structure(x, data.y[sample])))
     found = (*data.findings, *class_findings, *copy_findings, *pixel_findings)
@@ -96,7 +96,7 @@ def _range_of(sizes: Mapping[str, int]) -> str:
     return f"{min(widths)}-{max(widths)} x {min(heights)}-{max(heights)} ({len(sizes)} sizes)"
 
 
-def _classes(data: Data, train: np.ndarray) -> tuple[Section, list[Finding]]:
+def classes_of(data: Data, train: np.ndarray) -> tuple[Section, list[Finding]]:
     """The classes with their training examples; for regression, the target's range."""
     if data.goal == "regress":
         y = data.y[train]
@@ -132,7 +132,8 @@ def _classes(data: Data, train: np.ndarray) -> tuple[Section, list[Finding]]:
     return Section("Classes (training part)", tuple(rows)), found
 
 
-def _parts(parts: Mapping[str, np.ndarray], data: Data) -> tuple[Row, ...]:
+def parts_of(parts: Mapping[str, np.ndarray], data: Data) -> tuple[Row, ...]:
+    """The parts with their sizes, and where they come from."""
     return tuple(
         Row(part, f"{len(parts[part]):,}", "the source's own" if part in data.official else "drawn, stratified")
         for part in PARTS

@@ -1,7 +1,8 @@
 """The networks, by name: layer 2, `spec in, nn.Module out`. torch is imported when one is made, not before.
 
-An image network takes (B, C, H, W) floats, normalised; a table network takes numeric (B, F) floats and category
-(B, K) int64 codes. Both give (B, outputs); a network with M members gives (B, M, outputs) while it is in training.
+An image network takes (B, C, H, W) floats, normalised; one for sound takes spectrograms (B, 1, mels, frames); a table
+network takes numeric (B, F) floats and category (B, K) int64 codes. All give (B, outputs); a network with M members
+gives (B, M, outputs) while it is in training.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ def _late(file: str) -> Callable[..., nn.Module]:
 
     return make
 
+
+WINDOW = {"centre": "mean", "scale": True, "calendar": False}
+"""How a forecast's windows are normalised, and whether the calendar adds to it."""
 
 FAMILIES: Catalogue[nn.Module] = Catalogue(
     "family",
@@ -73,7 +77,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             _late("textbook"),
             "The tutorial network: conv 32 - pool - conv 64 - pool - dense 64.",
             defaults={"width": 32, "depth": 2, "dropout": 0.0},
-            domains=("image",),
+            domains=("image", "audio"),
             paper="LeCun et al. 1998, doi:10.1109/5.726791",
             cost="low",
             hurts_when="trained long without regularisation: it over-fits",
@@ -83,7 +87,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             _late("fastconv"),
             "Whitening first layer and a few stages of wide 3x3 convolutions.",
             defaults={"widths": (64, 128, 256), "depth": 2, "patch": 2, "dropout": 0.0},
-            domains=("image",),
+            domains=("image", "audio"),
             paper="Jordan 2024, arXiv:2404.00498",
             cost="moderate; 0.06 G multiply-adds forward for a 32x32 image at 64-128-256",
             hurts_when="what matters is finer than a few pixels of an image that was made smaller",
@@ -93,7 +97,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             _late("resnet"),
             "Residual network of 10 to 101 layers; small images get a stem that keeps their pixels.",
             defaults={"depth": 18, "width": 1.0, "stochastic_depth": 0.0, "dropout": 0.0},
-            domains=("image",),
+            domains=("image", "audio"),
             paper="He et al. 2016, arXiv:1512.03385; zero-initialised branches: Goyal et al. 2017, arXiv:1706.02677",
             cost="high: 0.6 GFLOP forward for a 32x32 image at depth 18",
             hurts_when="time is short and there is no GPU",
@@ -103,10 +107,125 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             _late("densenet"),
             "DenseNet-BC: each layer reads the maps of all layers before it.",
             defaults={"depth": 121, "growth": 32, "dropout": 0.0},
-            domains=("image",),
+            domains=("image", "audio"),
             paper="Huang et al. 2017, arXiv:1608.06993",
             cost="high, and much memory traffic for its few weights",
             hurts_when="time is short: many thin layers keep no processor busy",
+        ),
+        Entry(
+            "audio_cnn",
+            _late("audio_cnn"),
+            "Convolutions on log-mel spectrograms, plain or residual; mean and maximum over time and bands.",
+            defaults={"widths": (32, 64, 128), "residual": True, "dropout": 0.2},
+            domains=("audio",),
+            paper="Hershey et al. 2017, CNN Architectures for Large-Scale Audio Classification, arXiv:1609.09430; "
+            "He et al. 2016, arXiv:1512.03385",
+            cost="moderate",
+            hurts_when="the order of what is heard decides, over more than a second",
+        ),
+        Entry(
+            "audio_rnn",
+            _late("audio_rnn"),
+            "GRU or LSTM over the frames, both ways, pooled by attention; also one answer per step.",
+            defaults={"cell": "gru", "width": 128, "depth": 2, "dropout": 0.2},
+            domains=("audio", "sequence"),
+            paper="Hochreiter & Schmidhuber 1997; Cho et al. 2014, arXiv:1406.1078; Schuster & Paliwal 1997",
+            cost="one step after the other: high for long recordings",
+            hurts_when="recordings are long, or few",
+        ),
+        Entry(
+            "audio_crnn",
+            _late("audio_crnn"),
+            "Convolutions that shorten the spectrogram, then GRU or LSTM both ways; also one answer per step.",
+            defaults={"cell": "gru", "widths": (32, 64, 64), "stride": 4, "width": 96, "depth": 1, "dropout": 0.2},
+            domains=("audio", "sequence"),
+            paper="Choi et al. 2017, Convolutional Recurrent Neural Networks, arXiv:1609.04243; "
+            "Amodei et al. 2016, Deep Speech 2, arXiv:1512.02595",
+            cost="moderate",
+            hurts_when="units follow each other faster than `stride` frames",
+        ),
+        Entry(
+            "audio_transformer",
+            _late("audio_transformer"),
+            "Attention between groups of frames; also one answer per step.",
+            defaults={"width": 128, "depth": 3, "heads": 4, "patch": 3, "dropout": 0.1},
+            domains=("audio", "sequence"),
+            paper="Vaswani et al. 2017, arXiv:1706.03762; of spectrograms: Gong et al. 2021, arXiv:2104.01778",
+            cost="moderate; grows with the square of the length",
+            hurts_when="there are few recordings: it has to learn what a convolution knows",
+        ),
+        Entry(
+            "audio_wave",
+            _late("audio_wave"),
+            "Convolutions on the waveform: the first layer learns the filters that a spectrogram has by construction.",
+            defaults={"widths": (64, 64, 128, 256), "dropout": 0.2},
+            domains=("audio",),
+            paper="Dai et al. 2017, Very Deep Convolutional Neural Networks for Raw Waveforms, arXiv:1610.00087",
+            cost="moderate",
+            hurts_when="there are few recordings: spectrograms are the better start",
+        ),
+        Entry(
+            "series_linear",
+            _late("series_linear"),
+            "One linear map from a look-back to a horizon, of windows as NLinear, DLinear or RLinear centre them.",
+            defaults={"form": "rlinear", "kernel": 25, "individual": False, "dropout": 0.0, "calendar": False},
+            domains=("series",),
+            paper="Zeng et al. 2023, arXiv:2205.13504, section 4; Li et al. 2023, arXiv:2305.10721",
+            cost="next to nothing",
+            hurts_when="the future bends with the past",
+        ),
+        Entry(
+            "series_mlp",
+            _late("series_mlp"),
+            "Several perceptrons in one, each beside a linear map, for every channel alike.",
+            defaults={"width": 128, "members": 4, "dropout": 0.3, **WINDOW},
+            domains=("series",),
+            paper="Das et al. 2023, TiDE, arXiv:2304.08424, section 4, without its decoder",
+            cost="low",
+            hurts_when="there are only some hundreds of windows",
+        ),
+        Entry(
+            "series_mixer",
+            _late("series_mixer"),
+            "Perceptrons over time and over channels in turn.",
+            defaults={"width": 64, "depth": 2, "dropout": 0.3, "mixing": True, **WINDOW},
+            domains=("series",),
+            paper="Chen et al. 2023, TSMixer, arXiv:2303.06053, figure 1",
+            cost="low",
+            hurts_when="channels have nothing to do with each other: set mixing off",
+            aliases=("tsmixer",),
+        ),
+        Entry(
+            "series_tcn",
+            _late("series_tcn"),
+            "Dilated causal convolutions that see the whole look-back.",
+            defaults={"width": 32, "depth": 0, "kernel": 3, "dropout": 0.1, "mixing": True, **WINDOW},
+            domains=("series",),
+            paper="Bai et al. 2018, arXiv:1803.01271, section 3",
+            cost="high: every step of every window in each layer",
+            hurts_when="the horizon is long: all of it comes from one vector",
+            aliases=("tcn",),
+        ),
+        Entry(
+            "series_rnn",
+            _late("series_rnn"),
+            "A recurrent cell, gru or lstm, over segments of the look-back.",
+            defaults={"cell": "gru", "width": 128, "depth": 1, "patch": 24, "dropout": 0.1, "mixing": False, **WINDOW},
+            domains=("series",),
+            paper="Cho et al. 2014, arXiv:1406.1078; Hochreiter & Schmidhuber 1997; Lin et al. 2023, arXiv:2308.11200",
+            cost="moderate",
+            hurts_when="the horizon is long: all of it comes from one vector",
+        ),
+        Entry(
+            "series_patch",
+            _late("series_patch"),
+            "A transformer over overlapping patches of each channel.",
+            defaults={"patch": 16, "width": 16, "depth": 3, "heads": 4, "dropout": 0.3, "mixing": False, **WINDOW},
+            domains=("series",),
+            paper="Nie et al. 2023, arXiv:2211.14730, section 3",
+            cost="high",
+            hurts_when="time is short, or there are fewer than some thousands of windows",
+            aliases=("patchtst",),
         ),
         Entry(
             "user",

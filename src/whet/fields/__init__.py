@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from whet.data.prepared import Transform
     from whet.fields.base import Field
 
-HOMES = {"image": "image", "table": "table"}
+HOMES = {"audio": "audio", "series": "forecast", "image": "image", "table": "table"}
 """Name -> module of this package with a FIELD in it. In this order they are asked whether they take a source; images and
 tables take what the others leave."""
 
