@@ -173,6 +173,17 @@ class Mapped(Layers):
         return torch.vmap(lambda row: F.relu(self.l[0](row)))(x)
 
 
+class Helping(Layers):
+    """A function of its own in a static method, with a setting."""
+
+    @staticmethod
+    def swish(x: Tensor, beta: float = 1.0) -> Tensor:
+        return x * torch.sigmoid(beta * x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l[2](self.swish(self.l[0](x), 1.5) + self.swish(self.l[1](x), beta=0.5))
+
+
 class Elsewhere(Layers):
     """The signal leaves torch, and comes back."""
 
@@ -217,6 +228,7 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "derived": (Derived, "relu relu"),
     "looping": (Looping, "relu softplus tanh"),
     "vmap": (Mapped, "relu"),
+    "helping": (Helping, "swish swish"),
     "elsewhere": (Elsewhere, "relu tanh"),
     "norm-free": (NormFree, "relu"),
     "spectral": (Spectral, "tanh"),

@@ -78,6 +78,23 @@ class Filling(Layers):
         return self.l[1](given)
 
 
+class Chain(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self:
+            x = F.leaky_relu(layer(x))
+        return x
+
+
+class Children(Layers):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(sum(layer(x) for layers in self.children() for layer in layers))
+
+
+class Walrus(Layers):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.l[1]((y := self.l[0](x)) * torch.sigmoid(y))
+
+
 def traced() -> nn.Module:
     return fx.symbolic_trace(odd_case("norm-free")[0])
 
@@ -86,6 +103,9 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "is computed in a hook": (with_hook, None),
     "in a function that is not a method": (with_forward, None),
     "given as out=": (Filling, None),
+    "leaky_relu at (model) (test_odd_networks.py": (lambda: Chain(nn.Linear(6, 6), nn.Linear(6, 6)), None),
+    "goes through all its children": (Children, None),
+    "silu at (model)": (Walrus, None),
     "graph of torch.fx": (traced, None),
     "is on the meta device": (lambda: nn.Sequential(nn.Linear(6, 6), nn.ReLU()).to("meta"), None),
     "can be read only once": (lambda: odd_case("norm-free")[0], iter([torch.randn(4, 6)])),

@@ -63,9 +63,9 @@ class Slot:
     def put(self, module: nn.Module) -> None:
         """Let this place hold another module."""
         if isinstance(self.table, tuple):
-            items = list(self.table)
-            items[self.key] = module
             field = self.name.partition("[")[0]
+            items = list(vars(self.owner)[field])  # another slot may have changed it
+            items[self.key] = module
             self.table = vars(self.owner)[field] = tuple(items)
         else:
             self.table[self.key] = module
@@ -92,12 +92,17 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     return list(enumerate(value)) if isinstance(value, MutableSequence | tuple) else []
 
 
+def slots(model: nn.Module) -> Iterator[Slot]:
+    """Every place in the model that holds a module."""
+    for _, owner in every_module(model):
+        yield from [
+            Slot(owner, name, owner._modules, name, child)
+            for name, child in owner._modules.items()
+            if child is not None
+        ]
+        yield from _hidden_slots(owner)
+
+
 def slots_of(model: nn.Module, module: nn.Module) -> list[Slot]:
     """Everything in the model that holds this module."""
-    found = []
-    for _, owner in every_module(model):
-        for name, child in owner._modules.items():
-            if child is module:
-                found.append(Slot(owner, name, owner._modules, name, module))
-        found += [slot for slot in _hidden_slots(owner) if slot.module is module]
-    return found
+    return [slot for slot in slots(model) if slot.module is module]

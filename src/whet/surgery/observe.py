@@ -70,6 +70,7 @@ class Witness(TorchFunctionMode):
         if event:
             event.position, event.behind = position, self.sources.of(first)
             event.output = output = self._apart(event, output) if in_place else output
+            event.used |= isinstance(output, Tensor) and output.requires_grad  # the model takes its derivative
             self._mark(event)
         with self.kernels.asleep():
             found = self.lines.follow(function, args, kwargs, lines, output, event)

@@ -20,17 +20,18 @@ from typing import Any
 from torch import fx, nn
 
 from whet.errors import UserError
-from whet.surgery import changes, cuts, source, unreached, vocabulary
+from whet.surgery import changes, cuts, forms, source
 from whet.surgery.cuts import Cut, Form, find_function
 from whet.surgery.known import probe
 from whet.surgery.modules import HOOKS, module_at, slots_of
 from whet.surgery.places import Place, Site
 from whet.surgery.pointwise import maps_each
-from whet.surgery.source import Text
 from whet.surgery.stand_ins import Guard, Pick, kind_of
 from whet.surgery.watched import trail_of
 
 Undo = Callable[[], None]
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_ALL_CHILDREN = frozenset({"children", "named_children", "_modules"})
 
 
 @dataclass
@@ -108,7 +109,6 @@ class Operation:
 
     def _cut(self, child: str, watched: bool) -> Cut:
         site, form = self.site, None if watched else self.form()
-        self._check_answer()
         text = source.text_of(site.method)
         if form is None or text is None:
             return self._watched(child)
@@ -118,10 +118,14 @@ class Operation:
         made = Cut(self.method, child, form, site.method.co_qualname, span, site.position, site.root, digest)
         return replace(made, is_method=is_method)
 
-    def _check_answer(self) -> None:
+    def check(self) -> None:
+        """UserError if the place can't have a new child of its owner in its stead."""
         node = self._node()
         if isinstance(node, ast.Call) and any(k.arg == "out" for k in node.keywords):
             raise refusal(self.place, "it writes into the tensor given as out=")
+        names = {name for step in self.site.steps for name in source.names_in(step.code)}
+        if isinstance(self.owner, _CONTAINERS) or names & _ALL_CHILDREN:
+            raise refusal(self.place, "its code goes through all its children, and would run a new one too")
 
     @property
     def method(self) -> str:
@@ -140,7 +144,7 @@ class Operation:
     def form(self) -> Form | None:
         """How the expression can be rewritten; None if it can only be watched."""
         method = method_of(self.owner, self.site.method)
-        return form_of(self.place, self._node(), type(self.owner), method) if method else None
+        return forms.form_of(self.place, self._node(), type(self.owner), method) if method else None
 
     def _watched(self, child: str) -> Cut:
         site = self.site
@@ -155,55 +159,6 @@ def refusal(place: Place, why: str) -> UserError:
         f"{place.what} at {place.where} can't be replaced: {why}.",
         "Leave it out by where=, for example where=lambda place: place.where != ....",
     )
-
-
-def form_of(place: Place, node: ast.AST | None, kind: type, method: str) -> Form | None:
-    """The form of a rewritten expression, or None if it can't be rewritten exactly."""
-    site = place.site
-    assert site is not None
-    if node is None or _hides_self(source.text_of(site.method), site.method.co_varnames[0]):
-        return None
-    if place.how == "formula":
-        whole = not isinstance(node, ast.AugAssign) or (_target(node) == site.root and type(node.op) in cuts.IN_PLACE)
-        return "formula" if whole else None
-    if isinstance(node, ast.BinOp):
-        return "operator" if isinstance(node.op, ast.Pow) and place.what in ("pow", "square") else None
-    return _form_of_call(place, node, kind, method) if isinstance(node, ast.Call) else None
-
-
-def _form_of_call(place: Place, node: ast.Call, kind: type, method: str) -> Form | None:
-    site = place.site
-    assert site is not None
-    if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
-        return None
-    if place.how == "method":
-        named = isinstance(node.func, ast.Attribute) and node.func.attr == (site.called or place.what)
-        return _plain_or_picked("method", node, site) if named or place.count == 0 else None
-    function = find_function(getattr(kind, method), lambda code: code is site.method)
-    called = unreached.resolved(node.func, function) if function else None
-    if called is None:
-        return "guarded" if node.args and site.position == 0 and site.function is not None else None
-    known = called == site.function or vocabulary.plain_name(called) == place.what or place.count == 0
-    return _plain_or_picked("call", node, site) if known and (node.args or node.keywords) else None
-
-
-def _plain_or_picked(form: Form, node: ast.Call, site: Site) -> Form:
-    """`form`, unless the other arguments are calls themselves, which have to be made."""
-    plain = Cut("", "", form, position=site.position, is_method=form == "method")
-    tensor = cuts.tensor_of(node, plain)
-    others = [a for a in cuts.arguments(node, plain) if a is not tensor]
-    return "picked" if any(isinstance(n, ast.Call) for other in others for n in ast.walk(other)) else form
-
-
-def _target(node: ast.AugAssign) -> str:
-    return node.target.id if isinstance(node.target, ast.Name) else ""
-
-
-def _hides_self(text: Text | None, own: str) -> bool:
-    if text is None:
-        return True
-    inner = [n for n in ast.walk(text.tree) if isinstance(n, ast.FunctionDef | ast.Lambda) and n is not text.tree]
-    return any(a.arg == own for n in inner for a in (*n.args.posonlyargs, *n.args.args, *n.args.kwonlyargs))
 
 
 def method_of(owner: nn.Module, code: CodeType) -> str | None:

@@ -121,6 +121,7 @@ def _replaced_whole(operation: Operation, places: list[Place], wanted: list[Plac
     if place.how == "module":
         _note(changes, operation, *operation.swap())
         return True
+    operation.check()
     name = operation.attribute()
     if name is None or not _all_meant(operation, name, places, wanted):
         return False

@@ -44,7 +44,8 @@ def _complain(places: Sequence[Place], where: Where) -> None:
     if where is None:
         kinds = ", ".join(sorted({f"{p.what} ({p.role})" for p in places}))
         raise UserError(
-            f"The model has no activation, only {kinds}.", 'Say which of them you mean: where="softmax", for example.'
+            f"The model has no activation, only {kinds}.",
+            f"Say which of them you mean, for example where={places[0].what!r}.",
         )
     if isinstance(where, str):
         raise UnknownName(

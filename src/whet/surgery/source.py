@@ -125,6 +125,13 @@ def span_of(node: Any) -> Span | None:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
+@lru_cache(maxsize=2048)
+def names_in(code: CodeType) -> frozenset[str]:
+    """Names of globals and attributes in this code and in the code inside it."""
+    inner = [names_in(c) for c in code.co_consts if isinstance(c, CodeType)]
+    return frozenset(code.co_names).union(*inner)
+
+
 def words_of(code: CodeType, span: Span, longest: int = 60) -> str | None:
     """The text of an expression, cut short if it is long; None if it is not to be had."""
     text = text_of(code)

@@ -88,7 +88,9 @@ class Helper:
         assert first.helper is not None
         function = first.helper.function
         named = name_of(first.helper)
-        single = first.what if len({e.steps for e in events}) == 1 else None
+        single = (
+            first.what if len({e.steps for e in events}) == 1 and not first.gates else None
+        )  # not x * sigmoid(b * x)
         what = named or single or getattr(function, "__name__", type(function).__name__).strip("_")
         role = role_of(events, what)
         yield _place(events, what, "call", self.step, role="activation" if named and role == "arithmetic" else role)
@@ -120,7 +122,7 @@ def _place(
             first.helper.function if first.helper and how == "call" and len(first.steps) > first.own else first.function
         )
         names = {getattr(e.function, "__name__", "") for e in events if e.steps == first.steps}
-        called = names.pop() if len({e.steps for e in events}) == len(names) == 1 else ""
+        called = names.pop() if len({e.steps for e in events}) == len(names) == 1 and not root else ""
         site = Site(first.steps[0].code, step.code, step.span, first.steps, function, called, first.position, root)
     return Place(
         path=first.path,
