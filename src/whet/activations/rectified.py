@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from whet.activations.entry import Activation, of_formula
 from whet.activations.native import or_native
-from whet.errors import RecipeError
+from whet.activations.random_leaky import RandomLeaky
 
 ELU = "max(x, 0) + alpha * expm1(min(x, 0))"
 CELU = "max(x, 0) + alpha * expm1(min(x, 0) / alpha)"
@@ -26,28 +25,6 @@ ELISH = "where(x >= 0, x, expm1(min(x, 0))) * sigmoid(x)"
 HARD_ELISH = "where(x >= 0, x, expm1(min(x, 0))) * clip((x + 1) / 2, 0, 1)"
 FLATTEN_T = "max(x, 0) * sigmoid(x) + t"
 PLU = "max(alpha * (x + c) - c, min(alpha * (x - c) + c, x))"
-
-
-class RandomLeaky(nn.Module):
-    """max(x, 0) + a min(x, 0), a from U(lower, upper) for every number in training, their mean in evaluation.
-
-    As nn.RReLU, but keeps the drawn slopes alone for the backward pass.
-    """
-
-    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
-        super().__init__()
-        if lower > upper:
-            raise RecipeError(f"rrelu.lower={lower} is above upper={upper}.", "Exchange them.")
-        self.lower, self.upper = lower, upper
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return F.leaky_relu(x, (self.lower + self.upper) / 2)
-        drawn = torch.rand_like(x) * (self.upper - self.lower) + self.lower
-        return x * drawn.masked_fill(x >= 0, 1)
-
-    def extra_repr(self) -> str:
-        return f"lower={self.lower:g}, upper={self.upper:g}"
 
 
 ENTRIES = [

@@ -3,6 +3,9 @@
 x, y      input and output, n numbers of one type      p    the parameters, float32
 g, gx     gradients of y and of x                      sums gradient of each parameter, float64, summed in the order
                                                             of the blocks, whatever the number of threads
+
+A formula may have one more name, DRAWN, which no grammar knows: a random number from [0, 1) for each place in memory,
+the same one in both directions; p then ends with two keys of 32 bits, from which prelude.h computes it.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from importlib.resources import files
 
 from whet.activations.expression.bounds import guarded
 from whet.activations.expression.derive import derive
-from whet.activations.expression.nodes import Call, Name, Node, Number, walk
+from whet.activations.expression.nodes import Call, Name, Node, Number, free_names, walk
 from whet.activations.kernel.lower import lowered
 
+DRAWN = "drawn"
 BLOCK = 4096
 """Numbers that a thread takes at a time."""
 INLINE = {
@@ -57,7 +61,7 @@ void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, con
 #pragma omp simd
         for (int64_t i = begin; i < end; i++) {{
             const float x = {read.format("x_in[i]")};
-{lines}
+{_drawn(node, names)}{lines}
             y_out[i] = {write.format(value)};
         }}
     }}
@@ -85,7 +89,7 @@ void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *
 #pragma omp simd{reduction}
         for (int64_t i = begin; i < end; i++) {{
             const float x = {read.format("x_in[i]")}, g = {read.format("g_in[i]")};
-{lines}
+{_drawn(node, names)}{lines}
             gx_out[i] = {write.format(f"g * {slope}")};{add}
         }}{keep}
     }}
@@ -100,6 +104,14 @@ void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *
 
 def _parameters(names: Sequence[str]) -> str:
     return "\n".join(f"    const float p_{name} = p[{i}];" for i, name in enumerate(names))
+
+
+def _drawn(node: Node, names: Sequence[str]) -> str:
+    """The line that draws, where the formula needs it."""
+    if DRAWN not in free_names(node):
+        return ""
+    keys = ", ".join(f"bits_of(p[{len(names) + i}])" for i in (0, 1))
+    return f"            const float p_{DRAWN} = uniform((uint32_t)i, {keys});\n"
 
 
 def _statements(nodes: Sequence[Node], names: Sequence[str]) -> tuple[str, list[str]]:

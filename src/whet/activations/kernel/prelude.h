@@ -282,6 +282,19 @@ VECTOR float pow_(float a, float b)
     return b == 0 ? 1.0f : y;
 }
 
+/* A number from [0, 1) for the i-th place under two keys: MurmurHash3's last step (Appleby 2011), in which every bit of the
+   result depends on every bit given, once after each key. random_leaky.py has the same in torch. */
+VECTOR uint32_t stirred(uint32_t h)
+{
+    h = (h ^ (h >> 16)) * 0x85ebca6bu;
+    h = (h ^ (h >> 13)) * 0xc2b2ae35u;
+    return h ^ (h >> 16);
+}
+VECTOR float uniform(uint32_t i, uint32_t first, uint32_t second)
+{
+    return (float)(int32_t)(stirred(stirred(i + first) ^ second) >> 8) * 0x1p-24f;
+}
+
 /* bfloat16 is the upper half of a float32; written rounded to the nearest, ties to even. */
 VECTOR float from_bfloat16(uint16_t half) { return float_of((int32_t)((uint32_t)half << 16)); }
 VECTOR uint16_t to_bfloat16(float u)
