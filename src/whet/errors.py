@@ -60,7 +60,7 @@ class UnknownName(UserError):
     """A name that is not in its list; the message offers the nearest ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        self.kind, self.name, self.near = kind, name, nearest(name, known)
+        self.kind, self.name, self.near = kind, name, nearest(str(name), known)
         super().__init__(f"There is no {kind} named {name!r}.", did_you_mean(self.near, sorted(known)))
 
 

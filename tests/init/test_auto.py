@@ -376,6 +376,41 @@ def test_a_sample_with_holes_is_refused() -> None:
         auto_(plain(3, nn.ReLU()), torch.full((4, 64), float("nan")), seeded())
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"sample": torch.empty(0, 64)}, "sample is empty"),
+        ({"generator": 5}, "no torch.Generator"),
+        ({"step": -1.0}, "no size of a step"),
+        ({"step": float("nan")}, "no size of a step"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_is_changed(given: dict, words: str) -> None:
+    model = plain(3, nn.Tanh())
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(UserError, match=words):
+        auto_(model, **given)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_activations_that_share_a_tuple_are_all_shaped_and_unshaped() -> None:
+    class Tuple(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(6)])
+            self.acts = tuple(nn.Sigmoid() for _ in range(5))
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer, act in zip(self.layers, self.acts, strict=False):
+                x = act(layer(x))
+            return self.layers[-1](x)
+
+    model = Tuple()
+    for _ in range(2):
+        auto_(model, torch.randn(32, 8), seeded())
+        assert all(isinstance(act, Shaped) and isinstance(act.function, nn.Sigmoid) for act in model.acts)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_scripted_model_is_refused() -> None:
     with pytest.raises(UserError, match="TorchScript"):

@@ -32,6 +32,13 @@ def test_relu_asks_for_what_he_et_al_found() -> None:
     assert t.fixed_points(math.sqrt(2))[0].kind == "neutral"
 
 
+def test_an_edge_at_length_0_counts_only_if_signals_of_length_1_come_to_it() -> None:
+    """Near 0 this is a line of slope 0.1, whose edge is 10: from length 1 signals explode there."""
+    edge = analyse("where(x > 0.5, x - 0.45, 0.1 * x)").edge()
+    assert not edge.stable
+    assert analyse("tanh").edge().stable
+
+
 def test_relu_has_no_edge_with_biases_and_the_reason_is_said() -> None:
     edge = analyse("relu").edge(sigma_b=0.3)
     assert edge.sigma_w is None

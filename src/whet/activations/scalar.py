@@ -27,6 +27,7 @@ FAR = 40.0
 """Kinks are looked for between -FAR and FAR."""
 CELLS = 2561
 MOST_KINKS = 64
+ONE_NUMBER = "Theory and facts are of functions of one number: give one, such as gelu."
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,9 @@ def _check_elementwise(function: Callable[[Tensor], Tensor], name: str) -> None:
         )
     alone = torch.cat([_called(function, z[i : i + 3], name) for i in range(0, 24, 3)])
     if not (_same(y[order], _called(function, z[order], name)) and _same(y, alone)):
-        raise RecipeError(f"{name} mixes positions: what becomes of a number depends on the others, or on its place.")
+        raise RecipeError(
+            f"{name} mixes positions: what becomes of a number depends on the others, or on its place.", ONE_NUMBER
+        )
 
 
 def _called(function: Callable[[Tensor], Tensor], z: Tensor, name: str) -> Tensor:
@@ -148,10 +151,10 @@ def _called(function: Callable[[Tensor], Tensor], z: Tensor, name: str) -> Tenso
         raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecipeError(f"{name} can't be applied to single numbers: {reason}") from error
+        raise RecipeError(f"{name} can't be applied to single numbers: {reason}.", ONE_NUMBER) from error
     if not isinstance(y, Tensor) or y.shape != z.shape:
         seen = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
-        raise RecipeError(f"{name} turns {len(z)} numbers into {seen}: it is not a function of one number.")
+        raise RecipeError(f"{name} turns {len(z)} numbers into {seen}.", ONE_NUMBER)
     return y
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ from whet.init.refine import LEAST_EXAMPLES, Measured, norms_awake, refine
 from whet.init.samples import as_call, made_up
 from whet.init.shaped import Shaped
 from whet.init.walk import LAYERS, Node, evaluating, walk
-from whet.surgery.modules import slots_of
+from whet.surgery.modules import Slot, slots
 from whet.surgery.sample import check, run, tensors_in
 
 _NO_INPUT = ["no made-up input fits the model, so its layers were drawn one by one: give a sample"]
@@ -77,8 +78,7 @@ def auto_(model: nn.Module, sample: Any = None, generator: Generator | None = No
     unchanged, for lazy layers that have not seen their input, for scripted modules, and for a sample that does not fit.
     """
     check(model)
-    if not all(t.isfinite().all() for t in tensors_in(sample)):
-        raise UserError("The sample holds numbers that are not finite.", "Give a batch as the model is to learn from.")
+    _check(sample, generator, step)
     given = made_up(model) if sample is None else sample
     if given is not None:
         with evaluating(model), torch.no_grad():
@@ -91,11 +91,22 @@ def auto_(model: nn.Module, sample: Any = None, generator: Generator | None = No
     return _report(model, plan, drawn, measured, notes)
 
 
+def _check(sample: Any, generator: object, step: float) -> None:
+    if not all(t.isfinite().all() for t in tensors_in(sample)):
+        raise UserError("The sample holds numbers that are not finite.", "Give a batch as the model is to learn from.")
+    if any(not t.numel() for t in tensors_in(sample)):
+        raise UserError("The sample is empty.", "Give a batch as the model is to learn from, or none.")
+    if not (generator is None or isinstance(generator, Generator)):
+        raise UserError(f"generator={generator!r} is no torch.Generator.", "Write torch.Generator().manual_seed(0).")
+    if not 0 <= step < inf:
+        raise UserError(f"step={step!r} is no size of a step.", "Give the learning rate of Adam, or 0 for SGD.")
+
+
 def unshape(model: nn.Module) -> None:
     """Take every scale and shift out again."""
-    for shaped in [m for m in model.modules() if isinstance(m, Shaped)]:
-        for slot in slots_of(model, shaped):
-            slot.put(shaped.function)
+    for slot in list(slots(model)):
+        if isinstance(slot.module, Shaped):
+            slot.put(slot.module.function)
 
 
 def _plan(model: nn.Module, given: Any, step: float) -> tuple[Plan, list[str]]:
@@ -202,15 +213,18 @@ def _stack(count: int, rows: int, columns: int, g: Generator) -> Tensor:
 
 def _put_shapes(model: nn.Module, plan: Plan) -> None:
     """Put a shaped module where each activation to be shaped stands."""
+    places: dict[nn.Module, list[Slot]] = {}
+    for slot in slots(model):
+        places.setdefault(slot.module, []).append(slot)
+    device, dtype = next(((p.device, p.dtype) for p in model.parameters()), (None, None))
     for activation in plan.activations:
         module = activation.nodes[0].module
         if activation.shape is None or module is None:
             continue
-        place = next(model.parameters())
         shaped = Shaped(module, activation.shape, activation.scale)
-        shaped.to(place.device, torch.float64 if place.dtype == torch.float64 else None)
+        shaped.to(device, torch.float64 if dtype == torch.float64 else None)
         shaped.train(module.training)
-        for slot in slots_of(model, module):
+        for slot in places.get(module, ()):
             slot.put(shaped)
 
 

@@ -33,4 +33,5 @@ class Shaped(nn.Module):
         return self.gamma * (self.function(self.alpha * x + self.beta) + self.delta)
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{name}={getattr(self, name).item():.4g}" for name in ("alpha", "beta", "gamma", "delta"))
+        values = {name: round(getattr(self, name).item(), 9) + 0.0 for name in ("alpha", "beta", "gamma", "delta")}
+        return ", ".join(f"{name}={value:.4g}" for name, value in values.items())

@@ -115,8 +115,8 @@ def _meets_zero(m: Moments, sigma_b: float) -> bool:
 def _edge(m: Moments, sigma_b: float, q: float) -> Edge:
     sigma_w = 1 / sqrt(m.slope_square(q).value)
     if q == SMALLEST:
-        after = sigma_w**2 * m.square(1e-4).value
-        return Edge(sigma_b, sigma_w, 0.0, after <= 1e-4 * (1 + NEUTRAL))
+        fades = all(sigma_w**2 * m.square(start).value <= start * (1 + NEUTRAL) for start in (1e-4, 1.0))
+        return Edge(sigma_b, sigma_w, 0.0, fades)
     return Edge(sigma_b, sigma_w, q, abs(slope(m, q, sigma_w)) <= 1 + 1e-9)
 
 
