@@ -1,0 +1,208 @@
+"""What simple methods recommend: popularity, item-item cosine, EASE^R, ALS; and what they rate: means, biases, factors.
+
+X   users x items, 1 where a user had an item (dense: none of these is run where X would not fit)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from whet.fields.base import Wanted
+from whet.fields.recommend.transform import RatingsTransform
+from whet.tasks import Baseline
+from whet.tasks.rank import best, gains, ranks
+
+MOST_CELLS = 60_000_000
+"""Users times items up to which X is made: 240 MB."""
+LAMBDAS = (200.0, 50.0, 1000.0)
+"""Of EASE^R, the best by NDCG@100 on the validation rows; the first alone where there is no time for more."""
+FACTORS, SWEEPS, ALPHA, REGULARISER = 32, 8, 10.0, 10.0
+"""Of ALS: vectors' length, sweeps, the confidence of an interaction, the ridge."""
+RIDGE = (10.0, 15.0)
+"""Ratings that pull a user's and an item's bias to 0, and factors with them (Koren 2010 has 10 and 25)."""
+RATE_FACTORS, RATE_SWEEPS = 8, 6
+
+Scores = Callable[[np.ndarray], np.ndarray]
+"""(B, I) histories as 0 and 1 -> (B, I) scores."""
+
+
+def baselines(wanted: Wanted) -> list[Baseline]:
+    """Each method's answer for the test rows, or why it has none."""
+    return list(rankings(wanted) if wanted.task.goal == "rank" else ratings(wanted))
+
+
+# -- ranking -------------------------------------------------------------------------------------------------------
+
+
+def rankings(wanted: Wanted) -> Iterator[Baseline]:
+    """The methods know what the network knows at the end: the training rows and the validation rows."""
+    known = wanted.prepared.transform
+    assert isinstance(known, RatingsTransform)
+    rows, clock = wanted.parts["test"], time.monotonic()
+    users = wanted.data.x["user"].to_numpy()[rows]
+    often = np.bincount(known.had, minlength=known.items).astype(np.float32)
+    if known.users * known.items > MOST_CELLS:
+        yield done("popularity", popular(known, users, often), clock)
+        for name in ("item-item", "EASE^R", "ALS"):
+            yield Baseline(name, None, 0.0, f"skipped: {known.users:,} x {known.items:,} cells are too many.")
+        return
+    x = matrix(known, np.ones(len(known.had), bool))
+    yield done("popularity", top(np.broadcast_to(often, (len(users), known.items)), x[users]), clock)
+    began = time.monotonic()
+    yield done("item-item", top(cosine(x)(x[users]), x[users]), began)
+    began = time.monotonic()
+    if known.users > known.items and known.items > 12_000:
+        yield Baseline("EASE^R", None, 0.0, f"skipped: an inverse of {known.items:,} items costs more than its time.")
+    else:
+        ridge = chosen_lambda(wanted, known, until=clock + 0.6 * wanted.seconds)
+        note = f"lambda {ridge:g} by the validation rows"
+        yield done("EASE^R", top(ease(x, ridge)(x[users]), x[users]), began, note)
+    began = time.monotonic()
+    yield done("ALS", top(als(x, wanted.seed, clock + wanted.seconds)[users], x[users]), began)
+
+
+def done(name: str, predicted: np.ndarray, began: float, note: str = "") -> Baseline:
+    return Baseline(name, predicted, time.monotonic() - began, note)
+
+
+def matrix(known: RatingsTransform, rows: np.ndarray) -> np.ndarray:
+    """X of these interactions, float32."""
+    x = np.zeros((known.users, known.items), np.float32)
+    x[known.owner[rows], known.had[rows]] = 1
+    return x
+
+
+def top(scores: np.ndarray, had: np.ndarray) -> np.ndarray:
+    """The best items that a user has not had."""
+    return best(np.where(had > 0, -np.inf, scores))
+
+
+def popular(known: RatingsTransform, users: np.ndarray, often: np.ndarray) -> np.ndarray:
+    """The same for popularity without X."""
+    found = []
+    for user in users:
+        own = known.had[known.starts[user] : known.starts[user + 1]]
+        scores = often[None].copy()
+        scores[0, own] = -np.inf
+        found.append(best(scores)[0])
+    return np.asarray(found)
+
+
+def cosine(x: np.ndarray) -> Scores:
+    """Items are near that the same users had (Sarwar et al. 2001, section 3.1.1); an item's nearness to itself counts 0."""
+    length = np.sqrt(np.maximum(x.sum(0), 1))
+    unit = x / length
+    return lambda h: (h / length) @ x.T @ unit - h * (h / length**2) * x.sum(0)
+
+
+def ease(x: np.ndarray, ridge: float) -> Scores:
+    """EASE^R (Steck 2019, arXiv:1905.03375, eq. 8): B = I - P / diag(P), P = (X'X + ridge I)^-1.
+
+    With fewer users than items P is applied by Woodbury's identity, P = (I - X'(XX' + ridge I)^-1 X) / ridge, and no
+    matrix of items by items is made.
+    """
+    users, items = x.shape
+    if users < items:
+        inner = np.linalg.solve(x @ x.T + ridge * np.eye(users, dtype=np.float32), x)  # (users, items)
+        diagonal = (1 - np.einsum("ui,ui->i", x, inner)) / ridge
+        return lambda h: h - (h - (h @ x.T) @ inner) / ridge / diagonal
+    p = np.linalg.inv(x.T @ x + ridge * np.eye(items, dtype=np.float32))
+    return lambda h: h - h @ p / np.diag(p)
+
+
+def chosen_lambda(wanted: Wanted, known: RatingsTransform, until: float) -> float:
+    """The ridge that ranks the validation rows best, of those that there is time for."""
+    x, val = matrix(known, known.trained), np.flatnonzero(~known.trained)
+    users, truth, found = known.owner[val], known.had[val], {}
+    for ridge in LAMBDAS:
+        began = time.monotonic()
+        places = ranks(truth, top(ease(x, ridge)(x[users]), x[users]))
+        found[ridge] = gains(places, 100).mean()
+        if time.monotonic() + (time.monotonic() - began) > until:
+            break
+    return max(found, key=lambda ridge: found[ridge])
+
+
+def als(x: np.ndarray, seed: int, until: float) -> np.ndarray:
+    """(users, items) scores of implicit alternating least squares (Hu, Koren & Volinsky 2008, eq. 4 and 5)."""
+    random = np.random.default_rng(seed)
+    item = 0.1 * random.standard_normal((x.shape[1], FACTORS)).astype(np.float32)
+    for _ in range(SWEEPS):
+        user = solved(x, item)
+        item = solved(x.T, user)
+        if time.monotonic() > until:
+            break
+    scores: np.ndarray = solved(x, item) @ item.T
+    return scores
+
+
+def solved(x: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Each row's vector: (V'V + ALPHA sum v v' + REGULARISER I)^-1 (1 + ALPHA) sum v, over what the row has."""
+    width = other.shape[1]
+    squares = (other[:, :, None] * other[:, None, :]).reshape(len(other), -1)
+    left = (ALPHA * (x @ squares)).reshape(-1, width, width) + other.T @ other
+    left += REGULARISER * np.eye(width, dtype=np.float32)
+    found: np.ndarray = np.linalg.solve(left, (1 + ALPHA) * (x @ other)[..., None])[..., 0]
+    return found
+
+
+# -- rating --------------------------------------------------------------------------------------------------------
+
+
+def ratings(wanted: Wanted) -> Iterator[Baseline]:
+    """The mean, biases, and factors on top of them."""
+    data, train, test = wanted.data, wanted.parts["train"], wanted.parts["test"]
+    user, item = (data.x[name].to_numpy() for name in ("user", "item"))
+    known: RatingsTransform = wanted.prepared.transform  # type: ignore[assignment]
+    began, y = time.monotonic(), data.y[train]
+    mean = float(y.mean())
+    yield done("mean", np.full(len(test), mean), began)
+    began = time.monotonic()
+    of_user, of_item = biases(user[train], item[train], y - mean, known.users, known.items)
+    said = mean + of_user[user[test]] + of_item[item[test]]
+    yield done("biases", said, began)
+    began = time.monotonic()
+    left = y - mean - of_user[user[train]] - of_item[item[train]]
+    p, q = factors(user[train], item[train], left, (known.users, known.items), wanted.seed)
+    yield done("ALS", said + (p[user[test]] * q[item[test]]).sum(1), began)
+
+
+def biases(
+    user: np.ndarray, item: np.ndarray, left: np.ndarray, users: int, items: int, sweeps: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
+    """Damped means of what is left, in turn (Koren 2010, section 2.1)."""
+    of_user, of_item = np.zeros(users), np.zeros(items)
+    n_user, n_item = np.bincount(user, minlength=users), np.bincount(item, minlength=items)
+    for _ in range(sweeps):
+        of_item = np.bincount(item, left - of_user[user], items) / (n_item + RIDGE[1])
+        of_user = np.bincount(user, left - of_item[item], users) / (n_user + RIDGE[0])
+    return of_user, of_item
+
+
+def factors(
+    user: np.ndarray, item: np.ndarray, left: np.ndarray, sizes: tuple[int, int], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of users and items whose products are what is left, by ridge regressions in turn (Zhou et al. 2008)."""
+    q = 0.1 * np.random.default_rng(seed).standard_normal((sizes[1], RATE_FACTORS))
+    p = np.zeros((sizes[0], RATE_FACTORS))
+    for _ in range(RATE_SWEEPS):
+        p = regressed(user, q[item], left, sizes[0])
+        q = regressed(item, p[user], left, sizes[1])
+    return p, q
+
+
+def regressed(row: np.ndarray, x: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:
+    """(count, d): each row's ridge regression of its y on its x."""
+    width = x.shape[1]
+    left = np.zeros((count, width, width))
+    right = np.zeros((count, width))
+    for i in range(width):
+        right[:, i] = np.bincount(row, x[:, i] * y, count)
+        for j in range(width):
+            left[:, i, j] = np.bincount(row, x[:, i] * x[:, j], count)
+    left += RIDGE[1] * np.eye(width)
+    found: np.ndarray = np.linalg.solve(left, right[..., None])[..., 0]
+    return found

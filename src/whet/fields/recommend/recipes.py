@@ -1,0 +1,84 @@
+"""First recipes for recommenders, and what is tried beside them.
+
+Measured on MovieLens (ml-latest-small), each user's third- to fifth-newest interaction as the truth, never the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from whet.recipe import Choice, Recipe
+from whet.search.first import Candidate, Facts
+
+MOST_LOGITS = 2_500_000
+"""Logits of a batch: users times items."""
+BATCH = (16, 256)
+"""The smallest and the largest batch of a ranking."""
+PASSES = 2
+"""Passes over the interactions of the first recipe: chains have few weights to learn, and are soon done."""
+RATE_PASSES = 12
+
+
+def recipes(facts: Facts) -> list[Candidate]:
+    """Chains of items to rank, biased factors to rate."""
+    if facts.goal == "rank":
+        said = "counted chains of items, their weights learned"
+        return [Candidate("chains", ranker(facts, Choice("chains"), 0.01, PASSES), said)]
+    factors = Choice("factors", width=32, dropout=0.2)
+    return [Candidate("factors", rater(facts, factors), "biases and factors of users and items")]
+
+
+def ranker(facts: Facts, family: Choice, lr: float, passes: float) -> Recipe:
+    batch = max(BATCH[0], min(BATCH[1], MOST_LOGITS // max(1, facts.shape[0]), facts.n_train))
+    return Recipe(
+        family=family,
+        activation=Choice("gelu"),
+        optimizer=Choice("adamw", lr=lr, beta2=0.98, weight_decay=0.0),
+        schedule=Choice("trapezoid", warmup=0.05, decay=0.9),
+        batch_size=batch,
+        steps=max(20, round(passes * facts.n_train / batch)),
+    )
+
+
+def rater(facts: Facts, family: Choice) -> Recipe:
+    batch = max(16, min(1024, facts.n_train // 20))
+    return Recipe(
+        family=family,
+        activation=Choice("gelu"),
+        optimizer=Choice("adamw", lr=3e-3, weight_decay=0.1),
+        schedule=Choice("trapezoid", warmup=0.0, decay=0.7),
+        batch_size=batch,
+        steps=max(50, RATE_PASSES * facts.n_train // batch),
+    )
+
+
+def neighbours(recipe: Recipe) -> Iterator[Candidate]:
+    """Networks beside the chains, and other strengths of regularisation, each once."""
+    if recipe.family.name == "user":
+        return
+    for name, family, lr, times in RANKERS if recipe.family.name == "chains" else RATERS:
+        changed = recipe.put("family", family).put("optimizer.lr", lr).put("steps", round(times * recipe.steps))
+        yield Candidate(name, changed, f"{name}: {WHY[family.name]}")
+
+
+RANKERS: tuple[tuple[str, Choice, float, float], ...] = (
+    ("towers-on-chains", Choice("two_tower", chain=True, dropout=0.5), 1e-3, 1.5),
+    ("sasrec-on-chains", Choice("sasrec", chain=True, dropout=0.5), 1e-3, 1.5),
+    ("gru4rec-on-chains", Choice("gru4rec", chain=True, dropout=0.5), 1e-3, 1.5),
+    ("autoencoder-on-chains", Choice("item_autoencoder", chain=True, dropout=0.3), 1e-3, 1.5),
+    ("sasrec", Choice("sasrec", dropout=0.3), 3e-3, 4.0),
+)
+RATERS: tuple[tuple[str, Choice, float, float], ...] = (
+    ("wide-factors", Choice("factors", width=128, dropout=0.5), 3e-3, 1.0),
+    ("long-factors", Choice("factors", width=32, dropout=0.3), 1e-3, 2.0),
+    ("ncf", Choice("ncf", width=32, dropout=0.3), 2e-3, 1.0),
+    ("two-tower", Choice("two_tower", width=32, dropout=0.3), 2e-3, 1.0),
+)
+WHY = {
+    "two_tower": "a user's vector from what was had last",
+    "sasrec": "attention between what was had last",
+    "gru4rec": "a recurrent network over what was had last",
+    "item_autoencoder": "what goes together, whenever it was had",
+    "factors": "more factors, or more passes",
+    "ncf": "a perceptron on the vectors of user and item",
+}

@@ -1,0 +1,53 @@
+"""Which interactions are held out: the newest of each user, or a part of all ratings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whet.data.core import Data
+from whet.data.splits import split
+from whet.errors import DataError
+from whet.rng import generator
+
+MOST_VAL = 3_000
+"""Users whose second-newest interaction is for choosing; of more users, those of others are trained on."""
+
+
+def parts_of(data: Data, seed: int) -> dict[str, np.ndarray]:
+    """{"train", "val", "test"} -> rows. Ratings: at random. Rankings: leave-one-out in time order, if the source has no parts.
+
+    Leave-one-out: a user's newest interaction is tested, the one before it is for choosing, the rest is trained on. Who
+    has two gives the newest to the test; who has one is trained on only.
+    """
+    if data.goal == "regress":
+        return split(data, seed=seed)
+    users = data.x["user"].to_numpy()
+    rows = np.arange(len(users))
+    official = data.official
+    test = official["test"] if "test" in official else from_the_end(users, rows, 0, 2)
+    left = np.asarray(official.get("train", np.setdiff1d(rows, [*test, *official.get("val", [])])), np.int64)
+    if "val" in official:
+        val = official["val"]
+    else:
+        val = from_the_end(users[left], left, 0, 2)
+        if len(val) > MOST_VAL:
+            val = np.sort(generator(seed, "split").choice(val, MOST_VAL, replace=False))
+        left = np.setdiff1d(left, val)
+    parts = {"train": left, "val": np.asarray(val, np.int64), "test": np.asarray(test, np.int64)}
+    if empty := [part for part, chosen in parts.items() if not len(chosen)]:
+        counts = ", ".join(f"{len(chosen)} {part}" for part, chosen in parts.items())
+        raise DataError(
+            f"The {empty[0]} part has no interaction ({counts}).", "Give users with three interactions or more."
+        )
+    return {part: np.sort(chosen) for part, chosen in parts.items()}
+
+
+def from_the_end(users: np.ndarray, rows: np.ndarray, place: int, least: int) -> np.ndarray:
+    """The row that is so many places before the last of its user, of each user with at least so many rows.
+
+    `users` in blocks, each block in time order.
+    """
+    ends = np.flatnonzero(np.append(users[1:] != users[:-1], True))
+    sizes = np.diff(np.append(-1, ends))
+    found: np.ndarray = rows[ends[sizes >= least] - place]
+    return found

@@ -1,0 +1,176 @@
+"""Interactions as tensors: what each user had, in order, and batches of moments in it.
+
+    B   batch       H   items of a history, the newest last, 0 in front where there are fewer
+
+Item and user codes are + 1 in tensors: 0 stands for none.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Generator, Tensor
+
+from whet.data.core import Data
+from whet.data.prepared import Prepared
+from whet.data.transforms import TargetScale
+from whet.fields.recommend.pairs import FADE, FOLLOWERS, Pairs, followers
+from whet.train.parts import Inputs
+
+MOST_NUMBERS = 8_000_000
+"""Numbers of histories and outputs at once, in prediction."""
+
+
+@dataclass(frozen=True, eq=False)
+class RatingsTransform:
+    """Who had what, in time order, without the test rows."""
+
+    goal: str
+    users: int
+    items: int
+    owner: np.ndarray
+    """(n,) int64 user codes, in blocks."""
+    had: np.ndarray
+    """(n,) int64 item codes, each user's in time order."""
+    trained: np.ndarray
+    """(n,) bool: rows of the training part; the others are for choosing, and are known at the end."""
+    telling: bool = True
+    """Whether the network is told, in training, what follows and all that the user had: a user's own is not."""
+
+    @functools.cached_property
+    def starts(self) -> np.ndarray:
+        """(users + 1,) where each user's rows begin."""
+        return np.searchsorted(self.owner, np.arange(self.users + 1))
+
+    @functools.cached_property
+    def pairs(self) -> Pairs:
+        """Which item follows which; counted when first asked for."""
+        return followers(self.had[self.trained], self.owner[self.trained], self.items)
+
+    @property
+    def width(self) -> int:
+        """Followers kept of each item: as many for every data set, so that the network's shape needs no count."""
+        return min(FOLLOWERS, self.items)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.items,)
+
+    def histories(self, users: np.ndarray, ends: np.ndarray | None = None) -> Tensor:
+        """(B, H) int64: what these users (-1: unknown) had before the given rows; None: all that is known."""
+        known = np.maximum(users, 0)
+        starts = self.starts[known]
+        ends = np.where(users >= 0, self.starts[known + 1] if ends is None else ends, starts)
+        width = max(1, int((ends - starts).max(initial=0)))
+        at = ends[:, None] + np.arange(-width, 0)
+        inside = at >= starts[:, None]
+        return torch.from_numpy(np.where(inside, self.had[np.where(inside, at, 0)] + 1, 0))
+
+    def apply(self, x: pl.DataFrame) -> Inputs:
+        """To rank: histories (B, H) and users (B,). To rate: users (B,) and items (B,)."""
+        users, items = x["user"].to_numpy(), x["item"].to_numpy()
+        if self.goal == "rank":
+            return self.histories(users), torch.from_numpy(users + 1)
+        return torch.from_numpy(users + 1), torch.from_numpy(items + 1)
+
+    def pieces(self, x: pl.DataFrame) -> Iterator[Inputs]:
+        longest = int(np.diff(self.starts).max(initial=1))
+        each = max(1, MOST_NUMBERS // (longest + self.items)) if self.goal == "rank" else 100_000
+        return (self.apply(x[at : at + each]) for at in range(0, len(x), each))
+
+    def at_rows(self, rows: np.ndarray) -> Inputs:
+        """The moments before these rows, of the transform's own: what training batches are made of."""
+        users = self.owner[rows]
+        return self.histories(users, rows), torch.from_numpy(users + 1)
+
+    def spec(self) -> dict[str, Any]:
+        more = {
+            "items": self.items,
+            "users": self.users,
+            "pairs": lambda: self.pairs,
+            "followers": self.width,
+            "fade": FADE,
+        }
+        return {
+            "shape": self.shape,
+            "domain": "ratings",
+            "more": more,
+            "example": lambda: tuple(self.drawn(2, 0).values()),
+        }
+
+    def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
+        draw = Generator().manual_seed(seed)
+        users = torch.randint(0, self.users + 1, (rows,), generator=draw)
+        if self.goal != "rank":
+            return {"user": users, "item": torch.randint(0, self.items + 1, (rows,), generator=draw)}
+        length = min(self.items, 40)
+        order = torch.rand(rows, self.items, generator=draw).argsort(1)[:, :length] + 1  # nobody has an item twice
+        empty = torch.randint(0, length, (rows, 1), generator=draw)
+        return {"history": torch.where(torch.arange(length) >= empty, order, 0), "user": users}
+
+    def to_dict(self) -> dict[str, Any]:
+        arrays = {"owner": self.owner, "had": self.had, "trained": self.trained}
+        packed = {name: pack(array) for name, array in arrays.items()}
+        return {"goal": self.goal, "users": self.users, "items": self.items, **packed}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> RatingsTransform:
+        owner, had, trained = (unpack(state[name]) for name in ("owner", "had", "trained"))
+        return cls(state["goal"], state["users"], state["items"], owner, had, trained.astype(bool))
+
+
+def pack(array: np.ndarray) -> str:
+    """An array of whole numbers as text: task.json holds no other kind of file."""
+    return base64.b64encode(zlib.compress(array.astype("<i4").tobytes(), 6)).decode()
+
+
+def unpack(text: str) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i4").astype(np.int64)
+
+
+def prepare(data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
+    """The known interactions, and the training and validation rows as moments in them."""
+    known = np.sort(np.concatenate([parts["train"], parts["val"]]))
+    x, origin = data.x[known], data.origin
+    users, items = x["user"].to_numpy(), x["item"].to_numpy()
+    order = np.argsort(users, kind="stable")
+    known, users, items = known[order], users[order], items[order]
+    trained = np.isin(known, parts["train"])
+    transform = RatingsTransform(data.goal, len(origin["users"]), len(origin["items"]), users, items, trained)
+    rows = {"train": torch.from_numpy(np.flatnonzero(trained)), "val": torch.from_numpy(np.flatnonzero(~trained))}
+    y = data.y[known]
+    if data.goal == "rank":
+        return Prepared("ratings", (torch.arange(len(known)),), torch.from_numpy(y), y, rows, transform)
+    scale = TargetScale.fit(data.y[parts["train"]])
+    pair = torch.from_numpy(users + 1), torch.from_numpy(items + 1)
+    return Prepared("ratings", pair, scale.apply(y), y, rows, transform, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Rows of the transform's own become histories; whole histories stay as they are.
+
+    In training (with a generator) the network is also told the item that follows and all items of the user: the first
+    to leave its own pairs out of the counts, the others to be no wrong answers.
+    """
+
+    transform: RatingsTransform
+
+    def __call__(
+        self, inputs: Inputs, target: Tensor, generator: Generator | None, progress: float = 0.0
+    ) -> tuple[Inputs, Tensor]:
+        if len(inputs) > 1:
+            return inputs, target
+        rows = inputs[0].numpy()
+        moments = self.transform.at_rows(rows)
+        if generator is None or not self.transform.telling:
+            return moments, target
+        return (*moments, target + 1, self.transform.histories(self.transform.owner[rows])), target
