@@ -30,9 +30,11 @@ class Predictions:
     """(n, C) in the order of `classes`; None where there are none."""
     classes: tuple[str, ...]
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """What the CSV shows behind "id", the first of them "prediction"."""
+    """What the CSV shows behind the ids, "prediction" among it."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Metrics, where the source has labels."""
+    key: str = "id"
+    """What the CSV calls the ids."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -41,10 +43,10 @@ class Predictions:
         """A line per row: id, prediction, and what the field adds, such as the probability of each class."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["id", *self.columns])
-        first, *others = self.columns.values()
+        writer.writerow([self.key, *self.columns])
+        columns = [(column, 8 if name == "prediction" else 6) for name, column in self.columns.items()]
         for i, name in enumerate(self.ids):
-            writer.writerow([name, _shown(first[i], 8), *(_shown(column[i], 6) for column in others)])
+            writer.writerow([name, *(_shown(column[i], digits) for column, digits in columns)])
         return text.getvalue()
 
 
@@ -85,7 +87,8 @@ def in_words(network: Network, predicted: np.ndarray, inputs: Inputs) -> Predict
     """Predictions in the task's words."""
     task = network.task
     rows = inputs.ids if inputs.ids is not None else [str(i) for i in range(len(predicted))]
-    columns = fields.field(task.domain).columns(task, predicted, inputs)
+    own = fields.field(task.domain)
+    columns = own.columns(task, predicted, inputs)
     scores = task.scores(inputs.y, predicted) if inputs.y is not None and len(inputs.y) else {}
     shares = predicted if task.goal == "classify" else None
-    return Predictions(rows, np.asarray(next(iter(columns.values()))), shares, task.classes, columns, scores)
+    return Predictions(rows, np.asarray(columns["prediction"]), shares, task.classes, columns, scores, own.key)

@@ -60,16 +60,21 @@ class Loader:
         """((inputs, …), targets) number `index` of an epoch; without targets, the second is the row numbers."""
         chosen = self.order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         inputs = tuple(
-            flat.index_select(0, chosen).view(len(chosen), *tensor.shape[1:])
+            taken(flat, chosen).view(len(chosen), *tensor.shape[1:])
             for flat, tensor in zip(self._flat, self.tensors, strict=True)
         )
         if self._dropper:
             self._dropper.used(sum(i.nbytes for i in inputs))
-        return inputs, chosen if self.target is None else self.target.index_select(0, chosen)
+        return inputs, chosen if self.target is None else taken(self.target, chosen)
 
     def epoch(self, epoch: int = 0) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
         """All the batches of an epoch."""
         return (self.batch(epoch, index) for index in range(self.batches_per_epoch))
+
+
+def taken(x: Tensor, rows: Tensor) -> Tensor:
+    """A copy of some rows. Of a view of overlapping windows, indexing is four times as fast as `index_select`."""
+    return x.index_select(0, rows) if x.is_contiguous() else x[rows]
 
 
 class Dropper:

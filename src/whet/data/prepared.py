@@ -57,7 +57,7 @@ class Prepared:
     target: Tensor
     """Rows first. (n,) int64 class index, or the float32 value standardised with `scale`."""
     raw_target: np.ndarray
-    """The same in the target's own units."""
+    """The same in the target's own units; or what else a goal's metrics compare with, made of arrays (see `Truth`)."""
     rows: Mapping[str, Tensor]
     """"train" and "val" -> indices into the above. Of pictures the above holds all rows, mapped from the disk; the test
     rows are not named here and are opened once, at the end."""
@@ -73,16 +73,20 @@ class Prepared:
         for left in folder.glob("*.npy"):  # by a killed process; it may share its content with the cache
             left.unlink()
         arrays = {f"input{i}": x.numpy() for i, x in enumerate(self.inputs) if not linked(x, folder / f"input{i}.npy")}
-        arrays |= {"target": self.target.numpy(), "raw_target": self.raw_target}
+        truth = {"": self.raw_target} if isinstance(self.raw_target, np.ndarray) else self.raw_target.arrays()
+        arrays |= {"target": self.target.numpy(), **{f"raw_target{name}": array for name, array in truth.items()}}
         arrays |= {f"rows_{name}": rows.numpy() for name, rows in self.rows.items()}
+        windows = {name: layout for name, array in arrays.items() if (layout := overlapping(array))}
         for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            np.save(folder / f"{name}.npy", spanned(array) if name in windows else array, allow_pickle=False)
         scale = self.scale.to_dict() if self.scale else None
         meta = {
             "domain": self.domain,
             "inputs": len(self.inputs),
             "transform": self.transform.to_dict(),
             "scale": scale,
+            "truth": list(truth),
+            "windows": windows,
         }
         files.write_json(folder / "prepared.json", meta)
 
@@ -94,16 +98,23 @@ class Prepared:
         """
         meta = json.loads((folder / "prepared.json").read_text())
 
-        def array(name: str) -> Tensor:
-            return as_tensor(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        def plain(name: str) -> np.ndarray:
+            found: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            shape, strides = meta["windows"].get(name, (None, None))
+            return found if shape is None else np.lib.stride_tricks.as_strided(found, shape, strides)
 
+        def array(name: str) -> Tensor:
+            return as_tensor(plain(name))
+
+        transform = transform_from(meta["domain"], meta["transform"])
+        truth = {name: plain(f"raw_target{name}") for name in meta["truth"]}
         return cls(
             domain=meta["domain"],
             inputs=tuple(array(f"input{i}") for i in range(meta["inputs"])),
             target=array("target"),
-            raw_target=np.load(folder / "raw_target.npy", allow_pickle=False),
+            raw_target=truth[""] if "" in truth else transform.truth(truth),  # type: ignore[attr-defined]
             rows={name: array(f"rows_{name}") for name in ("train", "val")},
-            transform=transform_from(meta["domain"], meta["transform"]),
+            transform=transform,
             scale=scale_from(meta["scale"]),
         )
 
@@ -115,6 +126,27 @@ class Prepared:
     def shape(self) -> tuple[int, ...]:
         """Of one example, as a network takes it: (C, H, W), (F,), …"""
         return self.transform.shape
+
+
+class Truth(Protocol):
+    """What a goal's metrics compare predictions with, where that is more than one array; the field's transform has a
+    method `truth` that makes it of the same arrays."""
+
+    def arrays(self) -> dict[str, np.ndarray]: ...
+    def __getitem__(self, rows: Any) -> Any: ...
+    def __len__(self) -> int: ...
+
+
+def overlapping(array: np.ndarray) -> tuple[list[int], list[int]] | None:
+    """(shape, strides in bytes) of a view of windows that share their memory; None for an array without such."""
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return (list(array.shape), list(array.strides)) if array.nbytes > high - low else None
+
+
+def spanned(array: np.ndarray) -> np.ndarray:
+    """The memory that such a view lies in, from its first element on, (n,)."""
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return np.lib.stride_tricks.as_strided(array, ((high - low) // array.itemsize,), (array.itemsize,))
 
 
 def scale_from(state: Mapping[str, Any] | None) -> TargetScale | Units | None:

@@ -34,6 +34,18 @@ class OnFlat(nn.Module):
         return out
 
 
+class OnFirst(nn.Module):
+    """A network that takes one tensor, where a field gives several: it is given the first."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        out: Tensor = self.network(x)
+        return out
+
+
 def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
     """The network that `factory` returns: a callable, or "file.py:name".
 
@@ -46,6 +58,8 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
     network = _call(load(factory) if isinstance(factory, str) else factory, called, spec)
     if spec.example is None and not spec.is_image and _takes(network) == 1:
         network = OnFlat(spec, network)
+    if spec.example is not None and _takes(network) == 1 and len(spec.example()) > 1:
+        network = OnFirst(network)
     check(network, called, spec)
     around: Callable[[nn.Module], nn.Module] | None = spec.more.get("around")  # what reads its outputs for the field
     return network if around is None else around(network)

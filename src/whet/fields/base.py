@@ -67,6 +67,8 @@ class Field:
     """What `Data.domain`, `Task.domain` and an entry's `domains` call it."""
     nouns: tuple[str, str] = ("row", "rows")
     """One example, several examples."""
+    key: str = "id"
+    """What predictions are told apart by: the first column of their CSV."""
 
     # -- from a source to rows -------------------------------------------------------------------------------------
 
@@ -190,7 +192,7 @@ class Field:
         return ()
 
     def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
-        """Predictions as the columns of a CSV behind "id", (n,) each, the first of which is "prediction"."""
+        """Predictions as the columns of a CSV behind the ids, (n,) each, "prediction" among them."""
         if not task.classes:
             return {"prediction": predicted}
         best = [task.classes[i] for i in predicted.argmax(1)]

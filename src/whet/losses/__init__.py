@@ -3,12 +3,17 @@
 Classification: outputs are logits (B, C), or (B, M, C) from a network of M members, whose losses are averaged;
 the target is a class index (B,) int64 or class probabilities (B, C), as mixing makes them.
 Regression: outputs (B,), (B, T) or (B, M, T); target (B,) or (B, T).
+Sequences (`SEQUENCES`): outputs (B, T, C), see ctc.py.
 """
 
 from __future__ import annotations
 
 from whet.entry import Catalogue, Entry
 from whet.losses.classes import binary, cross_entropy, focal
+from whet.losses.ctc import ctc, step_cross_entropy
+from whet.losses.labels import one_vs_rest
+from whet.losses.quantile import quantile
+from whet.losses.surprise import surprise
 from whet.losses.values import Loss, huber, mae, mse
 
 LOSSES: Catalogue[Loss] = Catalogue(
@@ -42,6 +47,16 @@ LOSSES: Catalogue[Loss] = Catalogue(
             hurts_when="large errors are real and the metric counts them squared",
         ),
         Entry(
+            "quantile",
+            quantile,
+            "Under-forecasts cost `level`, over-forecasts 1 - level: its minimum is that quantile.",
+            {"level": 0.5},
+            paper="Koenker & Bassett 1978, Regression Quantiles, doi:10.2307/1913643",
+            cost="none",
+            hurts_when="the metric is a squared one",
+            aliases=("pinball",),
+        ),
+        Entry(
             "cross_entropy",
             cross_entropy,
             "Minus the log-probability of the true class; smoothed targets and class weights on wish.",
@@ -66,7 +81,47 @@ LOSSES: Catalogue[Loss] = Catalogue(
             cost="a softmax",
             hurts_when="classes are balanced or labels noisy: it chases the mislabelled rows",
         ),
+        Entry(
+            "surprise",
+            surprise,
+            "The mean cost that a network gives the rows, without the dearest share; known anomalies are pushed away.",
+            {"trim": 0.0, "push": 1.0},
+            domains=("anomaly",),
+            paper="Ruff et al. 2020, Deep SAD, arXiv:1906.02694, eq. 7; trimmed: Shen & Sanghavi 2019, arXiv:1810.11874",
+            cost="a sort of the batch",
+            hurts_when="more is trimmed than there are anomalies: rare normal rows are not learned then",
+        ),
+        Entry(
+            "one_vs_rest",
+            lambda: one_vs_rest,
+            "Cross-entropy of every label on its own: a row may have any number of them.",
+            paper="Boutell et al. 2004, Learning multi-label scene classification, section 3.1",
+            cost="none",
+            hurts_when="exactly one label is right: the others then have to be learned as wrong one by one",
+        ),
+        Entry(
+            "ctc",
+            ctc,
+            "Minus the log-probability of a transcript, over all ways to lay its units along the time.",
+            domains=("audio",),
+            paper="Graves et al. 2006, Connectionist Temporal Classification, eq. 3 and 14",
+            cost="a recursion over all steps for each transcript",
+            hurts_when="the outputs are fewer than the units that are to be written",
+        ),
+        Entry(
+            "step_cross_entropy",
+            step_cross_entropy,
+            "Cross-entropy of every step whose class is known.",
+            {"label_smoothing": 0.0},
+            domains=("audio", "sequence"),
+            paper="Robinson 1994, An application of recurrent nets to phone probability estimation, section III",
+            cost="none",
+            hurts_when="what follows each other matters as a whole: every step is judged alone",
+        ),
     ],
 )
 
-__all__ = ["LOSSES", "Loss"]
+SEQUENCES = ("ctc", "step_cross_entropy")
+"""Losses whose outputs have a time."""
+
+__all__ = ["LOSSES", "SEQUENCES", "Loss"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +28,8 @@ class Metric:
     name: str
     direction: str
     """"max" or "min"."""
-    function: Callable[[np.ndarray, np.ndarray], float]
-    rows: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    function: Callable[[Any, np.ndarray], float]
+    rows: Callable[[Any, np.ndarray], np.ndarray] | None = None
     """(y, p) -> (n,), where the metric is the mean of one number per row; None: it isn't."""
 
     def better(self, a: float, b: float) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from whet.data.loader import taken
 from whet.train.parts import Inputs, Prepare
 from whet.train.plan import Plan, autocast
 
@@ -56,7 +57,7 @@ def _cut(inputs: Inputs, rows: Tensor | None, start: int, end: int) -> Inputs:
     if rows is None:
         return tuple(x[start:end] for x in inputs)
     chosen = rows[start:end]
-    return tuple(x.index_select(0, chosen) for x in inputs)
+    return tuple(taken(x, chosen) for x in inputs)
 
 
 def _batch(

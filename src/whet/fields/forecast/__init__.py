@@ -1,0 +1,133 @@
+"""Forecasts: one or many series on a regular grid, with gaps, calendars and other columns known up to now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from whet.data.core import Data, Inputs, Profile, Roles
+from whet.data.prepared import Prepared
+from whet.fields.base import Field, Shown, Wanted
+from whet.fields.forecast.asking import WIDTHS, answer, load_inputs, spec_of
+from whet.fields.forecast.building import load
+from whet.fields.forecast.intervals import LEVEL, as_lists, widths
+from whet.fields.forecast.recipes import near, series_recipes
+from whet.fields.forecast.transform import SeriesTransform
+from whet.figures import Figure
+from whet.recipe import Recipe
+from whet.record import Finding
+from whet.search.first import Candidate, Facts
+from whet.tasks import Baseline, Task, make_task
+
+NAMES = ("forecast", "forecasting", "forecasts", "time-series", "timeseries")
+
+
+class ForecastField(Field):
+    """Windows of a panel of series."""
+
+    name = "series"
+    nouns = ("window", "windows")
+    key = "time"
+    calibrates = True
+
+    def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
+        """Whoever names a horizon, or asks for a forecast, wants one."""
+        if task is not None:
+            return task.lower() in NAMES
+        return roles.horizon is not None
+
+    def load(
+        self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles
+    ) -> Data:
+        return load(source, target=target, holdout=holdout, split=split, roles=roles)
+
+    def input_spec(self, data: Data) -> dict[str, Any]:
+        return spec_of(data)
+
+    def load_inputs(self, source: Any, spec: Mapping[str, Any]) -> Inputs:
+        return load_inputs(source, spec)
+
+    def split(self, data: Data, seed: int) -> dict[str, np.ndarray]:
+        """In time, as it was loaded: nothing is drawn."""
+        return dict(data.official)
+
+    def task(self, data: Data) -> Task:
+        """Many channels are judged by the squared error in standard units, single ones by MASE."""
+        panel = data.x.panel
+        metric = "mse" if len(panel.channels) > 1 else "mase"
+        made = make_task("series", "forecast", (), data.target, metric_name=metric)
+        return replace(made, name="forecast", outputs=panel.horizon * len(panel.channels))
+
+    def copies(self, data: Data, parts: Mapping[str, np.ndarray]) -> Finding | None:
+        """Windows overlap; their forecasts never do across parts."""
+        return None
+
+    def profile(self, data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
+        from whet.fields.forecast.profiling import profile
+
+        return profile(data, parts)
+
+    def prepare(self, data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
+        panel = data.x.panel
+        rows = {name: torch.from_numpy(parts[name]) for name in ("train", "val")}
+        return Prepared("series", panel.inputs(), panel.target(), data.y, rows, SeriesTransform.of(data.x))
+
+    def transform_from(self, state: Mapping[str, Any]) -> SeriesTransform:
+        return SeriesTransform.from_dict(state)
+
+    def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
+        panel = data.x.panel
+        return {
+            "more": {
+                "horizon": panel.horizon,
+                "season": panel.season,
+                "series": len(panel.names),
+                "covariates": len(panel.helpers),
+                "judged": self.task(data).metric,
+            }
+        }
+
+    def recipes(self, facts: Facts) -> list[Candidate]:
+        return series_recipes(facts)
+
+    def neighbours(
+        self, recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]
+    ) -> Iterator[Candidate]:
+        return near(recipe, seed)
+
+    def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
+        from whet.fields.forecast.baselines import baselines
+
+        return baselines(wanted)
+
+    def calibration(self, network: Any, data: Prepared) -> dict[str, Any]:
+        """How wide intervals have to be, by the validation part."""
+        rows = data.rows["val"]
+        half = widths(data.raw_target[rows.numpy()], network.from_tensors(data.inputs, rows))
+        return {WIDTHS: {"level": LEVEL, "half": as_lists(half)}}
+
+    def predict_rows(self, network: Any, data: Data, rows: np.ndarray, prepared: Prepared) -> np.ndarray:
+        """From the windows at hand: nothing is cut anew."""
+        said: np.ndarray = network.from_tensors(prepared.inputs, torch.from_numpy(rows))
+        return said
+
+    def extra(self, shown: Shown) -> dict[str, Any]:
+        from whet.fields.forecast.results import extra
+
+        return extra(shown)
+
+    def figures(self, shown: Shown) -> tuple[Figure, ...]:
+        from whet.fields.forecast.pictures import figures
+
+        return figures(shown)
+
+    def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
+        """series, step, prediction, low, high: the lines of a forecast, its stamps in front."""
+        return answer(predicted, inputs.x)
+
+
+FIELD = ForecastField()
