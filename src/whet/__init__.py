@@ -17,6 +17,12 @@ _HOMES = {
     "Predictions": "whet.predicting",
     "export": "whet.exporting",
     "profile": "whet.profiling",
+    "Setup": "whet.setups",
+    "watch": "whet.doctor",
+    "diagnose": "whet.doctor",
+    "Diagnosis": "whet.doctor",
+    "repair": "whet.doctor",
+    "Repair": "whet.doctor",
     "Profile": "whet.data.core",
     "load": "whet.data",
     "Data": "whet.data.core",
@@ -51,6 +57,11 @@ if TYPE_CHECKING:
     from whet.data import load as load
     from whet.data.core import Data as Data
     from whet.data.core import Profile as Profile
+    from whet.doctor import Diagnosis as Diagnosis
+    from whet.doctor import Repair as Repair
+    from whet.doctor import diagnose as diagnose
+    from whet.doctor import repair as repair
+    from whet.doctor import watch as watch
     from whet.entry import Catalogue as Catalogue
     from whet.entry import Entry as Entry
     from whet.errors import BudgetError as BudgetError
@@ -71,6 +82,7 @@ if TYPE_CHECKING:
     from whet.record import Finding as Finding
     from whet.record import Record as Record
     from whet.record import Step as Step
+    from whet.setups import Setup as Setup
     from whet.sklearn import WhetClassifier as WhetClassifier
     from whet.sklearn import WhetRegressor as WhetRegressor
 

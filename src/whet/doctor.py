@@ -16,12 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+from torch import nn
 
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.steps import step_of
 from whet.diagnosis.verdict import Harm, harm, margin
+from whet.diagnosis.watch import Watch
 from whet.errors import BudgetError
 from whet.recipe import Edit
 from whet.record import Finding
@@ -32,6 +35,8 @@ SURE = 0.85
 """Confidence of a finding from which a training that doesn't move is not watched to its end."""
 GLANCE = 0.3
 """Share of a training after which that is asked."""
+WATCHED = 0.8
+"""Confidence that a finding in a loop of the user's own needs to be an alarm: nothing there is measured on other rows."""
 WORTH = 0.5
 """Confidence from which a finding's remedy is tried before anything else."""
 
@@ -165,6 +170,35 @@ def ranked(e: Evidence, suffers: Harm) -> tuple[Finding, ...]:
     return tuple(grave)
 
 
+class Watching(Watch):
+    """A `Watch` with a verdict."""
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the steps so far say. Raises UserError where none was seen."""
+        e = self.evidence
+        suffers = harm(e)
+        if e.course.broke is None and not any(f.confidence >= WATCHED for f in judge(e)):
+            suffers = Harm()  # a loss that doesn't fall may be meant: two networks against each other
+        said = suffers.said or f"{e.course.steps} steps were watched, and nothing speaks against them"
+        return Diagnosis(not suffers, ranked(e, suffers), said, math.nan, {}, self.spent)
+
+
+def watch(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Any = None) -> Watching:
+    """Watch a loop of your own from within a `with` block; nothing about the training changes, to the bit.
+
+    >>> with whet.watch(model, optimizer, loss=loss_fn) as watch:               # doctest: +SKIP
+    ...     for x, y in loader:
+    ...         ...
+    ...         watch.step(loss)
+    >>> print(watch.diagnosis)                                                  # doctest: +SKIP
+
+    `loss`: the loss's module or function; of a module the targets are seen too. `watch.step(loss)` tells each step's
+    loss. Raises UserError for an optimiser over other parameters.
+    """
+    return Watching(model, optimizer, loss)
+
+
 # -- repair --------------------------------------------------------------------------------------------------------
 
 
@@ -227,7 +261,7 @@ def repair(setup: Setup, seed: int = 0, budget: float = 3.0) -> Repair:
 def whole_cost(found: Examined, setup: Setup) -> float:
     """Seconds of a whole training, reckoned from the part that was watched."""
     course = found.trained.course
-    done = course.last.epoch if course.last else 1
+    done = float(course.last.epoch) if course.last else 1.0
     if course.broke is not None:
         batches = max(1, len(setup.parts[0]) // setup.batch_size)
         done = max(course.steps / batches, 1e-3)
@@ -236,7 +270,8 @@ def whole_cost(found: Examined, setup: Setup) -> float:
 
 def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]]:
     """The best attempt that the purse allows, and what was tried."""
-    best, tried = origin, []
+    best = origin
+    tried: list[str] = []
     waiting = list(plans(origin))
     seen: set[tuple[str, ...]] = set()
     while waiting:
@@ -252,7 +287,7 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]
         tried.append(f"{'; '.join(f'{e.path}: {e.new}' for e in candidate.edits)}: {_number(attempt.value)}")
         if is_better(attempt, best):
             best = attempt
-            if not attempt.suffers:
+            if is_content(attempt):
                 break
             waiting = [*plans(attempt), *waiting]
         elif same_height(attempt, best):
@@ -279,11 +314,11 @@ def plans(attempt: Attempt) -> Iterator[tuple[Attempt, tuple[Finding, ...]]]:
 
 
 def applied(base: Attempt, plan: tuple[Finding, ...]) -> Setup | None:
-    """The set-up with the remedies of these findings; None where one of them has none."""
-    setup = base.setup
+    """The set-up with the remedies of these findings; None where one of them has none, or was tried on it before."""
+    setup, done = base.setup, {(e.path, str(e.new)) for e in base.setup.edits}
     for finding in plan:
         changed = remedy(finding, need_of(setup, base.found.evidence, finding))
-        if changed is None:
+        if changed is None or {(e.path, str(e.new)) for e in changed.edits[len(setup.edits) :]} <= done:
             return None
         setup = changed
     return setup
@@ -299,6 +334,7 @@ def need_of(setup: Setup, e: Evidence, finding: Finding) -> Need:
         step=step_of(e),
         steps=max(1, math.ceil(max(1, e.data.rows) / max(1, e.batch_size))) * e.epochs,
         outputs=e.start.outputs,
+        width=max((x.outputs for x in e.start.layers[:-1]), default=0),
         out_low=e.start.out_low,
         out_high=e.start.out_high,
         classify=e.classify,
@@ -317,6 +353,18 @@ def tried_out(setup: Setup, seed: int, purse: Purse, best: Attempt) -> Attempt:
 
     found = examine(setup, seed, stop=enough)
     return Attempt(setup, found, harm(found.evidence))
+
+
+def is_content(attempt: Attempt) -> bool:
+    """Whether an attempt is as good as the best simple method: then nothing more is tried."""
+    e = attempt.found.evidence
+    if attempt.suffers:
+        return False
+    known = [v for v in e.yardsticks.values() if math.isfinite(v)]
+    if not known:
+        return True
+    best = max(known) if e.higher_is_better else min(known)
+    return (best - e.value) * (1 if e.higher_is_better else -1) <= 0.25 * margin(e, best)
 
 
 def is_better(new: Attempt, old: Attempt) -> bool:

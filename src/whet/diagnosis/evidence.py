@@ -97,6 +97,8 @@ class Look:
     out_high: float
     out_std: float
     """Spread of the outputs about their columns' means: 0 where every example gets the same answer."""
+    out_zero: float
+    """Share of the outputs that are exactly zero."""
     sums_to_one: bool
     """Whether outputs are rows of probabilities."""
     outputs: int

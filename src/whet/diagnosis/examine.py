@@ -105,22 +105,16 @@ def settings(optimizer: torch.optim.Optimizer) -> dict[str, float]:
 
 
 def moves(setup: Setup, seed: int, batch: Batch) -> dict[str, float]:
-    """path -> how far the second of two steps moves each layer's weights, relative to their norm; of a copy.
-
-    Adam's first step is as long as its rate allows whatever the gradient; the second is not much shorter.
-    """
+    """path -> how far a step moves each layer's weights at first, relative to their norm; of a copy."""
     model = setup.fresh(seed)
     optimizer = setup.optimiser_of(model)
-    part = [batch[0], batch[1]]
     weights = {n: m.weight for n, m in model.named_modules() if isinstance(getattr(m, "weight", None), nn.Parameter)}
     size = setup.batch_size
-    small: Batch = tuple(x[:size] for x in part[0]), part[1][:size]
+    small: Batch = tuple(x[:size] for x in batch[0]), batch[1][:size]
     model.train()
-    before: dict[str, Tensor] = {}
+    before = {n: w.detach().clone() for n, w in weights.items()}
     try:
-        for _ in range(2):
-            before = {n: w.detach().clone() for n, w in weights.items()}
-            one_step(setup, model, small, optimizer)
+        one_step(setup, model, small, optimizer)
     except RuntimeError:
         return {}
     return {n: float((w.detach() - before[n]).norm() / before[n].norm().clamp_min(1e-12)) for n, w in weights.items()}
@@ -139,7 +133,7 @@ def side_effects(setup: Setup, seed: int) -> Steps:
         seen.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
 
     optimizer.register_step_pre_hook(kept)
-    model.train = lambda mode=True: model  # type: ignore[method-assign,assignment]
+    model.train = lambda mode=True: model  # type: ignore[method-assign]
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     parameters = [p for p in model.parameters() if p.requires_grad]

@@ -128,6 +128,7 @@ def outputs_of(out: Tensor) -> dict[str, Any]:
         "out_low": float(out.min()),
         "out_high": float(out.max()),
         "out_std": float((flat - flat.mean(0)).std(correction=0)),
+        "out_zero": float((out == 0).float().mean()),
         "sums_to_one": shares,
         "outputs": flat.shape[1],
         "finite": finite,

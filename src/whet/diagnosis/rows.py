@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from torch import Tensor
 
@@ -23,11 +25,11 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     train, val = setup.parts
     (inputs, y), (val_inputs, val_y) = train.some(ROWS), val.some(ROWS)
     known = targets(y, val_y, is_classes(y, criterion))
-    counts = {"rows": len(train), "val_rows": len(val)}
+    found: dict[str, Any] = {"rows": len(train), "val_rows": len(val), **known}
     if len(inputs) != 1 or not inputs[0].is_floating_point():
-        return DataFacts(**counts, numbers=False, **known)
+        return DataFacts(**found, numbers=False)
     x, xv = flat(inputs[0]), flat(val_inputs[0])
-    found = {**counts, "numbers": True, **known, **values(x, xv)}
+    found |= {"numbers": True, **values(x, xv)}
     if setup.val is not None:
         found["copies"] = copies(x, xv)
     if known["classes"]:

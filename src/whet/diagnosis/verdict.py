@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass
 
 from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rules.steps import TOO_LONG, step_of
 
 BEHIND = 0.03
 """Accuracy below the best yardstick that counts, if it is more than two standard errors."""
 BEHIND_R2 = 0.1
 WORSE = 0.1
 """The same for errors, as a share of the yardstick's."""
+APART = 0.3
+"""Between training and validation rows, in accuracy or R2."""
 LEARNED = 0.05
 """A loss that fell by less than this share has not been learned from."""
 
@@ -41,11 +44,32 @@ def harm(e: Evidence) -> Harm:
         if gap > margin(e, known[name]):
             what = {"guess": "the same answer for all", "neighbours": "nearest neighbours", "linear": "a linear model"}
             return Harm(f"{what[name]} reaches {known[name]:.3g}, this network {e.value:.3g}", gap)
-        guess = known.get("guess")
-        if guess is not None and len(known) > 1 and known[name] - guess > 0 and e.higher_is_better:
-            if e.value <= guess + 0.5 * margin(e, guess) and known[name] > guess + margin(e, guess):
-                return Harm(f"it says no more than the same answer for all, {guess:.3g}", gap)
-    return stuck(e, known)
+    return reckless(e, known) or apart(e, known) or stuck(e, known)
+
+
+def reckless(e: Evidence, known: dict[str, float]) -> Harm:
+    """Steps as long as the weights themselves: what comes out is luck, and differs from seed to seed."""
+    step = step_of(e)
+    if not (math.isfinite(step) and step > TOO_LONG and known and e.higher_is_better):
+        return Harm()
+    best = max(known.values())
+    if e.value < best:
+        return Harm(
+            f"steps as long as {step:.0%} of the weights leave {e.value:.3g} to chance, beside {best:.3g}",
+            best - e.value,
+        )
+    return Harm()
+
+
+def apart(e: Evidence, known: dict[str, float]) -> Harm:
+    """A network that knows its training rows and hardly any others."""
+    last = e.course.last
+    if last is None or not e.higher_is_better or e.metric not in ("accuracy", "r2"):
+        return Harm()
+    gap, guess = last.train - last.val, known.get("guess", 0.0)
+    if gap > APART or (gap > APART / 2 and last.val <= guess + margin(e, guess)):
+        return Harm(f"{last.train:.3g} on training rows and {last.val:.3g} on validation rows", gap)
+    return Harm()
 
 
 def margin(e: Evidence, best: float) -> float:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from whet.record import Finding
 from whet.recipe import Edit
+from whet.record import Finding
 from whet.setups import Criterion, Setup
 from whet.setups.operations import Sample
 
@@ -32,6 +32,8 @@ class Need:
     steps: int
     """Of the whole training, as the set-up has it."""
     outputs: int
+    width: int
+    """Units of the widest hidden layer."""
     out_low: float
     out_high: float
     classify: bool

@@ -12,10 +12,7 @@ GROWING = ("exp", "square", "exponential", "pow", "cube", "sinh", "cosh")
 
 
 def draw_weights(need: Need) -> Setup:
-    step = need.settings.get("lr", 0.0) if need.optimizer in ADAPTIVE else 0.0
-    return need.setup.with_operation(
-        AutoInit(need.sample, min(step, 0.01)), need.edit("init", "the network's own", "auto")
-    )
+    return need.setup.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
 
 
 def tamer_function(need: Need) -> Setup:
@@ -23,12 +20,18 @@ def tamer_function(need: Need) -> Setup:
     names = tuple(dict.fromkeys(w for _, w, role in need.activations if w in GROWING and role != "output"))
     new = ReplaceActivations("elu", names, tuple(x[:8] for x in need.sample))
     changed = need.setup.with_operation(new, need.edit("activation", names[0] if names else "?", "elu"))
-    lr = need.settings.get("lr", 0.0) if need.optimizer in ADAPTIVE else 0.0
-    return changed.with_operation(AutoInit(need.sample, min(lr, 0.01)), need.edit("init", "the network's own", "auto"))
+    return changed.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
 
 
 def insert_functions(need: Need) -> Setup:
-    return need.setup.with_operation(InsertActivations(), need.edit("activation", "none", "relu"))
+    """A rectifier behind each hidden layer, and the weights that go with it."""
+    changed = need.setup.with_operation(InsertActivations(), need.edit("activation", "none", "relu"))
+    return changed.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
+
+
+def moves(need: Need) -> float:
+    """How far the optimiser moves a weight in a step; 0 where steps are as long as gradients."""
+    return min(need.settings.get("lr", 0.0), 0.01) if need.optimizer in ADAPTIVE else 0.0
 
 
 def widen(need: Need) -> Setup | None:

@@ -17,6 +17,8 @@ ENOUGH = 800
 """Steps of a usual length after which small networks have learned what they will."""
 MOST_TIMES = 60
 GENTLE_DROPOUT = 0.1
+NARROW = 128
+"""Layers with fewer units than this have none to spare for dropout."""
 
 
 def rounded(value: float) -> float:
@@ -75,8 +77,8 @@ def less_decay(need: Need) -> Setup:
 
 
 def less_dropout(need: Need) -> Setup:
-    old = need.finding.evidence.get("share")
-    return need.setup.with_operation(SetDropout(GENTLE_DROPOUT), need.edit("dropout", old, GENTLE_DROPOUT))
+    old, new = need.finding.evidence.get("share"), GENTLE_DROPOUT if need.width >= NARROW else 0.0
+    return need.setup.with_operation(SetDropout(new), need.edit("dropout", old, new))
 
 
 def usual_batch(need: Need) -> Setup:

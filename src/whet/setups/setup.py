@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -65,6 +67,8 @@ class Setup:
     """What repair changed, and why."""
     parts: tuple[Part, Part] = field(init=False, repr=False)
     """(train, val) as they are used."""
+    kept: dict[int, tuple[nn.Module, Tensor]] = field(default_factory=dict, init=False, repr=False)
+    """The newest seed's fresh model, and torch's random state after it was made: the doctor asks for it several times."""
 
     def __post_init__(self) -> None:
         for name in ("model", "loss", "optimizer"):
@@ -92,12 +96,20 @@ class Setup:
 
     def fresh(self, seed: int) -> nn.Module:
         """The model at the start of the training with this seed, with every operation done."""
+        if seed in self.kept:
+            model, state = self.kept[seed]
+            torch.default_generator.set_state(state)
+            return copy.deepcopy(model)
         torch.manual_seed(seed)
         model = self.model()
         if not isinstance(model, nn.Module):
             raise UserError(f"The factory returned {type(model).__name__}, not an nn.Module.", "Return a network.")
         for operation in self.operations:
             model = operation(model)
+        with contextlib.suppress(Exception):  # what can't be copied is made anew each time
+            kept = copy.deepcopy(model)
+            self.kept.clear()
+            self.kept[seed] = (kept, torch.default_generator.get_state())
         return model
 
     def optimiser_of(self, model: nn.Module) -> torch.optim.Optimizer:

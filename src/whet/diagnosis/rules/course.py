@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -40,7 +41,7 @@ def oscillating(e: Evidence) -> Iterator[Finding]:
     if len(losses) < 4 or not sound:
         return
     above = losses[-1] > 1.5 * max(1e-9, e.course.first_loss)
-    ups = [b / a for a, b in zip(losses, losses[1:], strict=False) if a > 0]
+    ups = [b / a for a, b in itertools.pairwise(losses) if a > 0]
     jumps = sum(u > 1.15 for u in ups)
     if above or jumps >= max(2, len(ups) // 4):
         yield finding(

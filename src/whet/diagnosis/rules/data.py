@@ -33,7 +33,7 @@ def unscaled_inputs(e: Evidence) -> Iterator[Finding]:
     d = e.data
     if not d.numbers or not math.isfinite(d.std):
         return
-    within = d.std if d.offset < OFFSET else d.std
+    within = d.std
     worst = max(d.offset / OFFSET, within / WIDE, NARROW / max(within, 1e-12), d.scales / UNEVEN)
     if worst <= 1 or (within < NARROW and _tiny_is_carried(e)):
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence, Layer
@@ -87,7 +88,7 @@ def lost_signal(e: Evidence) -> Iterator[Finding]:
     squashing = [n for n in names if n in SQUASHING]
     small = sum(x.gain < TINY_GAIN for x in layers) >= len(layers) / 2
     said = f"Of the inputs' variation {out:.1g} is left at the output, of the gradient {back:.1g} at the first layer"
-    numbers = {"signal": out, "gradient": back, "border": LOST, "depth": len(layers) + 1}
+    numbers: dict[str, Any] = {"signal": out, "gradient": back, "border": LOST, "depth": len(layers) + 1}
     if len(squashing) >= max(2, len(names) / 2):
         yield finding(
             "deep and squashing",

@@ -8,6 +8,8 @@ from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
 from whet.record import Finding
 
+CLIPPED = 0.1
+"""Share of outputs that are exactly zero, and none below, from which on a rectifier must have made them."""
 PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 
 
@@ -29,9 +31,16 @@ def one_softmax_unit(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def varies(e: Evidence) -> bool:
+    """Whether the last layer answers different examples differently, whatever is done to that afterwards."""
+    return bool(e.start.layers) and e.start.layers[-1].out_std > 0
+
+
 def clipped_output(e: Evidence) -> Iterator[Finding]:
     """A rectifier as the last function."""
     last = [n for n in last_functions(e) if n in ("relu", "relu6", "softplus", "squared_relu", "elu", "celu", "abs")]
+    if not last and e.start.out_low == 0 and e.start.out_zero > CLIPPED and varies(e):
+        last = ["relu"]  # seen by what comes out: the program calls one function for all layers
     if not last:
         return
     needs_negative = e.criterion.takes == "logits" or (not e.data.classes and e.data.target_low < 0)
@@ -49,7 +58,7 @@ def clipped_output(e: Evidence) -> Iterator[Finding]:
 def doubled_output(e: Evidence) -> Iterator[Finding]:
     """Probabilities where the loss makes them itself."""
     last = [n for n in last_functions(e) if n in PROBABILITIES]
-    squeezed = e.start.sums_to_one or (last and 0 <= e.start.out_low and e.start.out_high <= 1)
+    squeezed = e.start.sums_to_one or (last and e.start.out_low >= 0 and e.start.out_high <= 1)
     if e.criterion.takes == "logits" and squeezed:
         what = last[0] if last else "softmax"
         yield finding(
