@@ -26,7 +26,7 @@ FORMATS = ("onnx",)
 
 
 class Exported(nn.Module):
-    """Raw images uint8 (B, H, W, C), or a table's transformed columns, to probabilities or values."""
+    """Raw images uint8 (B, H, W, C), a table's transformed columns, or samples, to probabilities or values."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ def export(
 ) -> Path:
     """Write the run's network as ONNX and compare it with torch in onnxruntime on random inputs; the file's path.
 
-    Images go in as uint8 (B, H, W, C); tables as the transform's numeric float32 (B, F) and category int64 (B, K),
-    see task.json. Raises WhetError when the exported network differs by more than `CLOSE`.
+    Images go in as uint8 (B, H, W, C); tables as the transform's numeric float32 (B, F) and category int64 (B, K);
+    recordings as int16 (B, samples) and span int64 (B, 2), the spectrogram being part of the network; see task.json. Raises WhetError when the exported network differs by more than `CLOSE`.
     """
     if format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
@@ -66,7 +66,7 @@ def export(
     module = Exported(network).eval()
     sample = network.transform.drawn(3, seed=3)
     data = to_onnx(module, tuple(sample.values()), list(sample))
-    difference = compare(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), network)
+    difference = compare(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), network, module)
     if not difference <= CLOSE:
         raise WhetError(
             f"The exported network differs from torch by {difference:.2g}, more than {CLOSE:g}: not written."
@@ -98,14 +98,16 @@ def to_onnx(module: nn.Module, sample: tuple[Tensor, ...], names: list[str]) -> 
     return buffer.getvalue()
 
 
-def compare(session: Any, network: Network) -> float:
+def compare(session: Any, network: Network, module: nn.Module) -> float:
     """The largest difference over some batches of other sizes than the traced one."""
-    spread = network.scale.std if network.scale is not None else 1.0
+    spread = getattr(network.scale, "std", 1.0)
     worst = 0.0
     wanted = [i.name for i in session.get_inputs()]
     for rows in (1, 7, 32):
         inputs = network.transform.drawn(rows, seed=rows)
         found = session.run(None, {n: x.numpy() for n, x in inputs.items() if n in wanted})[0]
         truth = network.from_tensors(tuple(inputs.values()))  # by the way that `predict` takes, in full precision
+        if truth.dtype.kind == "U":  # texts: compared are the probabilities that they are read from
+            truth = module(*inputs.values()).detach().numpy()
         worst = max(worst, float(np.abs(found - truth).max()) / spread)
     return worst

@@ -44,7 +44,7 @@ def backwards(x: Tensor, lengths: Tensor | None) -> Tensor:
     """(B, T, F) with the sound's steps in reverse order, and those after it where they were."""
     if lengths is None:
         return x.flip(1)
-    at = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+    at = torch.arange(x.shape[1], device=x.device)
     source = torch.where(at < lengths[:, None], lengths[:, None] - 1 - at, at)
     return x.gather(1, source[:, :, None].expand(-1, -1, x.shape[2]))
 

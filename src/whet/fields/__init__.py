@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from whet.data.prepared import Transform
     from whet.fields.base import Field
 
-HOMES = {"audio": "audio", "series": "forecast", "image": "image", "table": "table"}
+HOMES = {
+    "anomaly": "anomaly",
+    "audio": "audio",
+    "sequence": "sequence",
+    "series": "forecast",
+    "ratings": "recommend",
+    "language": "text.language",
+    "tagged": "text.tagged",
+    "text": "text",
+    "image": "image",
+    "table": "table",
+}
 """Name -> module of this package with a FIELD in it. In this order they are asked whether they take a source; images and
 tables take what the others leave."""
 

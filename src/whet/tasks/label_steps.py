@@ -50,4 +50,5 @@ GOAL = Goal(
     probabilities,
     wrong_shares,
     lambda truth, predicted, scale: step_log_loss(truth, predicted),
+    lambda said, scale: said.softmax(-1),
 )

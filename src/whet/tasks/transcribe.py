@@ -102,4 +102,5 @@ GOAL = Goal(
     texts,
     row_errors,
     lambda truth, predicted, scale: CHARACTERS.function(truth, predicted),
+    lambda said, scale: said.softmax(-1),
 )

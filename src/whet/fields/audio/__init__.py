@@ -147,6 +147,9 @@ class AudioField(Field):
 
         return audio_baselines(wanted)
 
+    def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
+        return {"prediction": predicted} if task.goal == "transcribe" else super().columns(task, predicted, inputs)
+
     def figures(self, shown: Shown) -> tuple[Figure, ...]:
         from whet.fields.audio.pictures import figures
 

@@ -73,6 +73,8 @@ def everything(source: Path) -> Heard:
     """All recordings of a source, to be predicted: labels only where a table has them or the folders are classes'."""
     if source.is_dir():
         found = images.walk(source, RECORDINGS)
+        if (table := own_table(found)) is not None:
+            return by_table(table, None, None, None)
         if found.images:
             names = found.images
             labels = [Path(name).parent.name for name in names] if all("/" in name for name in names) else None
@@ -95,14 +97,19 @@ def by_names(
         return Heard(listing, speakers_of(listing.ids, [s.get("speaker") for s in says]))
     if pattern:
         return by_pattern(found, pattern)
-    own = [name for name in found.others if "/" not in name and name.lower().endswith((".csv", ".tsv"))]
-    if len(own) == 1 and is_table(found.root / own[0]):
-        heard = by_table(found.root / own[0], target, task, None)
-        said = (f"What is said of the recordings is read from {own[0]}.", *heard.listing.said)
+    if (table := own_table(found)) is not None:
+        heard = by_table(table, target, task, None)
+        said = (f"What is said of the recordings is read from {table.name}.", *heard.listing.said)
         return dataclasses.replace(
             heard, listing=dataclasses.replace(heard.listing, name=found.root.resolve().name, said=said)
         )
     return Heard(images.by_folders(found))
+
+
+def own_table(found: Found) -> Path | None:
+    """The one table at a folder's top that names recordings; None where there is none, or more than one."""
+    tables = [found.root / name for name in found.others if "/" not in name and is_table(found.root / name)]
+    return tables[0] if len(tables) == 1 else None
 
 
 # -- by a pattern --------------------------------------------------------------------------------------------------

@@ -30,25 +30,26 @@ def log_mel(x: Tensor, rate: int, size: int, hop: int, mels: int) -> Tensor:
 
 def power(x: Tensor, size: int, hop: int) -> Tensor:
     """(B, T, F): the power of each frame at each frequency, divided by the window's own."""
+    if torch.onnx.is_in_onnx_export():
+        return power_by_products(x, size, hop)
     frames = F.pad(x, (size // 2, size // 2)).unfold(1, size, hop)  # (B, T, size)
-    window = torch.hann_window(size)
-    if torch.onnx.is_in_onnx_export():  # for other runtimes the transform is written out as a product
-        cos, sin = fourier(size)
-        return ((frames @ (window[:, None] * cos)).square() + (frames @ (window[:, None] * sin)).square()) / scale(size)
-    spectrum = torch.fft.rfft(frames * window)
+    spectrum = torch.fft.rfft(frames * torch.hann_window(size))
     return (spectrum.real.square() + spectrum.imag.square()) / scale(size)
+
+
+def power_by_products(x: Tensor, size: int, hop: int) -> Tensor:
+    """The same as one convolution with sines and cosines: for runtimes that have no Fourier transform of frames."""
+    turns = torch.outer(torch.arange(size // 2 + 1), torch.arange(size)) % size  # (F, size)
+    angles = turns.double() * (2 * math.pi / size)
+    waves = torch.cat([angles.cos(), angles.sin()]).float() * torch.hann_window(size)
+    parts = F.conv1d(x.unsqueeze(1), waves.unsqueeze(1), stride=hop, padding=size // 2).square()  # (B, 2 F, T)
+    cos, sin = parts.chunk(2, 1)
+    return (cos + sin).transpose(1, 2) / scale(size)
 
 
 def scale(size: int) -> float:
     """What makes the power of white noise of level 1 equal to 1: the window's squares, summed."""
     return float(torch.hann_window(size).square().sum())
-
-
-def fourier(size: int) -> tuple[Tensor, Tensor]:
-    """(size, F) twice: the cosines and sines of the discrete Fourier transform."""
-    turns = torch.outer(torch.arange(size), torch.arange(size // 2 + 1)) % size
-    angles = turns.double() * (2 * math.pi / size)
-    return angles.cos().float(), angles.sin().float()
 
 
 @functools.lru_cache

@@ -25,7 +25,7 @@ CLIPPED = 1e-3
 def profile(data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
     """The profile of recordings with this split."""
     train = parts["train"]
-    sections = [Section("Recordings", files(data)), Section("Parts", parts_of(parts, data))]
+    sections = [Section("Recordings", files(data)), Section("Parts", parts_of(parts, data, way(data, parts)))]
     found: list[Finding] = [*data.findings]
     if data.goal == "transcribe":
         sections.append(transcripts(data, train))
@@ -39,6 +39,16 @@ def profile(data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
     rows = train[:: max(1, -(-len(train) // SAMPLE))]
     sections.append(Section(f"Sound ({len(rows):,} training recordings)", sound(data.x[rows])))
     return Profile(data.name, tuple(sections), tuple(found))
+
+
+def way(data: Data, parts: Mapping[str, np.ndarray]) -> str:
+    """How the parts that the source doesn't have were drawn."""
+    who = data.origin.get("speakers")
+    if who is None:
+        return "drawn, stratified"
+    named = np.asarray(who)
+    apart = not np.isin(named[parts["val"]], named[parts["train"]]).any()
+    return "drawn, speakers of its own" if apart else "drawn, stratified"
 
 
 def files(data: Data) -> tuple[Row, ...]:
