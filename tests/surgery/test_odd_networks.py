@@ -99,6 +99,14 @@ def traced() -> nn.Module:
     return fx.symbolic_trace(odd_case("norm-free")[0])
 
 
+@pytest.mark.parametrize("name", ["immediate", "heir"])
+def test_export_sees_what_is_watched(name: str) -> None:
+    model, x = odd_case(name)
+    new, changes = surgery.replace_activations(model, "gelu", sample=x)
+    assert "watched" in {c.how for c in changes}
+    torch.testing.assert_close(run(torch.export.export(new, (x,)).module(), x), run(new, x))
+
+
 REFUSED: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "is computed in a hook": (with_hook, None),
     "in a function that is not a method": (with_forward, None),

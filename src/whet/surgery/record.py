@@ -98,8 +98,9 @@ def digest(tensor: Tensor) -> str:
     tensor = whole_of(tensor)
     if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_nested:
         return f"{tuple(tensor.shape) if not tensor.is_nested else 'nested'} {tensor.dtype} {tensor.layout}"
-    flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
-    content = hashlib.blake2b(flat.numpy().tobytes(), digest_size=8).hexdigest()
+    with torch._C._DisableFuncTorch():  # inside grad or vmap too, plain memory
+        flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
+        content = hashlib.blake2b(flat.numpy().tobytes(), digest_size=8).hexdigest()
     return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')} {content}"
 
 

@@ -7,7 +7,7 @@ import copy
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from types import MethodDescriptorType
+from types import MethodDescriptorType, MethodType
 from typing import Any
 
 from torch import Tensor, nn
@@ -91,7 +91,7 @@ class Helper:
         single = (
             first.what if len({e.steps for e in events}) == 1 and not first.gates else None
         )  # not x * sigmoid(b * x)
-        what = named or single or getattr(function, "__name__", type(function).__name__).strip("_")
+        what = named or single or _called(function)
         role = role_of(events, what)
         yield _place(events, what, "call", self.step, role="activation" if named and role == "arithmetic" else role)
 
@@ -140,6 +140,13 @@ def _place(
         kernels=tuple(kernel for e in events for kernel in e.kernels),
         stale=any(e.read_later for e in events),
     )
+
+
+def _called(function: Any) -> str:
+    """The name of a function, of a layer's class, or of the autograd function whose `apply` this is."""
+    if isinstance(function, MethodType):
+        return snake(function.__self__.__name__)  # type: ignore[attr-defined]
+    return getattr(function, "__name__", type(function).__name__).strip("_")
 
 
 def _shown(event: Event, step: Step) -> Step:
