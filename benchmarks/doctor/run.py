@@ -1,0 +1,149 @@
+"""How often the doctor notices, names and heals: on random trainings (generate.py), and on the cases of shared/sick.
+
+    python benchmarks/doctor/run.py --bases 20            random trainings, seeds 0 … 19
+    python benchmarks/doctor/run.py --sick                the 54 faults, 15 healthy and 6 benign cases of shared/sick
+    python benchmarks/doctor/run.py --summary             what the records so far say
+
+Borders were set on even seeds; odd seeds are for measuring only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import generate
+import sick
+from common import HERE, installed, keep, surroundings
+
+import whet
+from whet.setups import train
+
+FRESH = (11, 12, 13)
+SHOWN = ("case", "kind", "noticed", "rank", "repaired", "edits", "cost")
+
+
+def judged(
+    name: str, kind: str, setup: Any, codes: set[str], also: set[str], target: float, repairable: bool
+) -> dict[str, Any]:
+    """One case through diagnosis and repair."""
+    began = time.perf_counter()
+    whole = train(setup, 0).course.seconds
+    once = time.perf_counter()
+    repaired = whet.repair(setup, seed=0)
+    seconds = time.perf_counter() - once
+    ranked = list(dict.fromkeys(f.code for f in repaired.diagnosis.findings if f.code))
+    rank = next((i + 1 for i, c in enumerate(ranked) if c in codes), 0)
+    first = bool(ranked) and ranked[0] in codes | also
+    after = [train(repaired.setup, seed).value for seed in FRESH] if kind == "fault" else []
+    good = sum(math.isfinite(v) and v >= target for v in after) >= 2
+    return {
+        "case": name,
+        "kind": kind,
+        "noticed": not repaired.diagnosis.healthy,
+        "codes": sorted(codes),
+        "ranked": ranked[:5],
+        "rank": rank,
+        "first_accepted": first,
+        "repairable": repairable,
+        "repaired": good if kind == "fault" else None,
+        "after": after,
+        "target": target,
+        "edits": len(repaired.edits),
+        "edited": [f"{e.path}: {e.old} -> {e.new}" for e in repaired.edits],
+        "tried": list(repaired.tried),
+        "cost": seconds / max(1e-9, whole),
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def generated(seeds: range) -> Any:
+    for seed in seeds:
+        for case in generate.cases(seed):
+            found = judged(case.name, case.kind, case.setup, case.codes, case.also, case.target, case.repairable)
+            yield {"source": "generated", "seed": seed, "base": case.base, "values": case.values, **found}
+
+
+def given() -> Any:
+    for case in sick.cases():
+        a = case["answer"]
+        if a["kind"] == "flaky":
+            continue
+        name = f"{case['id']} {'+'.join(a['operators'])}"
+        found = judged(
+            name,
+            a["kind"],
+            sick.setup_of(case["case"]),
+            set(a["cause_codes"]),
+            set(a.get("also_accept") or ()),
+            a["repair_target"],
+            a["repairable_without_touching_the_data"],
+        )
+        yield {"source": "sick", "seed": 0, "base": a["healthy_base_val"], "values": a["measured_val_3seeds"], **found}
+
+
+def summary(records: list[dict[str, Any]]) -> str:
+    lines = []
+    groups = {
+        "shared/sick": [r for r in records if r["source"] == "sick"],
+        "generated, even seeds": [r for r in records if r["source"] == "generated" and r["seed"] % 2 == 0],
+        "generated, odd seeds": [r for r in records if r["source"] == "generated" and r["seed"] % 2],
+    }
+    for name, group in groups.items():
+        faults = [r for r in group if r["kind"] == "fault"]
+        able = [r for r in faults if r["repairable"]]
+        if not faults:
+            continue
+        alarms = {
+            k: (sum(r["noticed"] for r in group if r["kind"] == k), sum(r["kind"] == k for r in group))
+            for k in ("healthy", "benign")
+        }
+        lines += [
+            f"{name}: {len(faults)} faults",
+            f"  noticed {sum(r['noticed'] for r in faults)}/{len(faults)}",
+            f"  cause at first place {sum(r['rank'] == 1 for r in faults)} (accepted {sum(r['first_accepted'] for r in faults)}), "
+            f"within three {sum(0 < r['rank'] <= 3 for r in faults)}",
+            f"  repaired {sum(bool(r['repaired']) for r in able)}/{len(able)}, median edits {statistics.median(r['edits'] for r in able):g}, "
+            f"median cost {statistics.median(r['cost'] for r in able):.1f} trainings",
+            f"  alarms: healthy {alarms['healthy'][0]}/{alarms['healthy'][1]}, benign {alarms['benign'][0]}/{alarms['benign'][1]}",
+        ]
+        missed = Counter(r["case"].split("-")[-1].split(" ")[-1] for r in able if not r["repaired"])
+        lines.append(f"  not repaired: {dict(missed)}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bases", type=int, default=0)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--sick", action="store_true")
+    parser.add_argument("--summary", action="store_true")
+    parser.add_argument("--results", type=Path, default=HERE / "results" / "doctor.jsonl")
+    said = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    versions = {"versions": installed("whet", "torch", "scikit-learn")}
+    for source in ([given()] if said.sick else []) + (
+        [generated(range(said.start, said.start + said.bases))] if said.bases else []
+    ):
+        for record in source:
+            keep(said.results, {**surroundings(), **record, **versions}, *SHOWN)
+    if said.results.exists():
+        print(summary([json.loads(line) for line in said.results.read_text().splitlines()]))
+
+
+if __name__ == "__main__":
+    main()
