@@ -82,6 +82,7 @@ def test_a_function_of_the_prelude_is_exact_to_a_few_places(text: str) -> None:
 
 
 TWINS = ["x * tanh(softplus(x))", "x * Phi(x)", "x * tanh(exp(x))", "where(x > 0, x, expm1(x))", "x / (1 + abs(x))"]
+TWINS += ["x * exp(-exp(-x))", "x * exp(-1.5 * softplus(-2 * x))"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -34,12 +34,25 @@ D = f"where(u >= 0, 1 + 2 * {E} * (1 + {E}), {E} * (2 + {E}) + 2)"
 """1 + (1 + exp(u))^2, over exp(2 u) where u > 0."""
 H = "gauss(tail(u)) * mills(tail(u))"
 
+EXP = "decay(min(u, 5))"
+TOWERS = Rules(
+    f"""
+    decay(-saturate(exp(u)))                                   decay(-{EXP})
+    tanh(saturate(exp(u)))                                     tanh({EXP})
+    sech(saturate(exp(u)))                                     sech({EXP})
+    saturate(v * (decay(-{EXP}) * saturate(exp(u))))           v * (decay(-{EXP}) * {EXP})
+    saturate(v * (square(sech({EXP})) * saturate(exp(u))))     v * (square(sech({EXP})) * {EXP})
+    """,
+    {**ALL, **PRELUDE},
+)
+"""For exponentials of exponentials, which reach their limits below exp(5): nothing can overflow. Looked for first."""
 WHOLES = Rules(
     f"""
     tanh(softplus(u))    where(u >= 0, 1 + 2 * {E}, {E} * (2 + {E})) * (1 / {D})
     sech(softplus(u))    where(u >= 0, 2 * {E} * (1 + {E}), 2 * (1 + {E})) * (1 / {D})
     square(sech(u))      4 * {T} * square(1 / (2 + {M}))
     saturate(exp(u))     exp(u)
+    decay(-1.5 * softplus(u))    sigmoid(-u) * sqrt(sigmoid(-u))
     """,
     {**ALL, **PRELUDE},
 )
@@ -71,7 +84,7 @@ PARTS = Rules(
 @lru_cache(maxsize=512)
 def lowered(node: Node) -> Node:
     """The formula without any function that the prelude lacks."""
-    return _apply(PARTS, _apply(WHOLES, _narrowed(node), {}), {})
+    return _apply(PARTS, _apply(WHOLES, _apply(TOWERS, _narrowed(node), {}), {}), {})
 
 
 def _narrowed(node: Node) -> Node:
