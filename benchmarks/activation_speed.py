@@ -25,7 +25,7 @@ from whet.activations import ACTIVATIONS, get
 from whet.activations.formula import Formula
 
 SHAPES = {"8.4M": (8_400_000,), "64x64x32x32": (64, 64, 32, 32), "256x256": (256, 256), "64x64": (64, 64)}
-"""Large, a convolution's, a perceptron's; and one below which no kernel is compiled."""
+"""Large, a convolution's, a perceptron's; and the smallest for which kernels are compiled."""
 SHOWN = ("name", "shape", "dtype", "ratio", "forward_ratio", "backward_ratio", "silu_ms", "kept", "first_s")
 
 
