@@ -31,7 +31,7 @@ from whet.init.refine import LEAST_EXAMPLES, Measured, norms_awake, refine
 from whet.init.samples import as_call, made_up
 from whet.init.shaped import Shaped
 from whet.init.walk import LAYERS, Node, evaluating, walk
-from whet.surgery.modules import Slot, slots
+from whet.surgery.modules import Slot, every_module, slots
 from whet.surgery.sample import check, run, tensors_in
 
 _NO_INPUT = ["no made-up input fits the model, so its layers were drawn one by one: give a sample"]
@@ -247,7 +247,7 @@ def _report(
 ) -> Report:
     by_module = {a.nodes[0].module: a for a in plan.activations}
     places = []
-    for path, module in model.named_modules():
+    for path, module in every_module(model):
         said = drawn.get(module, "")
         if module in measured:
             seen = measured[module]

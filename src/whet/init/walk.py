@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from whet.init.shaped import Shaped
 from whet.surgery import vocabulary
+from whet.surgery.modules import every_module
 from whet.surgery.pointwise import maps_each
 
 Kind = Literal["layer", "activation", "norm", "join", "product", "other"]
@@ -98,7 +99,7 @@ class _Watcher(TorchFunctionMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.paths = {m: path for path, m in model.named_modules()}
+        self.paths = {m: path for path, m in every_module(model)}
         self.nodes: list[Node] = []
         self.origin: dict[int, Node] = {}
         self.kept: list[Any] = []

@@ -56,7 +56,7 @@ NORMS: Catalogue[nn.Module] = Catalogue(
             instance,
             "Each channel of each example to mean 0 and variance 1 over its positions.",
             domains=("image",),
-            paper="Ulyanov, Vedaldi & Lempitsky 2016, Instance Normalization, arXiv:1607.08022, eq. 4",
+            paper="Ulyanov, Vedaldi & Lempitsky 2016, Instance Normalization, arXiv:1607.08022",
             cost="as layer",
             hurts_when="what a channel's mean says of the class matters: it is lost",
         ),

@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 
 
 class Standardised(nn.Module):
-    """(w - m) / sqrt(v + eps), with m and v over the inputs of each output. Qiao et al. 2019, arXiv:1903.10520, eq. 4-5."""
+    """(w - m) / sqrt(v + eps), with m and v over the inputs of each output. Qiao et al. 2019, arXiv:1903.10520."""
 
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()

@@ -63,7 +63,7 @@ def show_entry(entry: Entry[Any], console: Console | None = None) -> None:
     parts: list[RenderableType] = [Text.assemble("\n", (entry.name, ACCENT), _also(entry)), Text(entry.summary)]
     if isinstance(entry, Activation):
         parts += _activation_parts(entry)
-    parts += [Text(""), _pairs(_about(entry))]
+    parts += [Text(""), _pairs([*_about(entry), *_more(entry)])]
     console.print(Padding(Group(*parts), (0, 0, 1, 2)))
 
 
@@ -77,6 +77,11 @@ def _about(entry: Entry[Any]) -> list[tuple[str, str]]:
     domains = "" if entry.domains == ("any",) else ", ".join(entry.domains)
     said = [("parameters", params), ("for", domains), ("cost", entry.cost), ("hurts when", entry.hurts_when)]
     return [(what, value) for what, value in [*said, ("paper", entry.paper)] if value]
+
+
+def _more(entry: Entry[Any]) -> list[tuple[str, str]]:
+    """Where a deep network's view of a function is to be had."""
+    return [("in depth", f"whet theory {entry.name}")] if getattr(entry, "elementwise", False) else []
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> Table:

@@ -4,7 +4,7 @@ Notation as in `whet.theory.family`; L is the number of layers.
 
 "Deep kernel shaping" (Martens et al. 2021, arXiv:2110.01765) asks for Q(1) = 1, Q'(1) = 1, C(0) = 0 and
 C'(1) = zeta^(1 / L): the plain network as a whole stretches by zeta. "Tailored activation transformation" (Zhang et al.
-2022, arXiv:2203.08120, section 4) asks for Q(1) = 1, Q'(1) = 1, C'(1) = 1 and C''(1) = tau / L where f is smooth; of a
+2022, arXiv:2203.08120) asks for Q(1) = 1, Q'(1) = 1, C'(1) = 1 and C''(1) = tau / L where f is smooth; of a
 rectifier it tailors the slope of the negative side instead, until the network's C map brings orthogonal inputs to a
 correlation of eta. What `whet.init.auto_` does to a network of a known width is in `whet.theory.shaping`.
 
@@ -30,11 +30,11 @@ from whet.theory.roots import root
 from whet.theory.solving import Solution, solve
 
 ZETA = 1.5
-"""How far the whole network stretches small differences: Martens et al. 2021, section 17.1."""
+"""How far the whole network stretches small differences: Martens et al. 2021."""
 TAU = 0.3
-"""C''(1) of the whole network: Zhang et al. 2022, section 4.2."""
+"""C''(1) of the whole network: Zhang et al. 2022."""
 ETA = 0.9
-"""The correlation that orthogonal inputs have at the end of a network of leaky rectifiers: the same, section 4.1."""
+"""The correlation that orthogonal inputs have at the end of a network of leaky rectifiers: the same."""
 METHODS = ("dks", "tat", "leaky")
 CLOSE = 1e-6
 """A condition counts as met when it is off by no more than this."""
@@ -153,7 +153,7 @@ def _unmet(q_slope: float, depth: int) -> str:
 
 
 def _leaky(scalar: Scalar, depth: int, eta: float) -> Tailored:
-    """The negative slope at which the network's C map takes 0 to eta (Zhang et al. 2022, section 4.1)."""
+    """The negative slope at which the network's C map takes 0 to eta (Zhang et al. 2022)."""
     positive, negative = (float(v) for v in scalar.value(np.array([1.0, -1.0])))
     x = np.linspace(-5, 5, 101)
     line = np.where(x > 0, positive * x, -negative * x)
