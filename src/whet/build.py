@@ -35,7 +35,7 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         model = make_model(recipe, make_spec(recipe, task, seen), seed, functools.partial(look, BATCH_ROWS))
         calibrate: Any = getattr(model, "calibrate", None)  # whitening filters
         if calibrate is not None:
-            calibrate(*look(CALIBRATION_ROWS))
+            calibrate(*look(getattr(model, "calibration_rows", CALIBRATION_ROWS)))
     model.train()
     if plan.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -7,6 +7,7 @@ gives (B, M, outputs) while it is in training.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["FAMILIES", "InputSpec"]
 
 
-def _late(file: str) -> Callable[..., nn.Module]:
-    """`make` of a file in this package, imported at the first call."""
+def _late(file: str, function: str = "make") -> Callable[..., nn.Module]:
+    """A function of a file in this package, imported at the first call."""
 
     def make(spec: InputSpec, **params: Any) -> nn.Module:
-        made: nn.Module = importlib.import_module(f"whet.families.{file}").make(spec, **params)
+        made: nn.Module = getattr(importlib.import_module(f"whet.families.{file}"), function)(spec, **params)
         return made
 
     return make
+
+
+def _recommender(kind: str) -> Callable[..., nn.Module]:
+    """`make` of recommend.py for one kind of network."""
+    return functools.partial(_late("recommend"), kind=kind)
 
 
 WINDOW = {"centre": "mean", "scale": True, "calendar": False}
@@ -226,6 +232,216 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             cost="high",
             hurts_when="time is short, or there are fewer than some thousands of windows",
             aliases=("patchtst",),
+        ),
+        Entry(
+            "chains",
+            _recommender("chains"),
+            "Which item followed which, counted, and mixed over the newest items with learned weights.",
+            domains=("ratings",),
+            paper="mixture transitions: Raftery 1985, JRSS B 47(3); item-item cosine: Sarwar et al. 2001",
+            cost="low; memory for 200 followers of each item",
+            hurts_when="there are no times, or their order says nothing",
+        ),
+        Entry(
+            "factors",
+            _recommender("factors"),
+            "A vector for each user and each item, and their product; biases where ratings are predicted.",
+            defaults={"width": 64, "dropout": 0.0, "chain": False},
+            domains=("ratings",),
+            paper="Koren, Bell & Volinsky 2009, Matrix Factorization Techniques, eq. 4",
+            cost="low",
+            hurts_when="users come and go: a new one has no vector",
+            aliases=("matrix_factorisation",),
+        ),
+        Entry(
+            "ncf",
+            _recommender("ncf"),
+            "Factors, and a perceptron on the vectors of user and item; predicts ratings.",
+            defaults={"width": 32, "dropout": 0.2},
+            domains=("ratings",),
+            paper="He et al. 2017, Neural Collaborative Filtering, arXiv:1708.05031, section 3.4",
+            cost="low",
+            hurts_when="all items are to be ranked: it refuses; the product alone is often as good (Rendle et al. 2020)",
+        ),
+        Entry(
+            "two_tower",
+            _recommender("two_tower"),
+            "A perceptron makes the user's vector, from what was had last and who it is; items have vectors of their own.",
+            defaults={"width": 64, "dropout": 0.3, "length": 50, "chain": False},
+            domains=("ratings",),
+            paper="Covington, Adams & Sargin 2016, Deep Neural Networks for YouTube Recommendations, section 3",
+            cost="moderate",
+            hurts_when="there are few interactions of each item",
+        ),
+        Entry(
+            "item_autoencoder",
+            _recommender("item_autoencoder"),
+            "What a user had, half of it hidden, through a narrow layer, back to all items.",
+            defaults={"width": 128, "dropout": 0.0, "noise": 0.5, "chain": False},
+            domains=("ratings",),
+            paper="Liang et al. 2018, arXiv:1802.05814, the denoising one of section 2.3",
+            cost="moderate",
+            hurts_when="what was had last tells more than what was had at all",
+        ),
+        Entry(
+            "gru4rec",
+            _recommender("gru4rec"),
+            "A recurrent network over what was had last, in order.",
+            defaults={"width": 64, "dropout": 0.3, "length": 50, "chain": False},
+            domains=("ratings",),
+            paper="Hidasi et al. 2016, arXiv:1511.06939; trained on a softmax over all items",
+            cost="high: one step after the other",
+            hurts_when="there are no times, or few interactions",
+        ),
+        Entry(
+            "sasrec",
+            _recommender("sasrec"),
+            "Attention between what was had last, in order.",
+            defaults={"width": 64, "depth": 2, "heads": 2, "dropout": 0.3, "length": 50, "chain": False},
+            domains=("ratings",),
+            paper="Kang & McAuley 2018, arXiv:1808.09781; trained on a softmax over all items",
+            cost="high",
+            hurts_when="there are no times, or few interactions",
+        ),
+        Entry(
+            "committee",
+            _late("anomaly_committee"),
+            "Rare values, rare directions, far neighbours and an autoencoder's error, judged together.",
+            defaults={
+                "views": ("columns", "directions", "neighbours", "code"),
+                "shrink": 0.2,
+                "places": 2000,
+                "k": 10,
+                "rounds": 2,
+                "trim": 0.15,
+                "width": 64,
+                "code": 8,
+            },
+            domains=("anomaly",),
+            paper="Aggarwal & Sathe 2017, Outlier Ensembles; Li et al. 2022, arXiv:2201.00382; Ramaswamy et al. 2000; "
+            "Akbarinia & Cloez 2019, arXiv:1901.05708",
+            cost="low; grows with the places that are remembered",
+            hurts_when="one view alone is known to be right",
+        ),
+        Entry(
+            "autoencoder",
+            _late("anomaly_autoencoder"),
+            "A dense autoencoder that begins as the principal components of training rows.",
+            defaults={"width": 64, "depth": 1, "code": 8},
+            domains=("anomaly",),
+            paper="Baldi & Hornik 1989; Hinton & Salakhutdinov 2006",
+            cost="low",
+            hurts_when="the code is so wide that anomalies fit through it",
+        ),
+        Entry(
+            "conv_autoencoder",
+            _late("anomaly_autoencoder", "conv"),
+            "Convolutions over time down to a narrow code, and back.",
+            defaults={"width": 32, "code": 4},
+            domains=("anomaly",),
+            paper="Masci et al. 2011, Stacked Convolutional Auto-Encoders",
+            cost="moderate",
+            hurts_when="rows have no order",
+        ),
+        Entry(
+            "lstm_autoencoder",
+            _late("anomaly_autoencoder", "lstm"),
+            "An LSTM reads the window, another writes it again from the last step to the first.",
+            defaults={"width": 32},
+            domains=("anomaly",),
+            paper="Malhotra et al. 2016, arXiv:1607.00148",
+            cost="one step after the other: high for long windows",
+            hurts_when="rows have no order, or time is short",
+        ),
+        Entry(
+            "forecaster",
+            _late("anomaly_forecaster"),
+            "Predicts the newest steps from the ones before; what it misses is strange.",
+            defaults={"width": 64, "depth": 1, "ahead": 1},
+            domains=("anomaly",),
+            paper="Hundman et al. 2018, arXiv:1802.04431",
+            cost="low",
+            hurts_when="a strange state lasts: it is predicted well from itself",
+        ),
+        Entry(
+            "one_class",
+            _late("anomaly_one_class", "sphere"),
+            "Maps normal rows near a fixed centre (Deep SVDD); with labels, known anomalies away from it (Deep SAD).",
+            defaults={"width": 64, "depth": 1, "code": 16},
+            domains=("anomaly",),
+            paper="Ruff et al. 2018, Deep One-Class Classification, eq. 4; Ruff et al. 2020, arXiv:1906.02694, eq. 7",
+            cost="low",
+            hurts_when="it trains long, or the activation is bounded: everything ends at the centre",
+        ),
+        Entry(
+            "neutral",
+            _late("anomaly_one_class", "transformed"),
+            "Learned views of a row that are near it and unlike each other; strange rows break that.",
+            defaults={"width": 32, "depth": 1, "views": 8, "temperature": 0.1},
+            domains=("anomaly",),
+            paper="Qiu et al. 2021, Neural Transformation Learning, arXiv:2103.16440, eq. 2",
+            cost="moderate: a small network per view",
+            hurts_when="training rows are full of anomalies",
+        ),
+        Entry(
+            "text_mix",
+            _late("text_mix"),
+            "Bags of n-grams, linear and bent, and convolutions side by side, trained as one.",
+            defaults={
+                "hidden": 64,
+                "bags": 1,
+                "width": 64,
+                "filters": 64,
+                "sizes": (1, 2, 3),
+                "members": 2,
+                "dropout": 0.5,
+            },
+            domains=("text",),
+            paper="Wang & Manning 2012, Baselines and Bigrams, doi:10.3115/2390665.2390688; Kim 2014, arXiv:1408.5882; "
+            "Joulin et al. 2016, arXiv:1607.01759",
+            cost="low without convolutions; with them it grows with the texts' length",
+            hurts_when="only the order of far-apart words decides",
+        ),
+        Entry(
+            "text_bag",
+            _late("text_bag"),
+            "A bag of hashed n-grams of words and characters, TF-IDF weighted; linear, or with a hidden layer.",
+            defaults={"hidden": 0, "dropout": 0.5},
+            domains=("text",),
+            paper="Joulin et al. 2016, Bag of Tricks for Efficient Text Classification, arXiv:1607.01759",
+            cost="low: a sum of rows of a table",
+            hurts_when="the order of words decides",
+        ),
+        Entry(
+            "text_cnn",
+            _late("text_cnn"),
+            "Convolutions over tokens, each filter at its strongest place; several members in one.",
+            defaults={"width": 64, "filters": 64, "sizes": (1, 2, 3), "members": 3, "dropout": 0.5},
+            domains=("text",),
+            paper="Kim 2014, Convolutional Neural Networks for Sentence Classification, arXiv:1408.5882",
+            cost="moderate; grows with the texts' length",
+            hurts_when="there are some hundred short texts: rare words are not learned",
+        ),
+        Entry(
+            "text_rnn",
+            _late("text_rnn"),
+            "GRU or LSTM over tokens, both ways, pooled by attention; also a label per token, or what comes next.",
+            defaults={"cell": "gru", "width": 128, "depth": 1, "dropout": 0.3},
+            domains=("text", "tagged", "language"),
+            paper="Hochreiter & Schmidhuber 1997; Cho et al. 2014, arXiv:1406.1078; attention: Yang et al. 2016, "
+            "Hierarchical Attention Networks, eq. 5-7",
+            cost="one step after the other: high for long texts",
+            hurts_when="texts are long, or few",
+        ),
+        Entry(
+            "text_transformer",
+            _late("text_transformer"),
+            "Attention between all tokens; also a label per token, or what comes next.",
+            defaults={"width": 128, "depth": 2, "heads": 4, "dropout": 0.2},
+            domains=("text", "tagged", "language"),
+            paper="Vaswani et al. 2017, arXiv:1706.03762; norm first: Xiong et al. 2020, arXiv:2002.04745",
+            cost="moderate; grows with the square of the length",
+            hurts_when="there are few texts and no pre-training: it has to learn everything from them",
         ),
         Entry(
             "user",

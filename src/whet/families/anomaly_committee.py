@@ -1,0 +1,247 @@
+"""A committee: four views of a row, each strange in its own way, and the mean of what they say.
+
+    columns      is a number rare in its column?                    tails of each column's distribution
+    directions   are the numbers rare together?                     distance in units of their covariance
+    neighbours   is there no place like it?                         distance to the nearest rows, or windows elsewhere
+    code         can it not be said in a few numbers?               error of an autoencoder, which trains
+
+The first three are set in closed form from training rows when the network is built, the anomalies among these rows being
+left out in rounds: rows that the committee itself finds strangest (after Rousseeuw & Van Driessen 1999, the C-step of MCD).
+No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
+
+v     (B, D) a row or a window as one vector
+s     the logarithm of a view's distance, less its median over training rows, over their interquartile range
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from whet.errors import RecipeError
+from whet.families.anomaly import by_column, exactly, flat_size, verdict
+from whet.families.anomaly_autoencoder import Dense
+from whet.families.spec import InputSpec
+
+KNOTS = 64
+"""Quantiles that describe a column's distribution."""
+TINY = 1e-9
+WIDEST = 512
+"""Numbers in a vector above which windows are averaged over neighbouring steps: covariances grow with the cube."""
+NEWEST = 0.05
+"""Share of a running estimate that the newest batch gives."""
+
+
+class Columns(nn.Module):
+    """Sum over columns of -log 2 min(F, 1 - F), F a column's distribution function, linear between quantiles.
+
+    After Li et al. 2022, ECOD, arXiv:2201.00382, eq. 8; beyond the ends it goes on rising, in standard deviations.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("knots", torch.zeros(KNOTS, size))
+        self.register_buffer("spread", torch.ones(size))
+        self.register_buffer("rows", torch.tensor(1.0))
+
+    def fit(self, v: Tensor) -> None:
+        at = torch.linspace(0, 1, KNOTS, dtype=v.dtype)
+        self.knots.copy_(torch.quantile(v, at, dim=0))
+        self.spread.copy_(v.std(0, unbiased=False).clamp(min=1e-3))
+        self.rows.fill_(len(v))
+
+    def each(self, v: Tensor) -> Tensor:
+        """(B, D)"""
+        low, high = self.knots[:-1], self.knots[1:]
+        below = ((v[:, None] - low) / (high - low).clamp(min=TINY)).clamp(0, 1).mean(1)
+        beyond = (v - self.knots[-1]).relu() + (self.knots[0] - v).relu()
+        share = (2 * torch.minimum(below, 1 - below)).clamp(max=1) + 1 / self.rows
+        return (-share.log()).relu() + beyond / self.spread
+
+    def forward(self, v: Tensor) -> Tensor:
+        return self.each(v).sum(1)
+
+
+class Directions(nn.Module):
+    """(v - m)' (C + shrink mean-variance I)^-1 (v - m): Mahalanobis's distance with a shrunk covariance C."""
+
+    def __init__(self, size: int, shrink: float) -> None:
+        super().__init__()
+        self.shrink = shrink
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("precision", torch.eye(size))
+
+    def fit(self, v: Tensor) -> None:
+        self.mean.copy_(v.mean(0))
+        centred = (v - self.mean).double()
+        cov = centred.T @ centred / max(1, len(v) - 1)
+        floor = self.shrink * cov.diagonal().mean() + TINY
+        eye = torch.eye(len(cov), dtype=cov.dtype)
+        self.precision.copy_(torch.linalg.inv(cov + floor * eye))
+
+    def each(self, v: Tensor) -> Tensor:
+        """(B, D) what each number adds to the distance."""
+        centred = v - self.mean
+        return centred * (centred @ self.precision)
+
+    def forward(self, v: Tensor) -> Tensor:
+        return self.each(v).sum(1).relu()
+
+
+class Neighbours(nn.Module):
+    """The squared distance to the k-th nearest training row (Ramaswamy et al. 2000).
+
+    Of windows: to the nearest one that does not overlap with the very nearest, which for a training window is itself; so
+    this is the matrix profile without normalisation (Yeh et al. 2016; Akbarinia & Cloez 2019, arXiv:1901.05708).
+    """
+
+    def __init__(self, size: int, places: int, k: int, zone: float) -> None:
+        super().__init__()
+        self.k, self.zone = k, zone
+        self.register_buffer("known", torch.zeros(places, size))
+        self.register_buffer("place", torch.full((places,), -1.0))
+
+    def fit(self, v: Tensor, place: Tensor) -> None:
+        """`place`: when each window ends, in steps."""
+        some = torch.linspace(0, len(v) - 1, len(self.known)).round().long()  # fewer rows than places: some twice
+        self.known.copy_(v[some])
+        self.place.copy_(place[some])
+
+    def forward(self, v: Tensor) -> Tensor:
+        squares = (v * v).sum(1, keepdim=True) + (self.known * self.known).sum(1) - 2 * v @ self.known.T
+        if not self.zone:
+            return squares.topk(self.k, dim=1, largest=False).values[:, -1].relu()
+        nearest = self.place[squares.argmin(1)]
+        same = (self.place - nearest[:, None]).abs() < self.zone
+        elsewhere = torch.where(same, squares.amax(1, keepdim=True), squares)
+        return elsewhere.amin(1).relu()
+
+
+class Scale(nn.Module):
+    """log distance -> s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("median", torch.tensor(0.0))
+        self.register_buffer("range", torch.tensor(1.0))
+        self.register_buffer("least", torch.tensor(TINY))
+
+    def fit(self, distance: Tensor) -> None:
+        self.least.copy_(1e-6 * distance.median() + TINY)
+        logs = (distance + self.least).log()
+        low, middle, high = torch.quantile(logs, torch.tensor([0.25, 0.5, 0.75], dtype=logs.dtype))
+        self.median.copy_(middle)
+        self.range.copy_((high - low).clamp(min=1e-3))
+
+    def follow(self, distance: Tensor) -> None:
+        """Move towards a batch's median and range."""
+        before = self.median.clone(), self.range.clone()
+        self.fit(distance)
+        for new, old in zip((self.median, self.range), before, strict=True):
+            new.mul_(NEWEST).add_(old, alpha=1 - NEWEST)
+
+    def forward(self, distance: Tensor) -> Tensor:
+        return ((distance + self.least).log() - self.median) / self.range
+
+
+class Committee(nn.Module):
+    """See the top of this file."""
+
+    def __init__(
+        self,
+        spec: InputSpec,
+        views: Sequence[str],
+        shrink: float,
+        places: int,
+        k: int,
+        rounds: int,
+        trim: float,
+        width: int,
+        code: int,
+    ) -> None:
+        super().__init__()
+        self.rounds, self.trim = rounds, trim
+        self.calibration_rows = places
+        self.steps = spec.shape[1] if len(spec.shape) == 2 else 0
+        self.pool = -(-flat_size(spec) // WIDEST) if self.steps else 1
+        size = spec.shape[0] * -(-self.steps // self.pool) if self.steps else flat_size(spec)
+        rows = int(spec.more.get("rows", places))
+        self.stride = max(1.0, rows / places)
+        made: dict[str, nn.Module] = {
+            "columns": Columns(size),
+            "directions": Directions(size, shrink),
+            "neighbours": Neighbours(size, min(places, rows), min(k, places, rows), float(self.steps)),
+        }
+        if unknown := [v for v in views if v not in (*made, "code")]:
+            raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code.")
+        self.views = nn.ModuleDict({name: made[name] for name in views if name in made})
+        self.code = Dense(spec, width, 1, code)
+        self.scales = nn.ModuleDict({name: Scale() for name in views})
+
+    def vector(self, x: Tensor) -> Tensor:
+        """(B, D)"""
+        if self.pool > 1:
+            x = nn.functional.avg_pool1d(x, self.pool, ceil_mode=True, count_include_pad=False)
+        return x.flatten(1)
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor) -> None:
+        """Fit the views on these rows, again without the strangest of them in each round."""
+        v, place = self.vector(x), torch.arange(len(x)) * self.stride
+        clean = torch.arange(len(v))
+        for left in range(self.rounds, -1, -1):
+            self.fit_views(v[clean], place[clean])
+            if left and self.views:
+                kept = max(2, math.ceil((1 - self.trim) * len(v)))
+                clean = self.closed_form(v).topk(kept, largest=False).indices.sort().values
+        self.code.calibrate(x[clean])
+        if "code" in self.scales:
+            self.scales["code"].fit((self.code(x[clean]) - x[clean]).square().flatten(1).mean(1))
+
+    def fit_views(self, v: Tensor, place: Tensor) -> None:
+        for name, view in self.views.items():
+            view.fit(v, place) if name == "neighbours" else view.fit(v)
+            self.scales[name].fit(view(v))
+
+    def closed_form(self, v: Tensor) -> Tensor:
+        """(B,) what the views that don't train say together."""
+        return torch.stack([self.scales[name](view(v)) for name, view in self.views.items()]).mean(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with exactly(x):
+            errors = by_column((self.code(x) - x).square())
+            cost = errors.mean(1)
+            said = self.said(self.vector(x), cost.detach())
+            return verdict(cost, self.blame(x, errors.detach()), said)
+
+    def said(self, v: Tensor, cost: Tensor) -> Tensor:
+        """(B,) the mean of the views."""
+        found = [self.scales[name](view(v)) for name, view in self.views.items()]
+        if "code" in self.scales:
+            if self.training:
+                self.scales["code"].follow(cost)
+            found.append(self.scales["code"](cost))
+        return torch.stack(found).mean(0)
+
+    def blame(self, x: Tensor, errors: Tensor) -> Tensor:
+        """(B, F) how strange each column is: what it adds to the directions' distance, or the autoencoder's error."""
+        if "directions" not in self.views or self.pool > 1:
+            return errors
+        return by_column(self.views["directions"].each(x.flatten(1)).view_as(x)).relu()
+
+
+def make(
+    spec: InputSpec,
+    views: Sequence[str] = ("columns", "directions", "neighbours", "code"),
+    shrink: float = 0.2,
+    places: int = 2000,
+    k: int = 10,
+    rounds: int = 2,
+    trim: float = 0.15,
+    width: int = 64,
+    code: int = 8,
+) -> nn.Module:
+    return Committee(spec, views, shrink, places, k, rounds, trim, width, code)
