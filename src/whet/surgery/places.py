@@ -50,7 +50,7 @@ class Place:
     path: str
     """Of the module that is it, or whose code computes it; "" is the model itself."""
     what: str
-    """Its name in the catalogue where it has one."""
+    """Its name in the catalogue where it has one; the text of a formula that has none."""
     how: How
     """module: a layer of its own. call: a function, such as F.relu(x). method: of a tensor, x.relu(). operator: x ** 2.
     formula: spelt out in arithmetic. kernel: inside compiled code, seen only by what it computes."""

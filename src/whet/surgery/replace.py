@@ -197,4 +197,6 @@ class Calls:
         except UserError as error:
             if not self.running:
                 raise
-            raise operate.refusal(self.running[-1], f"the new function fails there, {error.__cause__}") from error
+            raise operate.refusal(
+                self.running[-1], f"the new function fails there: {error.__cause__ or error}"
+            ) from error
