@@ -33,6 +33,8 @@ from whet.setups import Course, Setup, Trained, train
 
 SURE = 0.85
 """Confidence of a finding from which a training that doesn't move is not watched to its end."""
+LEAST_COST = 0.4
+"""Seconds that count as the cost of a training that is over sooner: looking at it costs a part of that."""
 GLANCE = 0.3
 """Share of a training after which that is asked."""
 WATCHED = 0.8
@@ -130,7 +132,11 @@ def watched(setup: Setup, seed: int) -> Examined:
     """The set-up examined; a training that stands still for a known reason is not watched to its end."""
     first = before(setup, seed)
     sure = any(f.confidence >= SURE and f.name in REMEDIES for f in judge(first))
-    return examine(setup, seed, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
+    found = examine(setup, seed, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
+    if not sure or harm(found.evidence):
+        return found
+    again = examine(setup, seed + 1)  # a grave sign in a training that went well: perhaps it was luck
+    return again if harm(again.evidence) else found
 
 
 def hopeless(course: Course, setup: Setup, e: Evidence) -> bool:
@@ -265,7 +271,7 @@ def whole_cost(found: Examined, setup: Setup) -> float:
     if course.broke is not None:
         batches = max(1, len(setup.parts[0]) // setup.batch_size)
         done = max(course.steps / batches, 1e-3)
-    return max(1.0, course.seconds * setup.epochs / max(done, 1e-3))
+    return max(LEAST_COST, course.seconds * setup.epochs / max(done, 1e-3))
 
 
 def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]]:

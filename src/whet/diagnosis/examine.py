@@ -117,7 +117,21 @@ def moves(setup: Setup, seed: int, batch: Batch) -> dict[str, float]:
         one_step(setup, model, small, optimizer)
     except RuntimeError:
         return {}
-    return {n: float((w.detach() - before[n]).norm() / before[n].norm().clamp_min(1e-12)) for n, w in weights.items()}
+    usual = usual_share(optimizer)
+    return {
+        n: usual * float((w.detach() - before[n]).norm() / before[n].norm().clamp_min(1e-12))
+        for n, w in weights.items()
+    }
+
+
+def usual_share(optimizer: torch.optim.Optimizer) -> float:
+    """Later steps beside the first one: RMSprop's first is 1 / sqrt(1 - alpha) times as long, with momentum later ones are."""
+    known = settings(optimizer)
+    if isinstance(optimizer, torch.optim.RMSprop):
+        return (1 - known.get("alpha", 0.99)) ** 0.5
+    if isinstance(optimizer, torch.optim.SGD):
+        return 1 / max(0.01, 1 - known.get("momentum", 0.0))
+    return 1.0
 
 
 def side_effects(setup: Setup, seed: int) -> Steps:

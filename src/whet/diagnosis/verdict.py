@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rules.data import SHIFT, STRETCH
 from whet.diagnosis.rules.steps import TOO_LONG, step_of
 
 BEHIND = 0.03
@@ -67,7 +68,9 @@ def apart(e: Evidence, known: dict[str, float]) -> Harm:
     if last is None or not e.higher_is_better or e.metric not in ("accuracy", "r2"):
         return Harm()
     gap, guess = last.train - last.val, known.get("guess", 0.0)
-    if gap > APART or (gap > APART / 2 and last.val <= guess + margin(e, guess)):
+    elsewhere = e.data.numbers and (e.data.shift > SHIFT or not 1 / STRETCH < e.data.stretch < STRETCH)
+    at_guess = last.val <= guess + margin(e, guess)
+    if gap > (APART / 2 if at_guess else APART / 3 if elsewhere else APART):
         return Harm(f"{last.train:.3g} on training rows and {last.val:.3g} on validation rows", gap)
     return Harm()
 

@@ -61,6 +61,8 @@ def too_short(e: Evidence) -> Iterator[Finding]:
     moved = f"{e.course.steps} steps of {step:.1g} of the weights' size each: they have hardly left their start"
     if step < SHORT and e.course.steps >= 100:
         sure = 0.75 + 0.2 * min(1.0, math.log10(SHORT / max(step, 1e-12)) / 2)
+        if max((p for _, p in e.dropout), default=0.0) >= STRONG_DROPOUT:
+            sure *= 0.7  # what is dropped has no gradient: the step that was measured is a lucky or an unlucky one
         if plain:
             yield finding(
                 "optimiser too slow",
