@@ -22,7 +22,8 @@ SLOW_OPTIMISERS = ("SGD", "Adagrad", "Adadelta", "ASGD")
 
 def step_of(e: Evidence) -> float:
     """The share of their weights that one step moves layers by, the median layer's."""
-    known = [x.step for x in e.start.layers if math.isfinite(x.step) and x.weight > 0]
+    free = [x for x in e.start.layers if x.held and not x.frozen]
+    known = [x.step for x in free if math.isfinite(x.step) and x.weight > 0]
     return median(known) if known else math.nan
 
 
@@ -61,8 +62,8 @@ def too_short(e: Evidence) -> Iterator[Finding]:
     moved = f"{e.course.steps} steps of {step:.1g} of the weights' size each: they have hardly left their start"
     if step < SHORT and e.course.steps >= 100:
         sure = 0.75 + 0.2 * min(1.0, math.log10(SHORT / max(step, 1e-12)) / 2)
-        if max((p for _, p in e.dropout), default=0.0) >= STRONG_DROPOUT:
-            sure *= 0.7  # what is dropped has no gradient: the step that was measured is a lucky or an unlucky one
+        if max((p for _, p in e.dropout), default=0.0) >= STRONG_DROPOUT or usual_rate(e):
+            sure *= 0.7  # what is dropped, or dead, has no gradient: the rate need not be the cause
         if plain:
             yield finding(
                 "optimiser too slow",
@@ -97,6 +98,11 @@ def too_short(e: Evidence) -> Iterator[Finding]:
             steps=e.course.steps,
             border=TRAVEL,
         )
+
+
+def usual_rate(e: Evidence) -> bool:
+    """Whether the rate is one that trains other networks: then short steps have another cause."""
+    return e.settings.get("lr", 0.0) >= (1e-2 if e.optimizer in SLOW_OPTIMISERS else 1e-4)
 
 
 def penalised(e: Evidence) -> Iterator[Finding]:
