@@ -54,7 +54,7 @@ class Chain(nn.Module):
             weight = self._others(newest, then, weight, target)
         size, n = torch.log(self.often + PRIOR), self.numbers
         share = torch.exp(self.place[: newest.shape[1]] - n["alpha"] * size[newest]) * (newest > 0)
-        mixed = torch.zeros(len(newest), self.items + 1, device=history.device)
+        mixed = torch.zeros(newest.shape[0], self.items + 1, device=history.device)
         mixed = mixed.scatter_add(1, then.flatten(1), (weight * share[..., None]).flatten(1))
         mixed = mixed * torch.exp(-n["beta"] * size)
         logits = n["power"] * torch.log(mixed + torch.exp(n["floor"])) + n["popularity"] * size

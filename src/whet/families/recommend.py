@@ -26,11 +26,11 @@ SMALL = 0.05
 
 def without(logits: Tensor, history: Tensor, target: Tensor | None = None) -> Tensor:
     """(B, I) logits with `NEVER` for every item of the history but the target. Items from 0, history and target from 1."""
-    banned = torch.zeros(len(logits), logits.shape[1] + 1, dtype=torch.bool, device=logits.device)
-    banned = banned.scatter(1, history, True)
+    banned = nn.functional.pad(torch.zeros_like(logits), (1, 0))
+    banned = banned.scatter(1, history, torch.ones_like(history, dtype=logits.dtype))
     if target is not None:
-        banned = banned.scatter(1, target[:, None], False)
-    return logits.masked_fill(banned[:, 1:], NEVER)
+        banned = banned.scatter(1, target[:, None], torch.zeros_like(logits[:, :1]))
+    return logits.masked_fill(banned[:, 1:] > 0, NEVER)
 
 
 def embedding(count: int, width: int) -> nn.Embedding:
@@ -60,7 +60,7 @@ class Ranker(nn.Module):
     def forward(
         self, history: Tensor, user: Tensor, target: Tensor | None = None, known: Tensor | None = None
     ) -> Tensor:
-        logits = self.popular.expand(len(history), -1)
+        logits = self.popular.expand(history.shape[0], -1)
         if self.chain is not None:
             logits = logits + self.chain(history, target)
         if self.encoder is not None and self.item is not None:
@@ -79,7 +79,7 @@ class Faded(nn.Module):
 
     def forward(self, x: Tensor, there: Tensor) -> Tensor:
         """(B, L, d) with the newest last, (B, L) bool."""
-        weight = self.fading[:, : x.shape[1]].flip(1).expand(len(x), -1, -1)
+        weight = self.fading[:, : x.shape[1]].flip(1).expand(x.shape[0], -1, -1)
         share = weight.masked_fill(~there[:, None], -30.0).softmax(-1)
         return (share @ x).flatten(1)
 

@@ -14,8 +14,8 @@ MOST_LOGITS = 2_500_000
 """Logits of a batch: users times items."""
 BATCH = (16, 256)
 """The smallest and the largest batch of a ranking."""
-PASSES = 2
-"""Passes over the interactions of the first recipe: chains have few weights to learn, and are soon done."""
+STEPS = 150
+"""Of the first recipe: chains have few weights to learn. NDCG@10 after 40, 80 and 120 of them: 0.0910, 0.0941, 0.0947."""
 RATE_PASSES = 12
 
 
@@ -23,12 +23,12 @@ def recipes(facts: Facts) -> list[Candidate]:
     """Chains of items to rank, biased factors to rate."""
     if facts.goal == "rank":
         said = "counted chains of items, their weights learned"
-        return [Candidate("chains", ranker(facts, Choice("chains"), 0.01, PASSES), said)]
+        return [Candidate("chains", ranker(facts, Choice("chains"), 0.01), said)]
     factors = Choice("factors", width=32, dropout=0.2)
     return [Candidate("factors", rater(facts, factors), "biases and factors of users and items")]
 
 
-def ranker(facts: Facts, family: Choice, lr: float, passes: float) -> Recipe:
+def ranker(facts: Facts, family: Choice, lr: float) -> Recipe:
     batch = max(BATCH[0], min(BATCH[1], MOST_LOGITS // max(1, facts.shape[0]), facts.n_train))
     return Recipe(
         family=family,
@@ -36,7 +36,7 @@ def ranker(facts: Facts, family: Choice, lr: float, passes: float) -> Recipe:
         optimizer=Choice("adamw", lr=lr, beta2=0.98, weight_decay=0.0),
         schedule=Choice("trapezoid", warmup=0.05, decay=0.9),
         batch_size=batch,
-        steps=max(20, round(passes * facts.n_train / batch)),
+        steps=STEPS,
     )
 
 

@@ -1,0 +1,238 @@
+"""Transform, networks and baselines of recommendation, against slow and obvious twins."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from interactions import walks
+
+from whet.data.prepared import Prepared
+from whet.errors import RecipeError
+from whet.families import FAMILIES
+from whet.families.recommend import NEVER
+from whet.fields import field
+from whet.fields.base import Wanted
+from whet.fields.recommend import baselines
+from whet.fields.recommend.fair import Fair
+from whet.fields.recommend.pairs import FADE, followers
+from whet.fields.recommend.transform import Moments, RatingsTransform
+from whet.model import make_model, make_spec
+from whet.recipe import Choice, Recipe
+from whet.tasks.rank import best, ranks, sampled_ranks
+
+OWN = field("ratings")
+RANKERS = ("chains", "factors", "two_tower", "item_autoencoder", "gru4rec", "sasrec")
+RATERS = ("factors", "ncf", "two_tower")
+
+
+def prepared(data) -> Prepared:
+    return OWN.prepare(data, OWN.split(data, 0))
+
+
+def network(data, name: str, ready: Prepared, **params):
+    recipe = Recipe(family=Choice(name, **params), activation=Choice("gelu"))
+    model = make_model(recipe, make_spec(recipe, OWN.task(data), ready.transform), 0)
+    if hasattr(model, "calibrate"):
+        model.calibrate()
+    return model
+
+
+def test_a_moment_knows_what_came_before_it_and_nothing_else(ranking):
+    known = prepared(ranking).transform
+    history, user = known.at_rows(np.array([0, 3]))
+    assert not history[0].any()
+    assert history[1].tolist() == (known.had[:3] + 1).tolist()
+    assert user.tolist() == [1, 1]
+
+
+def test_test_rows_are_not_in_the_transform(ranking):
+    parts = OWN.split(ranking, 0)
+    known = OWN.prepare(ranking, parts).transform
+    assert len(known.had) == len(parts["train"]) + len(parts["val"])
+
+
+def test_an_unknown_user_has_no_history(ranking):
+    history, user = prepared(ranking).transform.apply(ranking.x.head(1).with_columns(user=-1))
+    assert not history.any()
+    assert user.tolist() == [0]
+
+
+def test_a_transform_comes_back_from_plain_data(ranking):
+    known = prepared(ranking).transform
+    again = RatingsTransform.from_dict(known.to_dict())
+    assert all(np.array_equal(getattr(again, k), getattr(known, k)) for k in ("owner", "had", "trained"))
+
+
+def test_followers_are_counted_as_a_loop_counts_them():
+    items, users = np.array([0, 1, 2, 0, 2, 1]), np.array([0, 0, 0, 1, 1, 1])
+    slow = np.zeros((3, 3))
+    for i in range(6):
+        for j in range(i + 1, 6):
+            if users[i] == users[j]:
+                slow[items[i], items[j]] += np.exp(-(j - i) / FADE)
+    pairs, found = followers(items, users, 3), np.zeros((4, 4))
+    np.put_along_axis(found, pairs.index, pairs.weight, 1)
+    assert np.allclose(found[1:, 1:], slow)
+    assert pairs.count.tolist() == [0, 2, 2, 2]
+
+
+def test_chains_leave_a_rows_own_pairs_out_of_the_counts(ranking):
+    """The logits of a training row are those of counts that were made without this row's item."""
+    ready = prepared(ranking)
+    known, row = ready.transform, 4
+    told = Moments(known)((torch.tensor([row]),), ready.target[[row]], torch.Generator())[0]
+    with_all = network(ranking, "chains", ready).chain(told[0], told[2])
+    without_it = dataclasses.replace(known, trained=known.trained & (np.arange(len(known.had)) != row))
+    left = network(ranking, "chains", dataclasses.replace(ready, transform=without_it)).chain
+    # the pairs are compared, not how often the item occurs
+    left.often.copy_(network(ranking, "chains", ready).chain.often)
+    assert torch.isclose(with_all[0, known.had[row]], left(told[0])[0, known.had[row]])
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_a_ranker_never_recommends_what_the_user_had(ranking, name):
+    ready = prepared(ranking)
+    history, user = ready.transform.apply(ranking.x)
+    logits = network(ranking, name, ready).eval()(history, user)
+    assert logits.shape == (len(ranking), len(ranking.classes))
+    for row, items in zip(logits, history, strict=True):
+        assert (row[items[items > 0] - 1] == NEVER).all()
+        assert torch.isfinite(row).all()
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_a_ranker_says_the_same_of_a_history_with_more_room_in_front(ranking, name):
+    ready = prepared(ranking)
+    model = network(ranking, name, ready).eval()
+    history, user = ready.transform.apply(ranking.x.head(6))
+    wide = torch.nn.functional.pad(history, (9, 0))
+    assert torch.allclose(model(history, user), model(wide, user), atol=2e-3)
+
+
+def test_in_training_only_the_answer_is_right_and_other_items_of_the_user_are_not_wrong(ranking):
+    ready = prepared(ranking)
+    rows = ready.rows["train"][3:6]
+    inputs, target = Moments(ready.transform)((rows,), ready.target[rows], torch.Generator())
+    logits = network(ranking, "two_tower", ready)(*inputs)
+    for row, answer, own in zip(logits, target, inputs[3], strict=True):
+        others = set((own[own > 0] - 1).tolist()) - {int(answer)}
+        assert row[answer] > NEVER
+        assert all(row[i] == NEVER for i in others)
+
+
+@pytest.mark.parametrize("name", RATERS)
+def test_a_rater_gives_one_value_for_each_pair(rating, name):
+    ready = prepared(rating)
+    assert network(rating, name, ready)(*ready.inputs).shape == (len(ready.target), 1)
+
+
+@pytest.mark.parametrize("name", ["chains", "sasrec"])
+def test_networks_that_rank_refuse_to_rate(rating, name):
+    with pytest.raises(RecipeError, match="Use factors, ncf or two_tower"):
+        network(rating, name, prepared(rating))
+
+
+def test_ncf_refuses_to_rank(ranking):
+    with pytest.raises(RecipeError, match="Use two_tower"):
+        network(ranking, "ncf", prepared(ranking))
+
+
+def test_every_network_for_recommendation_is_tested_here():
+    assert {f.name for f in FAMILIES if f.domains == ("ratings",)} == {*RANKERS, *RATERS}
+
+
+def test_batches_depend_on_their_position_only_and_busy_users_do_not_drown_the_others():
+    owner = torch.tensor([0] * 900 + [1] * 100)
+    rows = torch.arange(1000)
+    fair = Fair((rows,), rows, rows, owner, 100, seed=0)
+    again = Fair((rows,), rows, rows, owner, 100, seed=0)
+    fair.batch(0, 0)
+    assert torch.equal(fair.batch(1, 2)[1], again.batch(1, 2)[1])
+    busy = torch.cat([owner[fair.batch(0, i)[1]] for i in range(10)]) == 0
+    assert 0.55 < busy.double().mean() < 0.75  # 900^0.3 / (900^0.3 + 100^0.3) = 0.66, of a share of 0.9
+
+
+# -- metrics -------------------------------------------------------------------------------------------------------
+
+
+def test_ranks_agree_with_sorting_and_shortened_lists():
+    random = np.random.default_rng(0)
+    p = random.random((50, 30)).astype(np.float32)
+    y = random.integers(0, 30, 50)
+    slow = np.array([np.argsort(-row, kind="stable").tolist().index(t) for row, t in zip(p, y, strict=True)])
+    assert (ranks(y, p) == slow).all()
+    assert (ranks(y, best(p)) == slow).all()
+
+
+def test_what_is_never_recommended_has_no_rank_and_ties_count_against_it():
+    assert ranks(np.array([0]), np.array([[0.0, 0.5, 0.5]]))[0] > 1000
+    assert ranks(np.array([1]), np.array([[0.2, 0.4, 0.4]]))[0] == 1
+
+
+def test_sampled_ranks_draw_unseen_items_only():
+    scores = np.array([[0.5, 0.9, 0.1, 0.2]])
+    assert sampled_ranks(np.array([0]), scores, [np.array([1])], 99, 0) == [0]
+    assert sampled_ranks(np.array([0]), scores, [np.array([2])], 99, 0) == [1]
+
+
+# -- baselines -----------------------------------------------------------------------------------------------------
+
+
+def test_ease_is_the_same_by_users_and_by_items():
+    x = (np.random.default_rng(0).random((12, 20)) < 0.4).astype(np.float32)
+    p = np.linalg.inv(x.T @ x + 3 * np.eye(20))
+    weights = -p / np.diag(p)
+    np.fill_diagonal(weights, 0)
+    assert np.allclose(baselines.ease(x, 3.0)(x), x @ weights, atol=1e-3)
+    assert np.allclose(baselines.ease(np.vstack([x, x]), 3.0)(x).shape, x.shape)
+
+
+def test_als_solves_its_least_squares():
+    random = np.random.default_rng(0)
+    x = (random.random((5, 9)) < 0.4).astype(np.float32)
+    item = random.normal(size=(9, 4)).astype(np.float32)
+    confidence = 1 + baselines.ALPHA * x
+    for row, found in zip(range(5), baselines.solved(x, item), strict=True):
+        left = item.T @ np.diag(confidence[row]) @ item + baselines.REGULARISER * np.eye(4)
+        assert np.allclose(found, np.linalg.solve(left, item.T @ (confidence[row] * x[row])), atol=1e-4)
+
+
+def wanted(data) -> Wanted:
+    parts = OWN.split(data, 0)
+    return Wanted(data, parts, OWN.prepare(data, parts), OWN.task(data), 5.0, 1, 0)
+
+
+def test_the_baselines_of_a_ranking_recommend_nothing_that_was_had(ranking):
+    asked = wanted(ranking)
+    found = {b.name: b.predicted for b in baselines.baselines(asked)}
+    assert list(found) == ["popularity", "item-item", "EASE^R", "ALS"]
+    known, users = asked.prepared.transform, ranking.x["user"].to_numpy()[asked.parts["test"]]
+    for said in found.values():
+        for user, row in zip(users, said, strict=True):
+            own = known.had[known.starts[user] : known.starts[user + 1]]
+            unseen = known.items - len(own)
+            assert not set(row[:unseen]) & set(own)
+
+
+def test_popularity_without_a_matrix_is_the_same(ranking):
+    asked = wanted(ranking)
+    known, users = asked.prepared.transform, ranking.x["user"].to_numpy()[asked.parts["test"]]
+    often = np.bincount(known.had, minlength=known.items).astype(np.float32)
+    first = next(iter(baselines.rankings(asked))).predicted
+    unseen = known.items - np.diff(known.starts).max()
+    assert (baselines.popular(known, users, often)[:, :unseen] == first[:, :unseen]).all()
+
+
+def test_biases_are_better_than_the_mean_where_users_and_items_differ(rating):
+    asked = wanted(rating)
+    truth = rating.y[asked.parts["test"]]
+    scores = {b.name: asked.task.score(truth, b.predicted) for b in baselines.baselines(asked)}
+    assert list(scores) == ["mean", "biases", "ALS"]
+    assert scores["biases"] < scores["mean"]
+
+
+def test_generated_walks_are_the_same_every_time():
+    assert walks().equals(walks())
