@@ -199,7 +199,8 @@ def test_pictures_too_small_for_the_textbook_network_are_refused(image_spec):
 
 @pytest.mark.parametrize("entry", list(FAMILIES), ids=lambda e: e.name)
 def test_the_defaults_in_the_catalogue_are_those_of_the_code(entry):
-    make = importlib.import_module(f"whet.families.{entry.name}").make
+    late = inspect.getclosurevars(entry.make).nonlocals
+    make = getattr(importlib.import_module(f"whet.families.{late['file']}"), late["function"])
     optional = {k: p.default for k, p in inspect.signature(make).parameters.items() if k != "spec"}
     assert optional == dict(entry.defaults)
 

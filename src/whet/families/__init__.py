@@ -7,7 +7,6 @@ gives (B, M, outputs) while it is in training.
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -29,11 +28,6 @@ def _late(file: str, function: str = "make") -> Callable[..., nn.Module]:
         return made
 
     return make
-
-
-def _recommender(kind: str) -> Callable[..., nn.Module]:
-    """`make` of recommend.py for one kind of network."""
-    return functools.partial(_late("recommend"), kind=kind)
 
 
 WINDOW = {"centre": "mean", "scale": True, "calendar": False}
@@ -235,7 +229,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "chains",
-            _recommender("chains"),
+            _late("recommend", "chains"),
             "Which item followed which, counted, and mixed over the newest items with learned weights.",
             domains=("ratings",),
             paper="mixture transitions: Raftery 1985, JRSS B 47(3); item-item cosine: Sarwar et al. 2001",
@@ -244,7 +238,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "factors",
-            _recommender("factors"),
+            _late("recommend", "factors"),
             "A vector for each user and each item, and their product; biases where ratings are predicted.",
             defaults={"width": 64, "dropout": 0.0, "chain": False},
             domains=("ratings",),
@@ -255,7 +249,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "ncf",
-            _recommender("ncf"),
+            _late("recommend", "ncf"),
             "Factors, and a perceptron on the vectors of user and item; predicts ratings.",
             defaults={"width": 32, "dropout": 0.2},
             domains=("ratings",),
@@ -265,7 +259,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "two_tower",
-            _recommender("two_tower"),
+            _late("recommend", "two_tower"),
             "A perceptron makes the user's vector, from what was had last and who it is; items have vectors of their own.",
             defaults={"width": 64, "dropout": 0.3, "length": 50, "chain": False},
             domains=("ratings",),
@@ -275,7 +269,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "item_autoencoder",
-            _recommender("item_autoencoder"),
+            _late("recommend", "item_autoencoder"),
             "What a user had, half of it hidden, through a narrow layer, back to all items.",
             defaults={"width": 128, "dropout": 0.0, "noise": 0.5, "chain": False},
             domains=("ratings",),
@@ -285,7 +279,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "gru4rec",
-            _recommender("gru4rec"),
+            _late("recommend", "gru4rec"),
             "A recurrent network over what was had last, in order.",
             defaults={"width": 64, "dropout": 0.3, "length": 50, "chain": False},
             domains=("ratings",),
@@ -295,7 +289,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
         Entry(
             "sasrec",
-            _recommender("sasrec"),
+            _late("recommend", "sasrec"),
             "Attention between what was had last, in order.",
             defaults={"width": 64, "depth": 2, "heads": 2, "dropout": 0.3, "length": 50, "chain": False},
             domains=("ratings",),

@@ -12,6 +12,9 @@ and n are counted. In training, what a row itself added to T is taken out of it:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,10 +30,15 @@ START = {"alpha": 0.5, "beta": 0.5, "power": 1.0, "floor": -6.0, "popularity": 0
 class Chain(nn.Module):
     """(B, H) histories -> (B, I) logits. `count` fills in the counts; until then, and when loaded, they are zeros."""
 
+    index: Tensor
+    weight: Tensor
+    often: Tensor
+    window: Tensor
+
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()
         self.items, self.fade, width = spec.more["items"], spec.more["fade"], spec.more["followers"]
-        self._pairs = spec.more["pairs"]
+        self._pairs: Callable[[], Any] = spec.more["pairs"]
         self.register_buffer("index", torch.zeros(self.items + 1, width, dtype=torch.int64))
         self.register_buffer("weight", torch.zeros(self.items + 1, width))
         self.register_buffer("often", torch.zeros(self.items + 1))
