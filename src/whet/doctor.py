@@ -33,14 +33,16 @@ from whet.setups import Course, Setup, Trained, train
 
 SURE = 0.85
 """Confidence of a finding from which a training that doesn't move is not watched to its end."""
-LEAST_COST = 0.4
+LEAST_COST = 1.0
 """Seconds that count as the cost of a training that is over sooner: looking at it costs a part of that."""
 GLANCE = 0.3
 """Share of a training after which that is asked."""
 WATCHED = 0.8
 """Confidence that a finding in a loop of the user's own needs to be an alarm: nothing there is measured on other rows."""
-WORTH = 0.5
-"""Confidence from which a finding's remedy is tried before anything else."""
+CERTAIN, WORTH, UNSURE = 0.8, 0.5, 0.25
+"""Confidence from which two findings are mended together; one before what is usual; one at all."""
+ENOUGH_LEFT = 0.3
+"""Of a training that the purse must still hold for another attempt."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,10 @@ def watch(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Any = None) 
 # -- repair --------------------------------------------------------------------------------------------------------
 
 
+Stage = tuple[Finding, Evidence]
+"""A finding whose remedy is applied, and the evidence that it reckons with."""
+
+
 @dataclass
 class Attempt:
     """A set-up on its way to health."""
@@ -215,6 +221,8 @@ class Attempt:
     setup: Setup
     found: Examined
     suffers: Harm
+    stages: tuple[Stage, ...] = ()
+    """How it came from the set-up that was given."""
 
     @property
     def value(self) -> float:
@@ -281,16 +289,16 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]
     waiting = list(plans(origin))
     seen: set[tuple[str, ...]] = set()
     while waiting:
-        base, plan = waiting.pop(0)
-        key = tuple(str(e.path) + str(e.new) for e in base.setup.edits) + tuple(f.name for f in plan)
-        candidate = applied(base, plan)
+        stages = waiting.pop(0)
+        candidate = applied(origin.setup, stages)
+        key = () if candidate is None else tuple(f"{e.path}: {e.new}" for e in candidate.edits)
         if candidate is None or key in seen:
             continue
-        seen.add(key)
-        if tried and purse.left < 0.3 * purse.one:
+        if tried and purse.left < ENOUGH_LEFT * purse.one:
             break
-        attempt = tried_out(candidate, seed, purse, best)
-        tried.append(f"{'; '.join(f'{e.path}: {e.new}' for e in candidate.edits)}: {_number(attempt.value)}")
+        seen.add(key)
+        attempt = tried_out(candidate, stages, seed, purse)
+        tried.append(f"{'; '.join(key)}: {_number(attempt.value)}")
         if is_better(attempt, best):
             best = attempt
             if is_content(attempt):
@@ -301,32 +309,44 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]
     return best, tried
 
 
-def plans(attempt: Attempt) -> Iterator[tuple[Attempt, tuple[Finding, ...]]]:
-    """What to try on an attempt: the surest findings together where two are certain, then one after the other."""
-    able = [f for f in judge(attempt.found.evidence) if f.name in REMEDIES]
-    done = {e.path for e in attempt.setup.edits}
-    certain = [f for f in able if f.confidence >= 0.8]
+def plans(attempt: Attempt) -> Iterator[tuple[Stage, ...]]:
+    """What to try on an attempt: the surest findings together where two are certain, then one after the other; then what
+    is usual in everything; then what is less sure."""
+    e = attempt.found.evidence
+    able = [f for f in judge(e) if f.name in REMEDIES]
+    certain = [f for f in able if f.confidence >= CERTAIN]
     certain = [f for i, f in enumerate(certain) if f.code not in {g.code for g in certain[:i]}]
     if len(certain) > 1:
-        yield attempt, tuple(certain[:2])
-    for finding in able:
-        if finding.confidence >= 0.25:
-            yield attempt, (finding,)
-    if not able and not done:
-        evidence = attempt.found.evidence
-        yield attempt, (Finding("vanishing signal", "Nothing else was found.", confidence=0.2, code="WCI"),)
-        if math.isfinite(step_of(evidence)):
-            yield attempt, (Finding("still improving", "Nothing else was found.", confidence=0.2, code="HNE"),)
+        yield (*attempt.stages, *((f, e) for f in certain[:2]))
+    yield from ((*attempt.stages, (f, e)) for f in able if f.confidence >= WORTH)
+    yield (*attempt.stages, *((f, e) for f in usual(e, able)))
+    yield from ((*attempt.stages, (f, e)) for f in able if UNSURE <= f.confidence < WORTH)
 
 
-def applied(base: Attempt, plan: tuple[Finding, ...]) -> Setup | None:
-    """The set-up with the remedies of these findings; None where one of them has none, or was tried on it before."""
-    setup, done = base.setup, {(e.path, str(e.new)) for e in base.setup.edits}
-    for finding in plan:
-        changed = remedy(finding, need_of(setup, base.found.evidence, finding))
-        if changed is None or {(e.path, str(e.new)) for e in changed.edits[len(setup.edits) :]} <= done:
-            return None
-        setup = changed
+def usual(e: Evidence, able: list[Finding]) -> list[Finding]:
+    """What a blind recipe would do, where no finding alone helps: scales, weights, loss, optimiser, enough steps."""
+    why = "Nothing that was found helps by itself, so that what is usual is tried."
+    names = [f.name for f in able if f.confidence >= WORTH and f.code in ("ACH", "LCH", "RAW", "RCD", "ZGR", "FRZ")]
+    if e.data.numbers and (e.data.offset > 1 or not 0.5 < e.data.std < 2):
+        names.append("unscaled inputs")
+    if not e.classify and not (0.2 < e.data.target_std < 5 and abs(e.data.target_mean) < 3):
+        names.append("unscaled targets")
+    names += ["vanishing signal", "optimiser too slow"]
+    names += ["too few steps"] if e.course.steps < 800 else []
+    return [Finding(name, why, confidence=UNSURE) for name in dict.fromkeys(names)]
+
+
+def applied(setup: Setup, stages: tuple[Stage, ...]) -> Setup | None:
+    """The set-up with these remedies; None where one that was found has none, or changes nothing."""
+    done = {(e.path, str(e.new)) for e in setup.edits}
+    for finding, evidence in stages:
+        changed = remedy(finding, need_of(setup, evidence, finding))
+        new = {(e.path, str(e.new)) for e in changed.edits[len(setup.edits) :]} if changed is not None else set()
+        if changed is None or new <= done:
+            if finding.confidence > UNSURE:
+                return None
+            continue
+        setup, done = changed, done | new
     return setup
 
 
@@ -348,7 +368,7 @@ def need_of(setup: Setup, e: Evidence, finding: Finding) -> Need:
     )
 
 
-def tried_out(setup: Setup, seed: int, purse: Purse, best: Attempt) -> Attempt:
+def tried_out(setup: Setup, stages: tuple[Stage, ...], seed: int, purse: Purse) -> Attempt:
     """A set-up trained and examined; for no longer than the purse allows, where it has more epochs than the first one."""
     first = before(setup, seed)
     limit = max(0.2 * purse.one, purse.left)
@@ -358,7 +378,7 @@ def tried_out(setup: Setup, seed: int, purse: Purse, best: Attempt) -> Attempt:
         return time.perf_counter() - began > limit or hopeless(course, setup, first)
 
     found = examine(setup, seed, stop=enough)
-    return Attempt(setup, found, harm(found.evidence))
+    return Attempt(setup, found, harm(found.evidence), stages)
 
 
 def is_content(attempt: Attempt) -> bool:
@@ -392,21 +412,16 @@ def same_height(new: Attempt, old: Attempt) -> bool:
 
 
 def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tried: list[str]) -> Attempt:
-    """Each of several edits is taken back once, as far as the purse allows, to see whether it is needed.
-
-    Only whole findings can be taken back: an edit that brought several changes stays as one.
-    """
-    plan = [f for f in judge(origin.found.evidence) if f.name in REMEDIES]
-    if len(best.setup.edits) < 2 or purse.left < 1.2 * purse.one:
-        return best
-    for finding in plan:
-        single = applied(origin, (finding,))
-        if single is None or len(single.edits) >= len(best.setup.edits) or purse.left < purse.one:
+    """Each of several remedies is left out once, as far as the purse allows, to see whether it is needed."""
+    for stage in best.stages:
+        left = tuple(s for s in best.stages if s is not stage)
+        candidate = applied(origin.setup, left) if left and len(best.stages) > 1 else None
+        if candidate is None or len(candidate.edits) >= len(best.setup.edits) or purse.left < purse.one:
             continue
-        attempt = tried_out(single, seed, purse, best)
-        tried.append(f"{'; '.join(f'{e.path}: {e.new}' for e in single.edits)} alone: {_number(attempt.value)}")
+        attempt = tried_out(candidate, left, seed, purse)
+        tried.append(f"{'; '.join(f'{e.path}: {e.new}' for e in candidate.edits)} alone: {_number(attempt.value)}")
         if not attempt.suffers and not is_better(best, attempt):
-            return attempt
+            best = attempt
     return best
 
 
