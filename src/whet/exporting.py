@@ -52,7 +52,8 @@ def export(
     """Write the run's network as ONNX and compare it with torch in onnxruntime on random inputs; the file's path.
 
     Images go in as uint8 (B, H, W, C); tables as the transform's numeric float32 (B, F) and category int64 (B, K);
-    recordings as int16 (B, samples) and span int64 (B, 2), the spectrogram being part of the network; see task.json. Raises WhetError when the exported network differs by more than `CLOSE`.
+    recordings as int16 (B, samples) and span int64 (B, 2), the spectrogram being part of the network; see task.json.
+    Raises WhetError when the exported network differs by more than `CLOSE`.
     """
     if format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
@@ -109,5 +110,6 @@ def compare(session: Any, network: Network, module: nn.Module) -> float:
         truth = network.from_tensors(tuple(inputs.values()))  # by the way that `predict` takes, in full precision
         if truth.dtype.kind == "U":  # texts: compared are the probabilities that they are read from
             truth = module(*inputs.values()).detach().numpy()
-        worst = max(worst, float(np.abs(found - truth).max()) / spread)
+        size = spread if getattr(module, "traced", None) is None else np.maximum(1.0, np.abs(truth))
+        worst = max(worst, float((np.abs(found - truth) / size).max()))
     return worst
