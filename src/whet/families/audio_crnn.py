@@ -9,12 +9,11 @@ from whet.errors import RecipeError
 from whet.families.audio_common import Head, Recurrent, inside
 from whet.families.spec import InputSpec
 
-BANDS_POOL = 2
-"""Each convolution's stage halves the mel bands."""
-
-
 class Short(nn.Module):
-    """Stages of convolution, norm, activation and pool: (B, 1, M, T) -> (B, T', F); what lies after the sound is 0."""
+    """Stages of strided convolution, norm and activation: (B, 1, M, T) -> (B, T', F); what lies after the sound is 0.
+
+    Every stage halves the mel bands; the first ones halve the time too, until `stride` frames are one step.
+    """
 
     def __init__(self, spec: InputSpec, widths: tuple[int, ...], stride: int) -> None:
         super().__init__()
@@ -24,15 +23,12 @@ class Short(nn.Module):
                 f"stride={stride} can't be had from {len(widths)} stages.", f"Use 1, 2, … {1 << len(widths)}."
             )
         channels, bands, _ = spec.shape
-        self.stages, self.across = nn.ModuleList(), []
-        for i, (cin, cout) in enumerate(zip((channels, *widths), widths, strict=False)):
-            across = 2 if i < halvings else 1
-            down = BANDS_POOL if bands > 1 else 1
-            conv = nn.Conv2d(cin, cout, 3, padding=1, bias=False)
-            pool = nn.MaxPool2d((down, across), ceil_mode=True)
-            self.stages.append(nn.Sequential(conv, spec.norm(cout), spec.activation(), pool))
-            self.across.append(across)
-            bands = -(-bands // down)
+        self.across = [2 if i < halvings else 1 for i in range(len(widths))]
+        self.stages = nn.ModuleList()
+        for cin, cout, across in zip((channels, *widths), widths, self.across, strict=False):
+            conv = nn.Conv2d(cin, cout, 3, stride=(2, across), padding=1, bias=False)
+            self.stages.append(nn.Sequential(conv, spec.norm(cout), spec.activation()))
+            bands = -(-bands // 2)
         self.features = widths[-1] * bands
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -7,6 +7,8 @@ from whet.search.first import Candidate, Facts
 
 FEW = 10_000
 """With fewer training recordings than this: small batches."""
+FEW_TEXTS = 1_000
+"""The same for recordings that are written down, and a narrow network."""
 WIDTHS = (32, 64, 128)
 AUGMENT = (
     Choice("time_shift", seconds=0.1),
@@ -36,12 +38,13 @@ def audio_recipes(facts: Facts) -> list[Candidate]:
 
 def transcribing(facts: Facts) -> list[Candidate]:
     """Convolutions, a recurrent layer both ways, CTC."""
+    few = facts.n_train < FEW_TEXTS
     recipe = Recipe(
-        family=Choice("audio_crnn"),
+        family=Choice("audio_crnn", widths=(16, 32, 32), width=64) if few else Choice("audio_crnn"),
         optimizer=Choice("adamw", lr=2e-3, weight_decay=0.01),
         schedule=Choice("one_cycle", warmup=0.1),
         regularise=(Choice("clip", max_norm=1.0),),
         augment=(Choice("speed", share=0.1), Choice("time_mask", share=0.05), Choice("mel_mask", share=0.15)),
-        batch_size=8 if facts.n_train < 1_000 else 32,
+        batch_size=8 if few else 32,
     )
     return [Candidate("crnn", recipe, "convolutions and a recurrent layer, trained by CTC")]
