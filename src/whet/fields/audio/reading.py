@@ -36,7 +36,7 @@ VERSION = "audio 1"
 """Of the decoding; a change of what samples come out must change it."""
 SAMPLE = 512
 """Recordings whose headers are looked at before all are decoded."""
-BLOCK = 32
+BLOCK = 8
 """Recordings that a thread decodes at a time."""
 SPARE = 1.5
 """Room on the disk that is asked for, in units of what the sample's lengths say."""
