@@ -87,7 +87,6 @@ class ForecastField(Field):
                 "season": panel.season,
                 "series": len(panel.names),
                 "covariates": len(panel.helpers),
-                "judged": self.task(data).metric,
             }
         }
 

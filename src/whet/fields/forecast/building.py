@@ -31,7 +31,9 @@ def load(source: Any, *, target: str | None, holdout: Any, split: str | None, ro
     on_grid = gridded(found.rows)
     channels = len(found.channels)
     season = season_of(on_grid, channels, horizon)
-    lookback, why = (roles.lookback, "as given") if roles.lookback else chosen(on_grid, horizon, season.length)
+    lookback, why = (
+        (roles.lookback, "as given") if roles.lookback else chosen(on_grid, horizon, season.length, channels)
+    )
     spans = [parts_of(grid, lookback, horizon) for grid in on_grid.series]
     kept = [cut(grid, span) for grid, span in zip(on_grid.series, spans, strict=True)]
     panel = panel_of(kept, spans, found, lookback, horizon, season.length)
@@ -68,8 +70,8 @@ def season_of(on_grid: Gridded, channels: int, horizon: int) -> Seasonality:
     return find_season([column for values in every for column in values.T], seasons(on_grid.step))
 
 
-def chosen(on_grid: Gridded, horizon: int, season: int) -> tuple[int, str]:
-    return look_back([len(g.values) for g in on_grid.series], horizon, season)
+def chosen(on_grid: Gridded, horizon: int, season: int, channels: int) -> tuple[int, str]:
+    return look_back([len(g.values) for g in on_grid.series], horizon, season, channels)
 
 
 def cut(grid: Grid, span: np.ndarray) -> Grid:

@@ -29,7 +29,7 @@ def theta(x: np.ndarray, season: int, horizon: int) -> np.ndarray:
     wave = seasonal_terms(x, season)
     adjusted = x - wave[:, np.arange(length) % wave.shape[1]]
     t = np.arange(length) - (length - 1) / 2
-    slope = adjusted @ t / (t @ t)
+    slope = adjusted @ t / max(1e-12, t @ t)
     level, alpha = smoothed(adjusted)
     steps = np.arange(horizon)
     correction = steps[None] + ((1 - (1 - alpha) ** length) / alpha)[:, None]

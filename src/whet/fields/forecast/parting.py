@@ -16,16 +16,21 @@ BACK_HORIZONS, BACK_SEASONS = 3, 14
 """A look-back covers so many horizons and so many seasons, …"""
 MOST_BACK = 720
 """… at most so many steps, …"""
-BACK_SHARE = 1 / 3
-"""… and at most this share of the training part, or two seasons if they are half of it."""
+NUMBERS_PER_STEP = 40
+"""… and at most as many that each step of it has so many training numbers, …"""
+SEASONS_WITHIN = 4
+"""… or two seasons, where the training part is so many times as long. On validation parts, mean absolute scaled errors:
+144 months, 24 steps 0.56 and 32 steps 0.60; ten years of days, 60 steps 0.72 and 720 steps 0.75; and the other way round
+the more channels share a map: ETTh1's 7 have room for all that is wished."""
 
 
-def look_back(lengths: Sequence[int], horizon: int, season: int) -> tuple[int, str]:
-    """(steps, why) for series of these lengths."""
+def look_back(lengths: Sequence[int], horizon: int, season: int, channels: int = 1) -> tuple[int, str]:
+    """(steps, why) for series of these lengths, of so many channels each."""
     typical = int(np.median(lengths))
     train = max(1, round(typical * (1 - TEST_SHARE) * (1 - VAL_SHARE)))
     wished = min(MOST_BACK, max(BACK_HORIZONS * horizon, BACK_SEASONS * season if season > 1 else 0, 8))
-    room = max(int(train * BACK_SHARE), min(2 * season, train // 2))
+    seasons = 2 * season if SEASONS_WITHIN * 2 * season <= train else 0
+    room = max(min(train // 2, train * len(lengths) * channels // NUMBERS_PER_STEP), seasons)
     found = max(1, min(wished, room, typical - 3 * horizon))
     reason = f"{BACK_HORIZONS} horizons, {BACK_SEASONS} seasons" if wished <= room else "what the series' length allows"
     return found, reason

@@ -1,40 +1,75 @@
-"""First recipes for forecasts: what is strong on its own for this many windows, this horizon and this time."""
+"""First recipes for forecasts: what is strong on its own for this many windows, this horizon and this time.
+
+Measured on ETTh1's validation windows (look-back 336, mean squared error in standard units at 96 and 720 steps): rlinear
+0.669 and 1.415, nlinear 0.670 and 1.427; perceptrons beside the map 0.670 and 1.43; ridge regression in closed form 0.670
+and 1.432; maps for single channels 0.698; Huber's loss 0.671 and 1.445; parts of the spectrum masked 0.670. Uncentred
+windows (dlinear) reached 0.650 and 1.218 there, and between 12 % less and 10 % more than centred ones on three earlier
+stretches, in closed form: their forecasts fall back to the training part's level, which comes true or not once in a
+stretch. One validation part can't tell, so what is tried by itself is centred on its own window.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from whet.recipe import Choice, Recipe
+from whet.rng import generator
 from whet.search.first import Candidate, Facts
 
-PASSES = 6
+PASSES = 4
+"""Over the training windows: after one the error was 1 % higher on ETTh1, after six the same."""
 BATCH = 32
-FEW = 2_000
-"""Windows and channels below which a pass is short: more of them, and weights shrunk."""
+LEAST_STEPS = 300
+"""For a few windows, which are soon passed: 1,000 steps over-fitted three series of 144 to 3,650 steps."""
+FEW = 500
+"""Windows, counted for each channel, below which the last value is the better centre: a year and a half of months, mean
+absolute scaled error 0.56 instead of 0.60 on the validation part."""
+CENTRED = {"nlinear": "less their last value", "rlinear": "in units of their own mean and spread"}
 
 
 def series_recipes(facts: Facts) -> list[Candidate]:
-    return [Candidate("rlinear", linear(facts), "one linear map on windows in units of their own spread")]
+    """One strong recipe; what else is tried when it is done before the time is up, `near` says."""
+    recipe = linear(facts)
+    form = str(recipe.family.params["form"])
+    return [Candidate(form, recipe, f"one linear map from windows, {CENTRED[form]}, to what follows, for all channels")]
 
 
 def linear(facts: Facts) -> Recipe:
     batch = max(1, min(BATCH, facts.n_train // 8))
-    steps = max(300, PASSES * facts.n_train // batch)
     return Recipe(
-        family=Choice("series_linear", form="rlinear"),
+        family=Choice("series_linear", form="nlinear" if facts.n_train * facts.shape[1] < FEW else "rlinear"),
         activation=Choice("relu"),
         norm=Choice("none"),
-        loss=Choice("mae" if facts.more["judged"] == "mase" else "mse"),
+        loss=Choice("mse"),
         optimizer=Choice("adamw", lr=3e-3, weight_decay=0.0),
         schedule=Choice("linear"),
         regularise=(Choice("ema", decay=0.99),),
         batch_size=batch,
-        steps=steps,
+        steps=max(LEAST_STEPS, PASSES * max(1, facts.n_train // batch)),
     )
 
 
 def near(recipe: Recipe, seed: int) -> Iterator[Candidate]:
-    yield Candidate("nlinear", recipe.put("family.form", "nlinear"), "windows less their last value")
-    yield Candidate(
-        "mlp", recipe.put("family", Choice("series_mlp")).put("optimizer.lr", 1e-3), "perceptrons beside the map"
-    )
+    """Other families, then random draws around the first recipe, without end."""
+    slower = recipe.put("optimizer.lr", 1e-3)
+    other = "rlinear" if recipe["family.form"] == "nlinear" else "nlinear"
+    yield Candidate(other, slower.put("family.form", other), f"windows {CENTRED[other]}")
+    yield Candidate("calendar", recipe.put("family.calendar", True), "the calendar added")
+    yield Candidate("mlp", with_family(slower, Choice("series_mlp", dropout=0.7)), "perceptrons beside the linear map")
+    yield Candidate("mixer", with_family(slower, Choice("series_mixer")), "time and channels mixed in turn")
+    yield Candidate("rnn", with_family(slower, Choice("series_rnn")), "a recurrent cell over segments")
+    yield Candidate("patches", with_family(slower, Choice("series_patch")), "a transformer over patches")
+    random = generator(seed, "search")
+    for count in itertools.count(1):
+        lr = float(recipe["optimizer.lr"] * 3.0 ** random.uniform(-1, 1))
+        steps = max(10, round(recipe.steps * 2.0 ** random.uniform(-1, 1)))
+        drawn = recipe.put("optimizer.lr", lr).put("steps", steps)
+        yield Candidate(
+            f"drawn-{count}", drawn.put("family.dropout", round(float(random.uniform(0, 0.3)), 2)), "drawn at random"
+        )
+
+
+def with_family(recipe: Recipe, family: Choice) -> Recipe:
+    """The recipe with hidden layers, whose weights are shrunk a little."""
+    return recipe.put("family", family).put("activation", Choice("gelu")).put("optimizer.weight_decay", 0.1)
