@@ -35,7 +35,8 @@ class Delivery:
     def network(self, training: Training, recipe: Recipe) -> Network:
         """The training's model, as something that predicts."""
         model, data = training.parts.model, self.data
-        return Network(model, recipe, self.task, data.transform, data.scale, self.plan, self.inputs)
+        seen = field(self.task.domain).seen_by(recipe, data.transform)
+        return Network(model, recipe, self.task, seen, data.scale, self.plan, self.inputs)
 
     def listener(self, recipe: Recipe) -> Listener:
         """What a trial of this recipe is to be listened to with."""

@@ -56,8 +56,8 @@ class Places(Sequence[str]):
 
 
 @dataclass(frozen=True)
-class _Joined:
-    """Several raw tables as one."""
+class Joined:
+    """Several raw tables as one; the parts that they are in `part` and `names`."""
 
     frame: pl.DataFrame
     places: Places
@@ -70,10 +70,10 @@ class _Joined:
     said: tuple[str, ...]
     decimal_comma: bool
 
-    def rows(self, keep: np.ndarray) -> _Joined:
+    def rows(self, keep: np.ndarray) -> Joined:
         """The table with the rows where `keep` is true."""
         at = np.flatnonzero(keep)
-        return _Joined(
+        return Joined(
             self.frame.filter(pl.Series(keep)),
             self.places.at(at),
             self.part[at],
@@ -103,16 +103,16 @@ def load_table(
         raise DataError("Both a holdout and a split were given.", "Give one of --holdout and --split.")
     parts, target = gather(source, holdout, target)
     chosen, said = choose_target(parts[0][1].frame.columns, target, parts[0][1].name)
-    joined = _join(parts, chosen, strict=holdout is not None)
+    joined = join(parts, chosen, strict=holdout is not None)
     if joined.frame.width < 2:
         raise DataError(
             f"{joined.places.names[0].rsplit(' ', 1)[0]} has one column only, {chosen!r}: there is nothing to learn from.",
             "Check the separator: comma, semicolon, tab and | are known.",
         )
     goal = read_target(joined.frame.get_column(chosen), task, joined.places.__getitem__, joined.decimal_comma)
-    assigned, used, split_said = _split_column(joined, split, chosen)
+    assigned, used, split_said = split_column(joined, split, chosen)
     joined = joined.rows(goal.keep)
-    official = _official(joined, None if assigned is None else assigned[goal.keep])
+    official = official_parts(joined, None if assigned is None else assigned[goal.keep])
     neat = tidy(joined.frame.drop(chosen, *used), decimal_comma=joined.decimal_comma)
     x, findings, left_out = checks.clean_columns(neat.frame, is_array(source))
     _refuse_empty(x, findings, joined.places.names[0])
@@ -184,7 +184,7 @@ def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
 # -- joining -------------------------------------------------------------------------------------------------------
 
 
-def _join(parts: list[tuple[str, RawTable]], target: str, strict: bool) -> _Joined:
+def join(parts: list[tuple[str, RawTable]], target: str, strict: bool) -> Joined:
     """One table of all, with the columns of the first in their order. A test part without the target can't be scored:
     it is left out, and that is said; `strict`: refused, since it was asked for."""
     first = parts[0][1]
@@ -206,7 +206,7 @@ def _join(parts: list[tuple[str, RawTable]], target: str, strict: bool) -> _Join
     frames = _same_types([_select(raw, first) for _, raw in kept])
     tables = [np.full(f.height, i, np.int64) for i, f in enumerate(frames)]
     table = np.concatenate(tables)
-    return _Joined(
+    return Joined(
         pl.concat(frames),
         Places([f"{raw.name} {raw.unit}" for _, raw in kept], table, np.concatenate([r.places for _, r in kept])),
         table,
@@ -260,8 +260,8 @@ def _as_type(series: pl.Series, wanted: Any) -> pl.Series:
 # -- the split -----------------------------------------------------------------------------------------------------
 
 
-def _split_column(
-    joined: _Joined, split: str | Path | None, target: str
+def split_column(
+    joined: Joined, split: str | Path | None, target: str
 ) -> tuple[np.ndarray | None, list[str], tuple[str, ...]]:
     """(part of every row or None, columns that are used up by it, what is to be said)."""
     if split is None:
@@ -276,7 +276,7 @@ def _split_column(
     )
 
 
-def _own_split_column(joined: _Joined, target: str) -> tuple[np.ndarray | None, list[str], tuple[str, ...]]:
+def _own_split_column(joined: Joined, target: str) -> tuple[np.ndarray | None, list[str], tuple[str, ...]]:
     """A column named "split" that holds nothing but train, val and test is the table's own split."""
     for name in joined.frame.columns:
         if name.lower() in SPLIT_COLUMNS and name != target and joined.names == ("",):
@@ -302,7 +302,7 @@ def _parts_of(column: pl.Series, name: str) -> np.ndarray:
     return parts
 
 
-def _split_file(path: Path, joined: _Joined) -> np.ndarray:
+def _split_file(path: Path, joined: Joined) -> np.ndarray:
     """The part of every row from a file: a split column as long as the table, or with a column of row numbers from 0."""
     raw = read_table(path)
     frame = raw.frame
@@ -324,7 +324,7 @@ def _split_file(path: Path, joined: _Joined) -> np.ndarray:
     return parts[joined.order]
 
 
-def _official(joined: _Joined, assigned: np.ndarray | None) -> dict[str, np.ndarray]:
+def official_parts(joined: Joined, assigned: np.ndarray | None) -> dict[str, np.ndarray]:
     """part -> row indices; {} if the source has no parts of its own."""
     if assigned is None:
         named = {part: np.flatnonzero(joined.part == i) for i, part in enumerate(joined.names) if part}
@@ -385,7 +385,7 @@ def _column_specs(x: pl.DataFrame, neat: Tidy) -> list[dict[str, str]]:
     return [{"name": name, "kind": neat.kinds[name].name, "format": neat.kinds[name].format} for name in x.columns]
 
 
-def _count_problems(joined: _Joined, more: Sequence[Problem]) -> tuple[str, ...]:
+def _count_problems(joined: Joined, more: Sequence[Problem]) -> tuple[str, ...]:
     count = len(joined.problems) + len(more)
     return (f"Skipped: {counted(count, 'corrupt row')}.",) if count else ()
 

@@ -1,0 +1,73 @@
+"""What the networks for texts share.
+
+    B  texts      T  tokens of the longest of them      D  width of a token's vector      M  members      C  outputs
+
+Token 0 is what stands behind a text's end; every text has one token or more.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from whet.errors import RecipeError
+
+if TYPE_CHECKING:
+    from whet.families import InputSpec
+
+SPREAD = 0.3
+"""Standard deviation of the first vectors of tokens."""
+
+
+def vectors(spec: InputSpec, width: int) -> nn.Embedding:
+    """A vector for each token; that of the end is zero and stays so."""
+    table = nn.Embedding(spec.more["vocabulary"], width, padding_idx=0)
+    with torch.no_grad():
+        table.weight.normal_(std=SPREAD)[0] = 0
+    return table
+
+
+class Tokens(nn.Module):
+    """Tokens (B, T), or several features of each (B, T, F), as vectors (B, T, D): those of the features added up."""
+
+    def __init__(self, spec: InputSpec, width: int) -> None:
+        super().__init__()
+        self.table = vectors(spec, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        found: Tensor = self.table(tokens)
+        return found.sum(2) if tokens.ndim == 3 else found
+
+
+def written(tokens: Tensor) -> Tensor:
+    """(B, T) bool: where there is a token."""
+    return (tokens[..., 0] if tokens.ndim == 3 else tokens) != 0
+
+
+class Attention(nn.Module):
+    """The mean of a text's steps, weighted by what each says of its own weight: (B, T, D) -> (B, D).
+
+    Yang et al. 2016, Hierarchical Attention Networks, eq. 5-7.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.hidden, self.weight = nn.Linear(width, width), nn.Linear(width, 1, bias=False)
+
+    def forward(self, steps: Tensor, there: Tensor) -> Tensor:
+        scores = self.weight(torch.tanh(self.hidden(steps)))[..., 0]  # (B, T)
+        shares = scores.masked_fill(~there, -math.inf).softmax(1)
+        return torch.einsum("bt,btd->bd", shares, steps)
+
+
+def check_sizes(family: str, **sizes: float) -> None:
+    """Raises RecipeError for a size below 1, and for a dropout that is no share."""
+    dropout = sizes.pop("dropout", 0.0)
+    for name, value in sizes.items():
+        if value < 1:
+            raise RecipeError(f"{family} has {name}={value}.", "Use 1 or more.")
+    if not 0 <= dropout < 1:
+        raise RecipeError(f"{family} has dropout={dropout}.", "Use a share of at least 0 and less than 1.")

@@ -1,0 +1,56 @@
+"""N-grams and convolutions side by side, trained as one network: what one kind misses, the other often has.
+
+    places, weights --linear bag---------> (B, C) --+
+                    --bag with a bend----> (B, C) --+--> (B, M, C) in training, the mean probability in evaluation
+    tokens ----------convolutions--> (B, m, C) -----+
+
+Wang & Manning (2012, "Baselines and Bigrams") found bags of n-grams hard to beat on short and on long texts; a convolution
+(Kim 2014) knows words that mean the same. They err on different texts, so their mean is better than either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from whet.families.tabular import combine
+from whet.families.text_bag import Bag
+from whet.families.text_cnn import TextCnn
+from whet.families.text_common import check_sizes
+
+if TYPE_CHECKING:
+    from whet.families import InputSpec
+
+
+class TextMix(nn.Module):
+    """(tokens (B, T), places (B, L), weights (B, L)) -> (B, M, outputs); in evaluation (B, outputs)."""
+
+    def __init__(self, spec: InputSpec, bags: nn.ModuleList, cnn: TextCnn | None) -> None:
+        super().__init__()
+        self.classify, self.bags, self.cnn = spec.goal == "classify", bags, cnn
+
+    def forward(self, tokens: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+        said = [bag(places, weights)[:, None] for bag in self.bags]
+        if self.cnn is not None:
+            said.append(self.cnn.each(tokens))
+        out = torch.cat(said, 1)
+        return out if self.training else combine(out, self.classify)
+
+
+def make(
+    spec: InputSpec,
+    hidden: int = 64,
+    bags: int = 1,
+    width: int = 64,
+    filters: int = 64,
+    sizes: tuple[int, ...] = (1, 2, 3),
+    members: int = 2,
+    dropout: float = 0.5,
+) -> nn.Module:
+    """A linear bag, `bags` with `hidden` units, and `members` convolutional networks as text_cnn has them; 0: none."""
+    check_sizes("text_mix", hidden=hidden, bags=1 + bags, members=1 + members, dropout=dropout)
+    made = nn.ModuleList([Bag(spec, 0, dropout), *(Bag(spec, hidden, dropout) for _ in range(bags))])
+    cnn = TextCnn(spec, width, filters, tuple(sizes), members, dropout) if members else None
+    return TextMix(spec, made, cnn)

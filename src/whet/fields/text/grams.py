@@ -1,0 +1,144 @@
+"""Texts as weighted n-grams: TF-IDF of hashed words, pairs and triples of words, and short runs of characters.
+
+    t   how often an n-gram is in a text      d   in how many of the n training rows it is
+    weight = (1 + log t) (1 + log((1 + n) / (1 + d))), divided by the Euclidean norm of the text's weights of its kind
+
+as scikit-learn's TfidfVectorizer(sublinear_tf=True) has it (Salton & Buckley 1988). Every n-gram that enough training rows
+have is a row of a network's table; the others are left out. Hashes stand for n-grams, so none has to be spelled.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from whet.fields.text.words import Grams, char_grams, clean, counted, word_grams
+
+KINDS = {"words": word_grams, "chars": char_grams}
+WORD_ORDERS = (1, 2, 3)
+CHAR_ORDERS = (2, 3, 4, 5)
+SHORT = 400.0
+"""Characters of a mean text up to which runs of characters are counted too: of long texts the words say enough."""
+FEWEST_ROWS = 2
+"""Training rows that must have an n-gram."""
+FEW_TEXTS = 200
+"""With fewer training rows than this an n-gram of a single one counts."""
+MOST_ROWS = 60_000
+"""N-grams of a kind, the most frequent ones."""
+MOST_EACH = 4096
+"""N-grams of one text that a network is told, the heaviest ones."""
+MOST_BYTES = 1 << 31
+"""Of all rows together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """The n-grams of words, or of characters, that have a place in the table."""
+
+    name: str
+    orders: tuple[int, ...]
+    hashes: np.ndarray
+    """(g,) uint64, ascending"""
+    idf: np.ndarray
+    """(g,) float32"""
+
+    @classmethod
+    def fit(cls, name: str, orders: Sequence[int], texts: Sequence[str], most: int) -> Kind:
+        """Those that these cleaned texts have, the `most` frequent ones."""
+        _, found, _ = counted(KINDS[name](texts, orders), len(texts))
+        hashes, rows = np.unique(found, return_counts=True)
+        enough = np.flatnonzero(rows >= (FEWEST_ROWS if len(texts) >= FEW_TEXTS else 1))
+        kept = np.sort(enough[np.argsort(-rows[enough], kind="stable")[:most]])
+        idf = 1 + np.log((1 + len(texts)) / (1 + rows[kept]))
+        return cls(name, tuple(orders), hashes[kept], idf.astype(np.float32))
+
+    def weighed(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(text, place in the table from 0, weight) of every known n-gram of cleaned texts, texts ascending."""
+        return self.of(KINDS[self.name](texts, self.orders), len(texts))
+
+    def of(self, grams: Grams, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        row, found, times = counted(grams, rows)
+        place = np.searchsorted(self.hashes, found).clip(max=max(0, len(self.hashes) - 1))
+        known = self.hashes[place] == found if len(self.hashes) else np.zeros(len(found), bool)
+        row, place = row[known], place[known]
+        weight = (1 + np.log(times[known])) * self.idf[place]
+        norm = np.sqrt(np.bincount(row, weight**2, minlength=rows))
+        return row, place, weight / norm[row]
+
+    def to_dict(self) -> dict[str, Any]:
+        state = {"hashes": packed(self.hashes), "idf": packed(self.idf)}
+        return {"name": self.name, "orders": list(self.orders), **state}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Kind:
+        hashes, idf = unpacked(state["hashes"], np.uint64), unpacked(state["idf"], np.float32)
+        return cls(state["name"], tuple(state["orders"]), hashes, idf)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """All n-grams that have a place, and how many of a text a network is told."""
+
+    kinds: tuple[Kind, ...]
+    length: int
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], rows: int) -> Table:
+        """Of the training texts; `rows` are all that will be asked about, which limits the length."""
+        cleaned = [clean(text) for text in texts]
+        short = sum(map(len, cleaned)) <= SHORT * len(cleaned)
+        orders = {"words": WORD_ORDERS, **({"chars": CHAR_ORDERS} if short else {})}
+        most = MOST_ROWS if short else 2 * MOST_ROWS
+        kinds = tuple(Kind.fit(name, of, cleaned, most) for name, of in orders.items())
+        counts = sum(np.bincount(kind.weighed(cleaned)[0], minlength=len(cleaned)) for kind in kinds)
+        longest = int(np.max(counts, initial=1))
+        return cls(kinds, max(1, min(longest, MOST_EACH, MOST_BYTES // (8 * max(1, rows)))))
+
+    @property
+    def size(self) -> int:
+        """Places, one for "none" included, which is 0."""
+        return 1 + sum(len(kind.hashes) for kind in self.kinds)
+
+    def padded(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(places (n, length) int32, weights (n, length) float32); places of weight 0 are no n-grams."""
+        cleaned, offset, found = [clean(text) for text in texts], 1, []
+        for kind in self.kinds:
+            row, place, weight = kind.weighed(cleaned)
+            found.append((row, place + offset, weight))
+            offset += len(kind.hashes)
+        row, place, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return laid_out(row, place, weight, len(texts), self.length)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kinds": [kind.to_dict() for kind in self.kinds], "length": self.length}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Table:
+        return cls(tuple(Kind.from_dict(kind) for kind in state["kinds"]), state["length"])
+
+
+def laid_out(
+    row: np.ndarray, place: np.ndarray, weight: np.ndarray, rows: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A line of places and one of weights for each row, the heaviest first."""
+    order = np.lexsort((-weight, row))
+    row, place, weight = row[order], place[order], weight[order]
+    column = np.arange(len(row)) - np.searchsorted(row, row)
+    fits = column < length
+    places, weights = np.zeros((rows, length), np.int32), np.zeros((rows, length), np.float32)
+    places[row[fits], column[fits]] = place[fits]
+    weights[row[fits], column[fits]] = weight[fits]
+    return places, weights
+
+
+def packed(values: np.ndarray) -> str:
+    """An array's bytes as text, little-endian."""
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def unpacked(text: str, kind: type[np.generic]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.dtype(kind).newbyteorder("<")).astype(kind)

@@ -1,0 +1,91 @@
+"""What is trained on texts first, and what is tried near it. Every figure is of validation rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from whet.recipe import Choice, Recipe
+from whet.rng import generator
+from whet.search.first import MARGIN, Candidate, Facts
+
+PASSES = 8.0
+"""Over the training rows, after which more of them over-fit or change nothing."""
+FEWEST_PASSES = 2.0
+MANY_CLASSES = 20
+"""With more classes the bags are wider, and convolutions are left out: they learn much later."""
+LONG = 150.0
+"""Tokens of a mean text from which on n-grams say it all, and convolutions cost most of the time."""
+BAGS = 2
+"""With a hidden layer, beside the linear one."""
+LARGE = 10_000
+"""Training rows from which on batches are larger."""
+
+
+def text_recipes(facts: Facts) -> list[Candidate]:
+    """One strong recipe; `neighbours` says what else is tried when it is done before the time is up."""
+    recipe = mix(facts)
+    family = recipe.family.params
+    kinds = f"{BAGS + 1} bags of n-grams" + (f" and {family['members']} convolutions" if family["members"] else "")
+    return [Candidate("text-mix", recipe, f"{kinds}, {passes_of(facts):.3g} passes")]
+
+
+def mix(facts: Facts) -> Recipe:
+    """Linear and bent bags, and convolutions where they pay, with words left out and smoothed labels."""
+    many = facts.outputs > MANY_CLASSES
+    batch = min(128 if facts.n_train >= LARGE else 64, facts.n_train)
+    members = 0 if many or facts.more.get("tokens", 0.0) > LONG else 2
+    smooth = Choice("cross_entropy", label_smoothing=0.1) if facts.goal == "classify" else Choice("auto")
+    return Recipe(
+        family=Choice("text_mix", hidden=128 if many else 64, bags=BAGS, members=members),
+        activation=Choice("relu"),
+        norm=Choice("none"),
+        loss=smooth,
+        optimizer=Choice("adamw", lr=3e-3 if many else 2e-3, beta2=0.98, weight_decay=0.05),
+        schedule=Choice("linear", warmup=0.05),
+        augment=(Choice("word_dropout", tokens=0.1, grams=0.3),),
+        batch_size=batch,
+        steps=max(1, round(passes_of(facts) * max(1, facts.n_train // batch))),
+    )
+
+
+def passes_of(facts: Facts) -> float:
+    """As many as are worth it, or as there is time for."""
+    if not facts.rate:
+        return PASSES
+    return max(FEWEST_PASSES, min(PASSES, MARGIN * facts.seconds * facts.rate / facts.n_train))
+
+
+def neighbours(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
+    """Recipes near a good one, each once: shorter after over-fitting, then single changes and pairs of them."""
+    seen = {recipe.hash}
+    for candidate in near(recipe, seed, best_share):
+        if candidate.recipe.hash not in seen:
+            seen.add(candidate.recipe.hash)
+            yield candidate
+
+
+def near(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
+    if best_share < 0.7:
+        steps = max(10, round(recipe.steps * best_share))
+        yield Candidate("shorter", recipe.put("steps", steps), "ending where the validation was best")
+    edits = single_edits(recipe)
+    for path, value, because in edits:
+        yield Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
+    pairs = [(a, b) for a, b in itertools.combinations(edits, 2) if a[0] != b[0]]
+    for i in generator(seed, "search").permutation(len(pairs)):
+        (path, value, one), (other, another, two) = pairs[i]
+        yield Candidate(f"pair-{i}", recipe.put(path, value).put(other, another), f"{one} and {two}")
+
+
+def single_edits(recipe: Recipe) -> list[tuple[str, float, str]]:
+    """(path, value, why)"""
+    return [
+        ("augment.word_dropout.grams", 0.5, "more n-grams left out"),
+        ("optimizer.lr", recipe["optimizer.lr"] / 2, "half the learning rate"),
+        ("optimizer.weight_decay", 0.3, "more weight decay"),
+        ("steps", 2 * recipe.steps, "twice the passes"),
+        ("family.members", 4, "more convolutional networks"),
+        ("family.hidden", 192, "wider bags"),
+        ("augment.word_dropout.grams", 0.1, "fewer n-grams left out"),
+    ]

@@ -1,0 +1,106 @@
+"""The networks for texts, and what a batch goes through before them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from whet import augment
+from whet.errors import RecipeError
+from whet.families import FAMILIES, InputSpec
+
+NAMES = [f.name for f in FAMILIES if "text" in f.domains]
+SMALL = {
+    "text_mix": {"hidden": 8, "width": 8, "filters": 8},
+    "text_bag": {"hidden": 8},
+    "text_cnn": {"width": 8, "filters": 8, "members": 2},
+    "text_rnn": {"width": 8, "cell": "lstm"},
+    "text_transformer": {"width": 8, "depth": 1},
+}
+
+
+def spec(goal: str = "classify", outputs: int = 3, length: int = 9) -> InputSpec:
+    more = {"vocabulary": 30, "table": 40}
+    return InputSpec((length,), outputs, goal, nn.ReLU, lambda c: nn.Identity(), domain="text", more=more)
+
+
+def made(name: str, goal: str = "classify", **more: object) -> nn.Module:
+    torch.manual_seed(0)
+    entry = FAMILIES[name]
+    return entry.make(spec(goal), **entry.fill({**SMALL[name], **more}))
+
+
+def inputs(name: str, rows: int = 4) -> tuple[Tensor, ...]:
+    g = torch.Generator().manual_seed(1)
+    tokens = torch.randint(2, 30, (rows, 9), generator=g)
+    tokens[0, 4:] = 0
+    places = torch.randint(0, 40, (rows, 6), generator=g).int()
+    weights = torch.rand(rows, 6, generator=g) * (places > 0)
+    return {"text_mix": (tokens, places, weights), "text_bag": (places, weights)}.get(name, (tokens,))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_weight_of_a_network_for_texts_gets_a_gradient(name: str) -> None:
+    model = made(name)
+    model(*inputs(name)).square().mean().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert model.eval()(*inputs(name)).shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "text_bag"])
+def test_what_lies_behind_a_texts_end_changes_nothing(name: str) -> None:
+    model = made(name).eval()
+    tokens, *rest = inputs(name)
+    longer = torch.nn.functional.pad(tokens[:, :7], (0, 2))
+    torch.testing.assert_close(model(longer, *rest), model(longer[:, :7], *rest))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_is_judged_alike_alone_and_among_others(name: str) -> None:
+    model = made(name).eval()
+    alone = model(*(x[:1] for x in inputs(name)))
+    torch.testing.assert_close(model(*inputs(name))[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["text_rnn", "text_transformer"])
+def test_what_comes_next_is_said_without_looking_ahead(name: str) -> None:
+    model, (tokens,) = made(name, "language-model"), inputs(name)
+    for module in model.modules():
+        module.training = type(module).__name__ == "Next"
+    other = tokens.clone()
+    other[:, 6:] = 5
+    a, b = model(tokens), model(other)
+    torch.testing.assert_close(a[:, :6], b[:, :6])
+    assert not torch.allclose(a[:, 6:], b[:, 6:])
+    assert model.eval()(tokens).shape == (4, 8)
+    assert model(tokens)[0, 3:].isnan().all()
+
+
+def test_a_bag_of_n_grams_is_the_weighted_sum_of_its_rows() -> None:
+    model = made("text_bag", hidden=0)
+    places, weights = inputs("text_bag")
+    with torch.no_grad():
+        model.table.normal_()
+    slow = torch.stack(
+        [sum(w * model.table[p] for p, w in zip(ps, ws, strict=True)) for ps, ws in zip(places, weights, strict=True)]
+    )
+    torch.testing.assert_close(model(places, weights), slow + model.bias)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("text_cnn", {"members": 0}), ("text_rnn", {"dropout": 1.0}), ("text_transformer", {"heads": 3})],
+)
+def test_sizes_that_make_no_network_are_refused(name: str, params: dict[str, float]) -> None:
+    with pytest.raises(RecipeError):
+        made(name, **params)
+
+
+def test_word_dropout_hides_words_and_never_the_end() -> None:
+    tokens = torch.tensor([[5, 6, 7, 0]]).repeat(500, 1)
+    hidden = augment.text.drop_tokens(tokens, 0.3, 1, torch.Generator().manual_seed(0))
+    assert (hidden[:, 3] == 0).all()
+    assert float((hidden[:, :3] == 1).float().mean()) == pytest.approx(0.3, abs=0.05)
+    weights = augment.text.drop_weights(torch.ones(500, 8), 0.3, torch.Generator().manual_seed(0))
+    assert float(weights.mean()) == pytest.approx(1, abs=0.05)
