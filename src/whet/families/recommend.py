@@ -9,6 +9,8 @@ then no wrong answer. To rate they take `user` (B,) and `item` (B,) and give (B,
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -62,14 +64,16 @@ class Ranker(nn.Module):
 class Rater(nn.Module):
     """Biases of user and item and the product of their vectors (Koren et al. 2009, eq. 4).
 
+    `pull`: each row's squared vectors cost so much in its loss, in training (ibid., eq. 5): seldom seen ones stay small.
     `towers`: the vectors go through a perceptron each before they are multiplied. `together`: a perceptron on both vectors
     is added to the product (He et al. 2017, section 3.4).
     """
 
     def __init__(
-        self, spec: InputSpec, width: int, dropout: float, towers: bool = False, together: bool = False
+        self, spec: InputSpec, width: int, dropout: float, pull: float, towers: bool = False, together: bool = False
     ) -> None:
         super().__init__()
+        self.pull = pull
         users, items = spec.more["users"], spec.more["items"]
         self.user, self.item = embedding(users, width), embedding(items, width)
         self.user_bias, self.item_bias = embedding(users, 1), embedding(items, 1)
@@ -79,10 +83,28 @@ class Rater(nn.Module):
         self.together = perceptron(spec, 2 * width, 1, dropout) if together else None
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        u, i = self.drop(self.user(user)), self.drop(self.item(item))
+        u, i = self.user(user), self.item(item)
+        if self.training:
+            u, i = Pulled.apply(u, self.pull), Pulled.apply(i, self.pull)
+        u, i = self.drop(u), self.drop(i)
         product = (self.user_tower(u) * self.item_tower(i)).sum(1, keepdim=True)
         said: Tensor = self.user_bias(user) + self.item_bias(item) + product
         return said if self.together is None else said + self.together(torch.cat([u, i], 1))
+
+
+class Pulled(torch.autograd.Function):
+    """The identity, whose gradient also has that of strength times the mean squared length of the rows."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, strength: float) -> Tensor:
+        context.save_for_backward(x)
+        context.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = context.saved_tensors
+        return gradient + (2 * context.strength / len(x)) * x, None
 
 
 # -- by name -------------------------------------------------------------------------------------------------------
@@ -92,24 +114,31 @@ def chains(spec: InputSpec) -> nn.Module:
     return ranker(spec, "chains", None)
 
 
-def factors(spec: InputSpec, width: int = 64, dropout: float = 0.0, chain: bool = False) -> nn.Module:
+def factors(
+    spec: InputSpec, width: int = 64, dropout: float = 0.0, pull: float = 0.1, chain: bool = False
+) -> nn.Module:
     if spec.goal != "rank":
-        return Rater(spec, width, dropout)
+        return Rater(spec, width, dropout, pull)
     return ranker(spec, "factors", Taste(spec, width), width, dropout, chain)
 
 
-def ncf(spec: InputSpec, width: int = 32, dropout: float = 0.2) -> nn.Module:
+def ncf(spec: InputSpec, width: int = 32, dropout: float = 0.2, pull: float = 0.05) -> nn.Module:
     if spec.goal == "rank":
         said = "ncf scores one pair of user and item at a time: too slow to rank all items."
         raise RecipeError(said, "Use two_tower.")
-    return Rater(spec, width, dropout, together=True)
+    return Rater(spec, width, dropout, pull, together=True)
 
 
 def two_tower(
-    spec: InputSpec, width: int = 64, dropout: float = 0.3, length: int = 50, chain: bool = False
+    spec: InputSpec,
+    width: int = 64,
+    dropout: float = 0.3,
+    length: int = 50,
+    pull: float = 0.05,
+    chain: bool = False,
 ) -> nn.Module:
     if spec.goal != "rank":
-        return Rater(spec, width, dropout, towers=True)
+        return Rater(spec, width, dropout, pull, towers=True)
     return ranker(spec, "two_tower", Towers(spec, width, length, dropout), width, dropout, chain)
 
 

@@ -12,7 +12,7 @@ from interactions import walks
 from whet.data.prepared import Prepared
 from whet.errors import RecipeError
 from whet.families import FAMILIES
-from whet.families.recommend import NEVER
+from whet.families.recommend import NEVER, Pulled
 from whet.fields import field
 from whet.fields.base import Wanted
 from whet.fields.recommend import baselines
@@ -127,6 +127,24 @@ def test_in_training_only_the_answer_is_right_and_other_items_of_the_user_are_no
 def test_a_rater_gives_one_value_for_each_pair(rating, name):
     ready = prepared(rating)
     assert network(rating, name, ready)(*ready.inputs).shape == (len(ready.target), 1)
+
+
+def test_a_pulled_vector_has_the_gradient_of_its_mean_squared_length():
+    x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    (Pulled.apply(x, 0.3) ** 3).sum().backward()
+    found, x.grad = x.grad, None
+    ((x**3).sum() + 0.3 * (x**2).sum(1).mean()).backward()
+    assert torch.allclose(found, x.grad)
+
+
+def test_vectors_are_not_pulled_outside_training(rating):
+    ready = prepared(rating)
+    model = network(rating, "factors", ready)
+    model(*ready.inputs).sum().backward()
+    pulled = model.user.weight.grad.clone()
+    model.eval().zero_grad()
+    model(*ready.inputs).sum().backward()
+    assert not torch.equal(pulled, model.user.weight.grad)
 
 
 @pytest.mark.parametrize("name", ["chains", "sasrec"])

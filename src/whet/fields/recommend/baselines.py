@@ -23,7 +23,8 @@ FACTORS, SWEEPS, ALPHA, REGULARISER = 32, 8, 10.0, 10.0
 """Of ALS: vectors' length, sweeps, the confidence of an interaction, the ridge."""
 RIDGE = (10.0, 15.0)
 """Ratings that pull a user's and an item's bias to 0, and factors with them (Koren 2010 has 10 and 25)."""
-RATE_FACTORS, RATE_SWEEPS = 8, 6
+RATE_FACTORS, RATE_SWEEPS = 16, 6
+"""Of 8, 16 and 32 factors with ridges from 4 to 25, 16 with 15 rated validation rows well: RMSE 0.8808 (8: 0.8848)."""
 
 Scores = Callable[[np.ndarray], np.ndarray]
 """(B, I) histories as 0 and 1 -> (B, I) scores."""
