@@ -30,6 +30,8 @@ SMALL = Recipe(
     augment=(Choice("word_dropout", tokens=0.1, grams=0.2),),
     batch_size=16,
 )
+QUICK = "10s"
+"""Steps are given, so the budget says no more than that there is no time for baselines."""
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_other_networks_train_and_are_exported_too(family: str, tmp_path: Path) 
     params = {"text_bag": {"hidden": 4}, "text_transformer": {"width": 8, "depth": 1}}
     small = params.get(family, {"width": 8})
     recipe = SMALL.put("family", Choice(family, small)).put("batch_size", 8)
-    found = whet.fit(sentences.texts(40), recipe=recipe, steps=2, out=tmp_path / "run")
+    found = whet.fit(sentences.texts(40), recipe=recipe, steps=2, budget=QUICK, out=tmp_path / "run")
     assert export(found.folder).exists()
 
 
@@ -109,7 +111,9 @@ def test_a_network_of_the_users_own_takes_tokens(tmp_path: Path) -> None:
         "def network(spec):\n"
         "    return nn.Sequential(nn.EmbeddingBag(spec.more['vocabulary'], 8), nn.Linear(8, spec.outputs))\n"
     )
-    found = whet.fit(sentences.texts(40), model=f"{tmp_path}/mine.py:network", steps=3, out=tmp_path / "run")
+    found = whet.fit(
+        sentences.texts(40), model=f"{tmp_path}/mine.py:network", steps=3, budget=QUICK, out=tmp_path / "run"
+    )
     assert len(found.predict(["some text"], model=f"{tmp_path}/mine.py:network")) == 1
 
 
@@ -185,7 +189,7 @@ def test_kills_change_no_bit(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(SMALL.to_toml())
 
     def words(name: str) -> list[object]:
-        return ["fit", folder, "--recipe", "recipe.toml", "--steps", 12, "--out", name]
+        return ["fit", folder, "--recipe", "recipe.toml", "--steps", 12, "--budget", QUICK, "--out", name]
 
     for command in open_commands(Commands, tmp_path):
         assert command(*words("straight")).code == 0
