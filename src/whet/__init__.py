@@ -15,6 +15,7 @@ _HOMES = {
     "Result": "whet.improve",
     "predict": "whet.predicting",
     "Predictions": "whet.predicting",
+    "generate": "whet.generating",
     "export": "whet.exporting",
     "profile": "whet.profiling",
     "Setup": "whet.setups",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from whet.errors import UserError as UserError
     from whet.errors import WhetError as WhetError
     from whet.exporting import export as export
+    from whet.generating import generate as generate
     from whet.improve import Result as Result
     from whet.improve import fit as fit
     from whet.predicting import Predictions as Predictions

@@ -123,6 +123,23 @@ def predict(
 
 
 @app.command()
+def generate(
+    run: RunFolder,
+    n: Annotated[int, typer.Option(help="How many examples.", min=1)] = 64,
+    out: Annotated[
+        Path, typer.Option(help="Pictures: .png (a sheet), .npz or a folder. Rows: .csv or .parquet.")
+    ] = Path("generated"),
+    label: Annotated[str | None, typer.Option(help="One class only; else all in turn.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed makes other examples.")] = 0,
+    model: Model = None,
+) -> None:
+    """Make new examples with a run of --task generate."""
+    from whet.generating import generate as call
+
+    call(run, n, out=out, label=label, seed=seed, model=model, show=True)
+
+
+@app.command()
 def profile(
     data: Data,
     target: Target = None,

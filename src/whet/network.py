@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from whet import files
+from whet.data.judge import Judge
 from whet.data.prepared import Transform, scale_from
 from whet.data.transforms import TargetScale
 from whet.data.units import Units
@@ -38,7 +39,7 @@ class Network:
     recipe: Recipe
     task: Task
     transform: Transform
-    scale: TargetScale | Units | None
+    scale: TargetScale | Units | Judge | None
     plan: Plan
     inputs: Mapping[str, Any]
     """What raw data must look like: what `load_inputs` checks."""

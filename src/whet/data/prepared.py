@@ -17,6 +17,7 @@ from whet import files
 from whet.data import cache
 from whet.data.core import Data
 from whet.data.image_transform import ImageTransform, as_tensor, resized, resized_blocks
+from whet.data.judge import Judge
 from whet.data.transforms import TableTransform, TargetScale
 from whet.data.units import Units
 
@@ -62,7 +63,7 @@ class Prepared:
     """"train" and "val" -> indices into the above. Of pictures the above holds all rows, mapped from the disk; the test
     rows are not named here and are opened once, at the end."""
     transform: Transform
-    scale: TargetScale | Units | None = None
+    scale: TargetScale | Units | Judge | None = None
     """How outputs become what was asked for; None: they are logits of classes."""
     said: tuple[str, ...] = ()
     """What went another way than planned, to be printed."""
@@ -149,10 +150,12 @@ def spanned(array: np.ndarray) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(array, ((high - low) // array.itemsize,), (array.itemsize,))
 
 
-def scale_from(state: Mapping[str, Any] | None) -> TargetScale | Units | None:
+def scale_from(state: Mapping[str, Any] | None) -> TargetScale | Units | Judge | None:
     """What `to_dict` of one of them wrote; None for None."""
     if not state:
         return None
+    if "judge" in state:
+        return Judge.from_dict(state)
     return Units.from_dict(state) if "names" in state else TargetScale.from_dict(state)
 
 

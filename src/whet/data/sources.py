@@ -45,19 +45,21 @@ def load(
     task: str | None = None,
     holdout: Any = None,
     split: str | Path | None = None,
+    check: bool = True,
 ) -> Data:
     """Any source as `Data`.
 
     `source` is a path (a folder of class folders, a CSV, TSV, JSONL, Parquet, .npz or IDX file, or a folder of them), a
     bundled name, a DataFrame, a pair (X, y), a mapping of arrays, or a torch Dataset. `target` names a table's column.
     `task` is "classification" or "regression"; None: inferred, and said. `holdout` is another source that becomes the
-    test part. `split` is a column with the values train, val and test, or a file of path,label,split.
+    test part. `split` is a column with the values train, val and test, or a file of path,label,split. Without `check`
+    pictures may be of one class, or of one example each.
     Raises DataError, with one clear line, for everything that can't be learned from.
     """
     if holdout is not None and split is not None:
         raise DataError("Both a holdout and a split were given.", "Give one of --holdout and --split.")
     found = identify(source)
-    data = _read(found, target=target, task=task, split=split, holdout=holdout)
+    data = _read(found, target=target, task=task, split=split, holdout=holdout, check=check)
     if holdout is None or data.domain == "table":
         return data
     return with_holdout(data, holdout)

@@ -303,7 +303,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             "Rare values, rare directions, far neighbours and an autoencoder's error, judged together.",
             defaults={
                 "views": ("columns", "directions", "neighbours", "code"),
-                "shrink": 0.2,
+                "shrink": 0.05,
                 "places": 2000,
                 "k": 10,
                 "rounds": 2,
@@ -436,6 +436,38 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             paper="Vaswani et al. 2017, arXiv:1706.03762; norm first: Xiong et al. 2020, arXiv:2002.04745",
             cost="moderate; grows with the square of the length",
             hurts_when="there are few texts and no pre-training: it has to learn everything from them",
+        ),
+        Entry(
+            "unet_flow",
+            _late("generate_unet"),
+            "Makes pictures: flow matching, from noise along straight paths, with a small U-Net told the class.",
+            defaults={"width": 64, "depth": 1, "patch": 2, "steps": 5},
+            domains=("pictures",),
+            paper="Lipman et al. 2023, Flow Matching for Generative Modeling, arXiv:2210.02747; rectified flow: Liu et al. "
+            "2023, arXiv:2209.03003; U-Net: Ronneberger et al. 2015, arXiv:1505.04597",
+            cost="high to train; 2 * steps - 1 passes for a picture",
+            hurts_when="there is time for some hundred steps only",
+        ),
+        Entry(
+            "conv_vae",
+            _late("generate_vae"),
+            "Makes pictures: a convolutional variational autoencoder whose noise of pixels is found by the data.",
+            defaults={"width": 32, "code": 32},
+            domains=("pictures",),
+            paper="Kingma & Welling 2014, arXiv:1312.6114; sigma: Rybkin et al. 2021, arXiv:2006.13202",
+            cost="low; one pass for a picture",
+            hurts_when="pictures should be sharp: what the code does not say is averaged",
+        ),
+        Entry(
+            "gan",
+            _late("generate_gan"),
+            "Makes pictures: a generator against a critic with spectral norm.",
+            defaults={"width": 32, "code": 64, "loss": "hinge"},
+            domains=("pictures",),
+            paper="Goodfellow et al. 2014, arXiv:1406.2661; Miyato et al. 2018, arXiv:1802.05957; Miyato & Koyama 2018, "
+            "arXiv:1802.05637",
+            cost="moderate; one pass for a picture",
+            hurts_when="it is not watched: players can lose each other, and kinds of pictures can vanish",
         ),
         Entry(
             "user",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import inspect
@@ -56,6 +57,7 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
         raise RecipeError("family 'user' has no factory.", 'Write factory = "file.py:function".')
     called = factory if isinstance(factory, str) else getattr(factory, "__name__", type(factory).__name__)
     network = _call(load(factory) if isinstance(factory, str) else factory, called, spec)
+    spec = dataclasses.replace(spec, example=spec.more.get("inside", spec.example))
     if spec.example is None and not spec.is_image and _takes(network) == 1:
         network = OnFlat(spec, network)
     if spec.example is not None and _takes(network) == 1 and len(spec.example()) > 1:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from whet.fields.base import Field
 
 HOMES = {
+    "pictures": "generate.pictures",
     "anomaly": "anomaly",
     "audio": "audio",
     "sequence": "sequence",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from whet.data.loader import Loader
 from whet.data.prepared import Prepared, Transform
 from whet.data.signs import Signs
 from whet.data.splits import duplicates, split
-from whet.errors import RecipeError
+from whet.errors import OutputError, RecipeError
 from whet.figures import Figure
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
@@ -190,6 +191,14 @@ class Field:
     def figures(self, shown: Shown) -> tuple[Figure, ...]:
         """Pictures that tell the result at a glance."""
         return ()
+
+    def generate(self, network: Any, n: int, seed: int, label: str | None) -> Any:
+        """New examples, where that is what networks of this field do."""
+        raise OutputError("This run predicts; it makes no examples.", "Train with --task generate.")
+
+    def write_generated(self, made: Any, out: Path) -> str:
+        """Write what `generate` made; what was written, in words."""
+        raise NotImplementedError
 
     def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
         """Predictions as the columns of a CSV behind the ids, (n,) each, "prediction" among them."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from whet.entry import Catalogue, Entry
 from whet.losses.classes import binary, cross_entropy, focal
 from whet.losses.ctc import ctc, step_cross_entropy
+from whet.losses.generate import own
 from whet.losses.labels import one_vs_rest
 from whet.losses.quantile import quantile
 from whet.losses.surprise import surprise
@@ -90,6 +91,14 @@ LOSSES: Catalogue[Loss] = Catalogue(
             paper="Ruff et al. 2020, Deep SAD, arXiv:1906.02694, eq. 7; trimmed: Shen & Sanghavi 2019, arXiv:1810.11874",
             cost="a sort of the batch",
             hurts_when="more is trimmed than there are anomalies: rare normal rows are not learned then",
+        ),
+        Entry(
+            "own",
+            lambda: own,
+            "The mean of what the network itself says that each example costs.",
+            domains=("pictures", "rows"),
+            cost="none",
+            hurts_when="the network gives predictions: it refuses",
         ),
         Entry(
             "one_vs_rest",

@@ -408,7 +408,7 @@ def _pairs(known: Mapping[str, Any]) -> Html:
 
 
 def _footer(run: RunView) -> Html:
-    command = f"whet predict {run.folder.name} DATA"
+    command = wording.command(run.result, run.folder.name)
     return h(
         "footer", "Use this network: ", h("code", command), ". Everything above was read from the run's own records."
     )

@@ -47,7 +47,7 @@ def summary(result: Mapping[str, Any], folder: Path) -> RenderableType:
     findings = [f for f in result.get("findings") or [] if isinstance(f, Mapping)]
     if findings:
         parts += [Text(""), _findings(findings)]
-    parts += [Text(""), _places(folder)]
+    parts += [Text(""), _places(folder, wording.command(result, folder))]
     return Padding(Group(*parts), (0, 0, 1, 2))
 
 
@@ -80,10 +80,10 @@ def _findings(findings: list[Mapping[str, Any]]) -> Text:
     return lines
 
 
-def _places(folder: Path) -> Table:
+def _places(folder: Path, command: str) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row(Text("report", style="dim"), Text(str(folder / "report.html"), overflow="fold"))
-    table.add_row(Text("use it", style="dim"), Text(f"whet predict {folder} DATA", overflow="fold"))
+    table.add_row(Text("use it", style="dim"), Text(command, overflow="fold"))
     return table
 
 

@@ -96,8 +96,12 @@ def baselines(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def verdict(result: Mapping[str, Any]) -> str:
-    """How the score stands beside the best baseline, in a sentence; empty without baselines."""
+    """How the score stands beside the best baseline, in a sentence; empty without baselines.
+
+    What "bounds" names is the best that can be reached, and no rival.
+    """
     known, value = baselines(result), result.get("value")
+    known = {name: of for name, of in known.items() if name not in result.get("bounds", ())}
     if not known or not isinstance(value, int | float) or not math.isfinite(value):
         return ""
     name, best = next(iter(known.items()))
@@ -110,6 +114,13 @@ def verdict(result: Mapping[str, Any]) -> str:
     else:
         size = f"{100 * abs(gain / best):.0f}\u202f%" if best else number(abs(gain))
     return f"{size} {'better' if gain > 0 else 'worse'} than the best baseline, {name}."
+
+
+def command(result: Mapping[str, Any], folder: Any) -> str:
+    """What a run is for, as a command."""
+    if str(result.get("task")).endswith("-generation"):
+        return f"whet generate {folder} --n 64 --out made"
+    return f"whet predict {folder} DATA"
 
 
 def rows_of(result: Mapping[str, Any], domain: str = "") -> str:

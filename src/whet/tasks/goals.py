@@ -91,6 +91,7 @@ REGRESS = Goal("regress", "regression", named(*OF_VALUES), "rmse", OF_VALUES, "m
 HERE = {goal.name: goal for goal in (CLASSIFY, REGRESS)}
 HOMES: dict[str, str] = {
     "detect": "detect",
+    "generate": "generate",
     "label-steps": "label_steps",
     "language-model": "language_model",
     "multilabel": "multilabel",
