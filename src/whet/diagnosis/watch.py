@@ -21,7 +21,7 @@ from whet.errors import UserError
 from whet.setups import Course, Criterion, Point, recognise
 from whet.setups.training import is_classes
 
-SHARE = 0.02
+SHARE = 0.01
 """Of the time of all steps that samples may cost."""
 EARLY = (0, 1)
 """Steps that are sampled whatever they cost: how a training starts says most."""
