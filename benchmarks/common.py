@@ -62,12 +62,14 @@ def keep(path: Path, record: Mapping[str, Any], *show: str) -> None:
     print(json.dumps({k: record[k] for k in show if k in record} if show else record), flush=True)
 
 
-def whet_fit(data: Path | str, *options: str, budget: float, seed: int, empty_cache: bool = False) -> dict[str, Any]:
+def whet_fit(
+    data: Path | str, *options: str, budget: float, seed: int, empty_cache: bool = False, also: Sequence[str] = ()
+) -> dict[str, Any]:
     """Run `whet fit` as a user would, into a fresh folder, and return the record of it.
 
     `wall_seconds` is the whole command seen from outside, from the start of the process to its end. With `empty_cache`
-    nothing is known from earlier runs: images are decoded and the plan is measured within the budget. A run that fails
-    gives a record without `value`, with `failed`.
+    nothing is known from earlier runs: images are decoded and the plan is measured within the budget. `also`: what the
+    record takes over from the result beyond KEPT. A run that fails gives a record without `value`, with `failed`.
     """
     with tempfile.TemporaryDirectory(prefix="whet-benchmark-") as temporary:
         out = Path(temporary, "run")
@@ -82,7 +84,7 @@ def whet_fit(data: Path | str, *options: str, budget: float, seed: int, empty_ca
         if done.returncode:
             return {**record, "failed": failure(command, done.returncode, done.stderr.decode())}
         result = json.loads((out / "result.json").read_text())
-    return {**record, **{k: result[k] for k in (*KEPT, *ALSO_KEPT)}}
+    return {**record, **{k: result[k] for k in (*KEPT, *ALSO_KEPT, *also)}}
 
 
 def failure(command: Sequence[str], code: int, said: str) -> str:

@@ -92,6 +92,14 @@ def smape(y: Futures, p: np.ndarray) -> float:
     return _mean(by_series(y, 200 * np.abs(said - truth) / _positive(size)))
 
 
+def mean_over(each: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Means over some axes of what is known; NaN where nothing is."""
+    known = np.isfinite(each)
+    sums = np.where(known, each, 0).sum(axes, dtype=np.float64)
+    found: np.ndarray = sums / _positive(known.sum(axes))
+    return found
+
+
 def by_series(y: Futures, each: np.ndarray) -> np.ndarray:
     """(S, C) means of (n, H, C) per series and channel, NaN where there is none."""
     known = np.isfinite(each)

@@ -9,19 +9,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from whet import regularise
+from whet.augment import AUGMENTS
+from whet.augment.series import Reshaping
 from whet.data.core import Data, Inputs, Profile, Roles
 from whet.data.prepared import Prepared
-from whet.fields.base import Field, Shown, Wanted
+from whet.errors import RecipeError
+from whet.fields.base import Field, Shown, Wanted, refuse
 from whet.fields.forecast.asking import WIDTHS, answer, load_inputs, spec_of
 from whet.fields.forecast.building import load
 from whet.fields.forecast.intervals import LEVEL, as_lists, widths
 from whet.fields.forecast.recipes import near, series_recipes
-from whet.fields.forecast.transform import SeriesTransform
+from whet.fields.forecast.transform import Reshaped, SeriesTransform
 from whet.figures import Figure
-from whet.recipe import Recipe
+from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.search.first import Candidate, Facts
 from whet.tasks import Baseline, Task, make_task
+from whet.train.parts import Prepare
 
 NAMES = ("forecast", "forecasting", "forecasts", "time-series", "timeseries")
 
@@ -79,6 +84,12 @@ class ForecastField(Field):
     def transform_from(self, state: Mapping[str, Any]) -> SeriesTransform:
         return SeriesTransform.from_dict(state)
 
+    def preparing(
+        self, transform: Any, task: Task, augment: Sequence[Choice] = (), mixers: Sequence[regularise.Mix] = ()
+    ) -> Prepare:
+        refuse((), mixers, self.nouns[1])
+        return Reshaped(tuple(reshaping(choice) for choice in augment))
+
     def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
         panel = data.x.panel
         return {
@@ -127,6 +138,16 @@ class ForecastField(Field):
     def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
         """series, step, prediction, low, high: the lines of a forecast, its stamps in front."""
         return answer(predicted, inputs.x)
+
+
+def reshaping(choice: Choice) -> Reshaping:
+    """What a recipe's augmentation does to windows. Raises RecipeError for one of other data."""
+    entry = AUGMENTS[choice.name]
+    made = entry.make(**entry.fill(choice.params))
+    if not isinstance(made, Reshaping):
+        known = ", ".join(e.name for e in AUGMENTS if "series" in e.domains)
+        raise RecipeError(f"{entry.name} does not change windows of series.", f"Choose one of {known}.")
+    return made
 
 
 FIELD = ForecastField()

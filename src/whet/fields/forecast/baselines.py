@@ -18,6 +18,8 @@ from whet.tasks import Baseline
 
 FEWEST = 200
 """Window channels that a cut baseline is still fitted on."""
+LINEAR_SHARE = 0.4
+"""Of the time, what the regression may take; the classic methods have what it leaves."""
 RIDGE = 1e-3
 """Of the linear regression, relative to the mean square of its inputs."""
 
@@ -85,7 +87,7 @@ def seasonal(wanted: Wanted, pasts: Pasts, seconds: float) -> tuple[np.ndarray, 
 def linear(wanted: Wanted, pasts: Pasts, seconds: float) -> tuple[np.ndarray, str]:
     """Ridge regression from the look-back, less its last value, to the horizon: one for all channels, in closed form."""
     panel, train = pasts.panel, wanted.parts["train"]
-    rows, note = affordable(panel, train, seconds, wanted.seed)
+    rows, note = affordable(panel, train, LINEAR_SHARE * seconds, wanted.seed)
     if not len(rows):
         return NOTHING, note
     weights = normal_equations(panel, rows)

@@ -9,7 +9,7 @@ from whet.fields.forecast.asking import WIDTHS
 from whet.fields.forecast.intervals import as_array
 from whet.fields.forecast.results import name_of
 from whet.figures import Bars, Figure, Lines
-from whet.tasks.forecast import Futures, by_series, errors
+from whet.tasks.forecast import Futures, by_series, errors, mean_over
 
 EXAMPLES = 3
 LISTED = 20
@@ -26,7 +26,7 @@ def figures(shown: Shown) -> tuple[Figure, ...]:
 def examples(shown: Shown) -> list[Lines]:
     """Test windows whose error is at the quartiles, the middle one first; of each its most typical channel."""
     truth: Futures = shown.truth  # type: ignore[assignment]
-    each = np.nanmean(errors(truth, shown.predicted) ** 2, axis=(1, 2))
+    each = mean_over(errors(truth, shown.predicted) ** 2, (1, 2))
     order = np.argsort(each)
     picks = [order[int(share * (len(order) - 1))] for share in (0.5, 0.25, 0.75)][: min(EXAMPLES, len(order))]
     return [example(shown, truth, int(i), n) for n, i in enumerate(dict.fromkeys(picks))]
@@ -63,7 +63,7 @@ def by_step(shown: Shown) -> Lines:
     truth: Futures = shown.truth  # type: ignore[assignment]
     curves = {"network": _curve(truth, shown.predicted)}
     others = {name: _curve(truth, p) for name, p in shown.baselines.items()}
-    best = sorted(others, key=lambda name: float(np.nanmean(others[name])))[:BESIDE]
+    best = sorted(others, key=lambda name: float(mean_over(others[name], (0,))))[:BESIDE]
     steps = np.arange(1.0, len(curves["network"]) + 1)
     return Lines(
         "Error by step",
@@ -75,8 +75,7 @@ def by_step(shown: Shown) -> Lines:
 
 
 def _curve(truth: Futures, predicted: np.ndarray) -> np.ndarray:
-    found: np.ndarray = np.nanmean(errors(truth, predicted) ** 2, axis=(0, 2))
-    return found
+    return mean_over(errors(truth, predicted) ** 2, (0, 2))
 
 
 def by_name(shown: Shown) -> list[Bars]:

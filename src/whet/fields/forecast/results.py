@@ -9,7 +9,7 @@ import numpy as np
 from whet.fields.base import Shown
 from whet.fields.forecast.asking import WIDTHS
 from whet.fields.forecast.intervals import as_array, covered
-from whet.tasks.forecast import by_series, errors
+from whet.tasks.forecast import by_series, errors, mean_over
 
 MOST_LISTED = 50
 
@@ -31,8 +31,8 @@ def extra(shown: Shown) -> dict[str, Any]:
         found["intervals"] = {
             "by": "split conformal, absolute validation errors per step and channel",
             "wanted": known["level"],
-            "covered_on_test": _rounded(np.nanmean(inside)),
-            "covered_at_first_and_last_step": [_rounded(np.nanmean(inside[i])) for i in (0, -1)],
+            "covered_on_test": _rounded(mean_over(inside, (0, 1))),
+            "covered_at_first_and_last_step": [_rounded(mean_over(inside[i], (0,))) for i in (0, -1)],
         }
     return found
 

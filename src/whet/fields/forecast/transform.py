@@ -10,11 +10,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from whet.augment.series import Reshaping
 from whet.fields.forecast.panel import Windows
 from whet.tasks.forecast import Futures
 
 PIECE = 4_000_000
 """Numbers of windows that are cut at a time."""
+
+
+@dataclass(frozen=True)
+class Reshaped:
+    """Windows as the network takes them: changed by the recipe's augmentation where a generator is given."""
+
+    steps: tuple[Reshaping, ...]
+
+    def __call__(
+        self, inputs: tuple[Tensor, ...], target: Tensor, generator: torch.Generator | None, progress: float = 0.0
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        if generator is None:
+            return inputs, target
+        past, *others = inputs
+        for step in self.steps:
+            past, target = step(past, target, generator)
+        return (past, *others), target
 
 
 @dataclass(frozen=True)
