@@ -11,6 +11,8 @@ from torch import Tensor
 
 from whet.augment import plan
 from whet.augment.colour import LUMA, Shades, Tint, draw_tint, hue_matrix, recolour
+from whet.augment.grain import blur
+from whet.augment.holes import Holes, draw_boxes, erase
 from whet.augment.moves import Motion, Moves, affine, copy_pixels, draw_motion, sampling_grid, warp
 from whet.recipe import Choice
 
@@ -184,3 +186,59 @@ def test_the_choices_of_a_recipe_run_together() -> None:
     y = plan(tuple(Choice(n) for n in names), (16, 16))(x, torch.Generator().manual_seed(0))
     assert y.shape == x.shape
     assert not any(torch.equal(a, b) for a, b in zip(x, y, strict=True))
+
+
+def test_a_blur_is_a_gaussian_sum_over_mirrored_neighbours() -> None:
+    x, sigma, reach = torch.rand(2, 1, 7, 9, dtype=torch.float64), torch.tensor([0.4, 1.1]), 3
+    at = torch.arange(-reach, reach + 1)
+    for k in (0, 1):
+        weights = torch.exp(-(at**2) / (2 * sigma[k] ** 2))
+        kernel = (weights[:, None] * weights / weights.sum() ** 2).to(x)
+        padded = F.pad(x[k : k + 1], (reach,) * 4, mode="reflect")
+        expected = F.conv2d(padded, kernel[None, None])
+        torch.testing.assert_close(blur(x, sigma, reach)[k : k + 1], expected, atol=1e-6, rtol=0)
+
+
+def test_no_blur_gives_the_image_back() -> None:
+    x = torch.rand(2, 3, 5, 6)
+    torch.testing.assert_close(blur(x, torch.zeros(2), 3), x)
+
+
+def test_noise_has_the_deviation_that_was_drawn_for_its_image() -> None:
+    x = torch.full((200, 1, 24, 24), 0.5)
+    spread = plan((Choice("pixel_noise", amount=0.1),), (24, 24))(x, torch.Generator().manual_seed(0)).std((1, 2, 3))
+    assert spread.max() == pytest.approx(0.1, rel=0.1)
+    assert spread.mean().item() == pytest.approx(0.05, rel=0.1)
+
+
+def test_what_is_erased_is_a_rectangle_of_noise_within_the_papers_ranges() -> None:
+    size = (40, 30)
+    boxes = torch.tensor(draw_boxes(Holes(erase=0.7, area=0.4), 4000, size, torch.Generator().manual_seed(0)))
+    top, left, height, width = boxes.T
+    erased = (height > 0) & (width > 0)
+    assert erased.float().mean().item() == pytest.approx(0.7, abs=0.03)
+    assert (top + height).max() == 40
+    assert (left + width).max() == 30
+    share = (height * width)[erased] / 1200
+    assert share.min() > 0.01
+    assert 0.38 < share.max() < 0.42
+    lies = (height < width)[erased]
+    assert lies.float().mean().item() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_erasing_changes_nothing_outside_the_rectangle(dtype: torch.dtype) -> None:
+    x = torch.full((2, 3, 8, 9), 300.0 if dtype == torch.float32 else 7).to(dtype)
+    y = erase(x, [(1, 2, 3, 4), (5, 6, 0, 0)], torch.Generator().manual_seed(0))
+    changed = y != x
+    assert changed[0, :, 1:4, 2:6].float().mean() > 0.9
+    assert changed.sum() == changed[0, :, 1:4, 2:6].sum()
+
+
+@LAYOUTS
+def test_a_warp_of_many_images_is_that_of_each_alone(layout: torch.memory_format) -> None:
+    """A batch is warped a few images at a time."""
+    x = torch.rand(5, 3, 200, 150).to(memory_format=layout)
+    drawn = draw_motion(Moves(rotate=20, zoom=0.2), 5, (200, 150), torch.Generator().manual_seed(0))
+    alone = [warp(x[k : k + 1], Motion(**{n: v[k : k + 1] for n, v in vars(drawn).items()})) for k in range(5)]
+    assert torch.equal(warp(x, drawn), torch.cat(alone))

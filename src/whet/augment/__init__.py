@@ -1,10 +1,11 @@
-"""Augmentation on whole batches: of images here, of sounds in audio.py, of texts in text.py, of series in series.py.
+"""Augmentation on whole batches: of images here, of sounds in audio.py, of texts in text.py.
 
-`AUGMENTS`: name -> make(**params) -> settings; an image's are of one of three kernels:
+`AUGMENTS`: name -> make(**params) -> settings; an image's are of one of four kinds:
 
     Moves     flip, vertical_flip, rotate, shift, zoom, shear, crop     one map of positions per image
     Shades    brightness, contrast, colour                              one affine map of colours per image
-    Holes     cutout                                                    one grey square per image
+    Grain     blur, pixel_noise                                         one Gaussian each per image
+    Holes     cutout, erase                                             a grey square, a rectangle of noise per image
 
 `plan(choices, size)` adds up the settings of a recipe once; calling its result on a batch draws a few numbers from
 the passed generator and runs at most one kernel of each kind. What has a zero range is not run at all.
@@ -16,18 +17,18 @@ the conversion to float; `x.permute(0, 3, 1, 2)` makes a batch (B, H, W, C) fit 
 
 from __future__ import annotations
 
-from whet.augment import audio, series, text
+from whet.augment import audio, text
 from whet.augment.audio import Sound
 from whet.augment.colour import Shades
+from whet.augment.grain import Grain
 from whet.augment.holes import Holes
 from whet.augment.moves import Moves
 from whet.augment.planning import Augmentation, Settings, combine
-from whet.augment.series import Reshaping
 from whet.augment.text import WordDropout
 from whet.entry import Catalogue, Entry
 from whet.recipe import Choice
 
-AUGMENTS: Catalogue[Settings | Sound | WordDropout | Reshaping] = Catalogue(
+AUGMENTS: Catalogue[Settings | Sound | WordDropout] = Catalogue(
     "augmentation",
     [
         Entry(
@@ -138,9 +139,38 @@ AUGMENTS: Catalogue[Settings | Sound | WordDropout | Reshaping] = Catalogue(
             cost="a copy of the batch",
             hurts_when="the class is decided by a small spot, or time is short",
         ),
+        Entry(
+            "erase",
+            lambda p, share: Holes(erase=p, area=share),
+            "Fills a rectangle of up to `share` of the area with noise, with probability p.",
+            {"p": 0.5, "share": 0.4},
+            domains=("image",),
+            paper="Zhong et al. 2017, Random Erasing Data Augmentation, arXiv:1708.04896, Algorithm 1",
+            cost="a copy of the batch, and a random number for each pixel that is erased",
+            hurts_when="as cutout",
+        ),
+        Entry(
+            "blur",
+            lambda pixels: Grain(blur=pixels),
+            "Blurs by a Gaussian with a standard deviation of up to `pixels`.",
+            {"pixels": 1.0},
+            domains=("image",),
+            paper="Chen et al. 2020, A Simple Framework for Contrastive Learning, arXiv:2002.05709, appendix A",
+            cost="some ten passes over the batch for each pixel of the deviation",
+            hurts_when="fine texture decides, or images are tiny",
+        ),
+        Entry(
+            "pixel_noise",
+            lambda amount: Grain(noise=amount),
+            "Adds Gaussian noise with a standard deviation of up to `amount` of the range.",
+            {"amount": 0.1},
+            domains=("image",),
+            paper="Bishop 1995, Training with Noise is Equivalent to Tikhonov Regularization, doi:10.1162/neco.1995.7.1.108",
+            cost="a random number for each pixel and channel: about as much as the warp and the colours together",
+            hurts_when="fine texture decides, or pictures are clean where the network will be used",
+        ),
         *audio.ENTRIES,
         *text.ENTRIES,
-        *series.ENTRIES,
     ],
 )
 
@@ -151,4 +181,4 @@ def plan(choices: tuple[Choice, ...], size: tuple[int, int]) -> Augmentation:
     return combine(made, size)
 
 
-__all__ = ["AUGMENTS", "Augmentation", "Holes", "Moves", "Settings", "Shades", "Sound", "plan"]
+__all__ = ["AUGMENTS", "Augmentation", "Grain", "Holes", "Moves", "Settings", "Shades", "Sound", "plan"]

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from whet.augment.moves import is_channels_last
 from whet.errors import RecipeError
 
 
@@ -65,7 +64,7 @@ def draw_tint(shades: Shades, rows: int, generator: Generator) -> Tint:
 
 
 def recolour(x: Tensor, tint: Tint) -> Tensor:
-    """x (B, C, H, W) float in [0, 1] with its colours changed; keeps dtype, memory format and range.
+    """x (B, C, H, W) float in [0, 1] with its colours changed; keeps dtype and range.
 
     Saturation and hue need three channels, and do nothing to grey images.
     """
@@ -83,9 +82,8 @@ def recolour(x: Tensor, tint: Tint) -> Tensor:
 def map_colours(x: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     """matrix (B, 3, 3) @ colour + offset (B,) for every pixel of x (B, 3, H, W)."""
     matrix, offset = matrix.to(x.dtype), offset.view(-1, 1, 1).to(x.dtype)
-    out = torch.baddbmm(offset, matrix, x.contiguous().flatten(2)).view(x.shape)
-    # Two changes of layout cost half of what a product with three columns would (measured, CPU).
-    return out.contiguous(memory_format=torch.channels_last) if is_channels_last(x) else out
+    # Contiguous: two changes of layout cost half of what a product with three columns would (measured, CPU).
+    return torch.baddbmm(offset, matrix, x.contiguous().flatten(2)).view(x.shape)
 
 
 LUMA = (0.299, 0.587, 0.114)

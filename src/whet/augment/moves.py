@@ -23,6 +23,10 @@ from whet.errors import RecipeError
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
+WARM = 1 << 18
+"""Numbers that are warped at a time, 1 MiB. They are copied just before: sampled along slanted lines from a cold cache,
+128x128x3 images took 0.25 ms each, and 0.13 ms with their copy made first (one Zen 4 core)."""
+
 
 @dataclass(frozen=True)
 class Moves:
@@ -146,12 +150,19 @@ def matrix(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
 
 
 def warp(x: Tensor, motion: Motion) -> Tensor:
-    """All of a motion in one bilinear resampling of x (B, C, H, W) float; keeps dtype and memory format."""
+    """All of a motion in one bilinear resampling of x (B, C, H, W) float; keeps dtype, and comes out contiguous."""
     A, t = affine(motion)
-    height, width = x.shape[2:]
-    grid = sampling_grid(A, t, (height, width)).to(x.device)
-    out = F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=True).to(x.dtype)
-    return out.contiguous(memory_format=torch.channels_last) if is_channels_last(x) else out
+    grid = sampling_grid(A, t, (x.shape[2], x.shape[3])).to(x.device)
+    out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    rows = max(torch.get_num_threads(), WARM // max(1, x[:1].numel()))
+    for new, old, places in zip(out.split(rows), x.split(rows), grid.split(rows), strict=True):
+        new.copy_(sample(old.to(torch.float32, copy=True), places))
+    return out
+
+
+def sample(x: Tensor, grid: Tensor) -> Tensor:
+    """x (B, C, H, W) float at the places of the grid (B, H, W, 2), bilinear, mirrored beyond the border."""
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=True)
 
 
 def sampling_grid(A: Tensor, t: Tensor, size: Size) -> Tensor:
