@@ -12,6 +12,7 @@ from interactions import ROLES, walks
 from whet.data.core import Roles
 from whet.errors import DataError
 from whet.fields import field, load
+from whet.fields.recommend import splitting
 
 USUAL = walks().rename({"who": "user_id", "what": "Movie ID", "stars": "Rating", "when": "timestamp"})
 
@@ -45,11 +46,11 @@ def test_a_table_without_roles_or_task_is_no_recommendation():
 
 def test_the_newest_of_repeated_interactions_stays():
     frame = walks()
-    again = frame.head(3).with_columns(pl.col("when") + 1_000_000, pl.lit(1.5).alias("stars"))
+    again = frame.head(3).with_columns(pl.col("when") + 1_000_000, pl.lit(0.25).alias("stars"))
     data = load(pl.concat([frame, again]), roles=ROLES)
     assert len(data) == frame.height
     assert "3 repeated interactions" in said(data)
-    assert (data.x["rating"] == 1.5).sum() >= 3
+    assert (data.x["rating"] == 0.25).sum() == 3
 
 
 def test_rows_without_a_user_or_with_nan_ids_are_left_out_and_listed():
@@ -135,8 +136,16 @@ def test_users_with_one_or_two_interactions_are_not_tested_on_what_nothing_is_kn
         {"who": ["one", "two", "two"], "what": ["m1", "m1", "m2"], "stars": [3.0] * 3, "when": [1, 2, 3]}
     )
     data = load(pl.concat([walks(), few]), roles=ROLES)
+    assert "1 user with one interaction" in said(data)
     parts, users = field("ratings").split(data, 0), data.x["user"].to_numpy()
     one, two = (np.flatnonzero(users == data.origin["users"].index(name)) for name in ("one", "two"))
     assert set(one) <= set(parts["train"])
     assert two[0] in parts["train"]
     assert two[1] in parts["test"]
+
+
+def test_of_very_many_users_some_choose_and_the_others_are_trained_on(ranking, monkeypatch):
+    monkeypatch.setattr(splitting, "MOST_VAL", 7)
+    parts = field("ratings").split(ranking, 0)
+    assert len(parts["val"]) == 7
+    assert sorted(np.concatenate([*parts.values()])) == list(range(len(ranking)))

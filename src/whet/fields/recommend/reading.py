@@ -97,6 +97,7 @@ def load(source: Any, *, target: str | None, task: str | None, holdout: Any, spl
     frame = pl.concat([p.frame for p in parts])
     frame, more = without_repeats(frame)
     data = coded(frame, goal, columns, name_of(source))
+    more = (*more, *(alone(frame) if goal == "rank" and not data["official"] else ()))
     return Data(
         **data,
         name=name_of(source),
@@ -204,6 +205,16 @@ def without_repeats(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]
     repeats = frame.height - once.height
     said = (f"{counted(repeats, 'repeated interaction')} of a user with the same item: the newest of each stays.",)
     return once.select(frame.columns), said if repeats else ()
+
+
+def alone(frame: pl.DataFrame) -> tuple[str, ...]:
+    """What is to be said of users with one interaction."""
+    once = int((frame.group_by("user").len()["len"] == 1).sum())
+    return (
+        (f"{counted(once, 'user')} with one interaction: trained on; the newest of the others is tested.",)
+        if once
+        else ()
+    )
 
 
 def coded(frame: pl.DataFrame, goal: str, columns: Columns, name: str) -> dict[str, Any]:

@@ -11,6 +11,10 @@ from whet.rng import generator
 
 MOST_VAL = 3_000
 """Users whose second-newest interaction is for choosing; of more users, those of others are trained on."""
+MOST_LOGITS = 60_000_000
+"""Users for choosing times items: a validation holds an answer for each (240 MB); …"""
+LEAST_VAL = 300
+"""… but so many users in any case."""
 
 
 def parts_of(data: Data, seed: int) -> dict[str, np.ndarray]:
@@ -30,8 +34,9 @@ def parts_of(data: Data, seed: int) -> dict[str, np.ndarray]:
         val = official["val"]
     else:
         val = from_the_end(users[left], left, 0, 2)
-        if len(val) > MOST_VAL:
-            val = np.sort(generator(seed, "split").choice(val, MOST_VAL, replace=False))
+        most = min(MOST_VAL, max(LEAST_VAL, MOST_LOGITS // len(data.classes)))
+        if len(val) > most:
+            val = np.sort(generator(seed, "split").choice(val, most, replace=False))
         left = np.setdiff1d(left, val)
     parts = {"train": left, "val": np.asarray(val, np.int64), "test": np.asarray(test, np.int64)}
     if empty := [part for part, chosen in parts.items() if not len(chosen)]:
