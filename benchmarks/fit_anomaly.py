@@ -1,6 +1,7 @@
 """`whet fit --task anomaly` on NAB's series and ADBench's tables, beside the baselines that it runs itself.
 
-    python benchmarks/fit_anomaly.py --data nab                   every series with a labelled window, then the means
+    python benchmarks/fit_anomaly.py --data nab                   every series, then the means
+    python benchmarks/fit_anomaly.py --data nab --quick           the same without plan, report and thresholds: 200 steps
     python benchmarks/fit_anomaly.py --data adbench --seeds 0 1 2 3 4
 
 nab: one network per series. Labels are the windows of combined_windows.json; unsupervised: fitted on the whole series, all
@@ -28,9 +29,17 @@ import polars as pl
 from common import HERE, data_folder, keep, spread, surroundings
 
 import whet
+from whet.data.core import Roles
+from whet.fields import field, load
+from whet.fields.anomaly.outcome import over_time
+from whet.fields.base import Wanted
+from whet.files import finite
+from whet.improve import train
+from whet.tasks.detect import at_the_moment
 from whet.tasks.detect_ranges import nab
 
 SETS = {"cardio": "6_cardio.npz", "thyroid": "38_thyroid.npz"}
+QUICK_STEPS = 200
 MODES = ("unsupervised", "semi-supervised")
 SHOWN = ("data", "part", "mode", "seed", "rows", "metrics", "baselines", "wall_seconds", "load")
 
@@ -48,6 +57,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, choices=("nab", "adbench"))
     parser.add_argument("--budget", default="300s")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--quick", action="store_true", help="nab: the training and the baselines alone")
     parser.add_argument("--longest", type=int, default=10**9, help="nab: leave out series with more rows")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "fit_anomaly.jsonl")
     return parser.parse_args()
@@ -93,12 +103,39 @@ def every_series(said: argparse.Namespace) -> None:
             with tempfile.TemporaryDirectory(prefix="whet-benchmark-") as temporary:
                 source, run = Path(temporary, "series.csv"), Path(temporary, "run")
                 frame.write_csv(source)
-                record = {"data": "nab", "part": name, **fitted(source, run, said, seed, time="timestamp")}
-                scores = whet.predict(run, str(source)).columns["score"]
-            corpus.append((frame["label"].to_numpy() > 0, np.asarray(scores)))
+                if said.quick:
+                    record, scores = trained(source, run, seed)
+                else:
+                    record = fitted(source, run, said, seed, time="timestamp")
+                    scores = np.asarray(whet.predict(run, str(source)).columns["score"])
+                record = {"data": "nab", "part": name, "quick": said.quick, **record}
+            corpus.append((frame["label"].to_numpy() > 0, scores))
             records.append(record)
             keep(said.results, record, *SHOWN)
         keep(said.results, {"data": "nab", "seed": seed, "series": len(records), **means(records, corpus)})
+
+
+def trained(source: Path, folder: Path, seed: int) -> tuple[dict[str, Any], np.ndarray]:
+    """(the record of the training steps alone and of the baselines, what the network said at each moment)."""
+    record, began = surroundings(), time.perf_counter()
+    data = load(str(source), task="anomaly", roles=Roles(time="timestamp"))
+    own = field("anomaly")
+    parts = own.split(data, seed)
+    prepared, task = own.prepare(data, parts), own.task(data)
+    network = train(data, folder, budget=60, steps=QUICK_STEPS, seed=seed)
+    took = time.perf_counter() - began
+    said = own.predict_rows(network, data, parts["test"], prepared)
+    made = own.baselines(Wanted(data, parts, prepared, task, 60.0, 1, seed))
+    truth = own.truth(data, parts["test"])
+    everyone = {"whet": said, **{b.name: b.predicted for b in made if b.predicted is not None}}
+    metrics = {name: task.scores(truth, p) for name, p in everyone.items()}
+    soon = {name: over_time(truth, p, data.origin["window"], None) for name, p in everyone.items()}
+    record |= {"system": "whet", "seed": seed, "wall_seconds": round(took, 2), "steps": QUICK_STEPS}
+    record |= {"baseline_seconds": {b.name: round(b.seconds, 3) for b in made}}
+    found = {"metrics": finite(metrics.pop("whet")), "baselines": finite(metrics)}
+    return {**record, **found, "anomalies": {**finite(soon.pop("whet")), "baselines": finite(soon)}}, at_the_moment(
+        said
+    )
 
 
 def means(records: Sequence[Mapping[str, Any]], corpus: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
@@ -145,8 +182,8 @@ def one_table(x: np.ndarray, y: np.ndarray, mode: str, seed: int, said: argparse
         normal = random.permutation(np.flatnonzero(y == 0))
         train, test = normal[: len(normal) // 2], np.concatenate([normal[len(normal) // 2 :], np.flatnonzero(y == 1)])
     with tempfile.TemporaryDirectory(prefix="whet-benchmark-") as temporary:
-        known = {} if mode == "unsupervised" else {"y": y[train]}
-        np.savez(Path(temporary, "train.npz"), X=x[train], **known)
+        arrays = {"X": x[train]} | ({} if mode == "unsupervised" else {"y": y[train]})
+        np.savez(Path(temporary, "train.npz"), **arrays)  # type: ignore[arg-type]
         np.savez(Path(temporary, "test.npz"), X=x[test], y=y[test])
         holdout = str(Path(temporary, "test.npz"))
         return fitted(Path(temporary, "train.npz"), Path(temporary, "run"), said, seed, holdout=holdout)

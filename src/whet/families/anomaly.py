@@ -62,6 +62,12 @@ class Whole(nn.Module):
         return verdict(self.network(x), by_column(x.square()))
 
 
+def begin_at_zero(layer: nn.Module) -> None:
+    """All weights 0: the layer adds nothing before it has learned."""
+    for weight in layer.parameters():
+        nn.init.zeros_(weight)
+
+
 def layers(sizes: list[int], spec: InputSpec, bias: bool = True) -> nn.Sequential:
     """Dense layers with the recipe's activation between them, and none behind the last."""
     made: list[nn.Module] = []

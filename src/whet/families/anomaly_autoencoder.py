@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError
-from whet.families.anomaly import Reconstructing, flat_size, layers
+from whet.families.anomaly import Reconstructing, begin_at_zero, flat_size, layers
 from whet.families.spec import InputSpec
 
 
@@ -21,14 +21,13 @@ class Dense(nn.Module):
     def __init__(self, spec: InputSpec, width: int, depth: int, code: int) -> None:
         super().__init__()
         size = flat_size(spec)
-        code = max(1, min(code, size - 1))
+        code = max(1, min(code, size // 2))  # wider ones let through what is strange
         self.centre = nn.Parameter(torch.zeros(size))
         self.down = nn.Parameter(torch.eye(size, code))
         self.up = nn.Parameter(torch.eye(code, size))
         self.encode = layers([size, *[width] * depth, code], spec)
         self.decode = layers([code, *[width] * depth, size], spec)
-        nn.init.zeros_(self.decode[-1].weight)
-        nn.init.zeros_(self.decode[-1].bias)
+        begin_at_zero(self.decode[-1])
 
     @torch.no_grad()
     def calibrate(self, x: Tensor) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,8 @@ KNOTS = 64
 TINY = 1e-9
 WIDEST = 512
 """Numbers in a vector above which windows are averaged over neighbouring steps: covariances grow with the cube."""
+FARTHEST = 20.0
+"""The largest mean of s: its exponential stays a float32 that can be added up."""
 NEWEST = 0.05
 """Share of a running estimate that the newest batch gives."""
 
@@ -40,6 +43,11 @@ class Columns(nn.Module):
 
     After Li et al. 2022, ECOD, arXiv:2201.00382, eq. 8; beyond the ends it goes on rising, in standard deviations.
     """
+
+    knots: Tensor
+    """(KNOTS, D) quantiles, from the lowest value to the highest."""
+    spread: Tensor
+    rows: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -67,6 +75,10 @@ class Columns(nn.Module):
 
 class Directions(nn.Module):
     """(v - m)' (C + shrink mean-variance I)^-1 (v - m): Mahalanobis's distance with a shrunk covariance C."""
+
+    mean: Tensor
+    precision: Tensor
+    """(D, D)"""
 
     def __init__(self, size: int, shrink: float) -> None:
         super().__init__()
@@ -98,6 +110,11 @@ class Neighbours(nn.Module):
     this is the matrix profile without normalisation (Yeh et al. 2016; Akbarinia & Cloez 2019, arXiv:1901.05708).
     """
 
+    known: Tensor
+    """(places, D) the rows that are remembered."""
+    place: Tensor
+    """(places,) when each of them ended, in steps."""
+
     def __init__(self, size: int, places: int, k: int, zone: float) -> None:
         super().__init__()
         self.k, self.zone = k, zone
@@ -122,6 +139,10 @@ class Neighbours(nn.Module):
 
 class Scale(nn.Module):
     """log distance -> s."""
+
+    median: Tensor
+    range: Tensor
+    least: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,9 +198,9 @@ class Committee(nn.Module):
         }
         if unknown := [v for v in views if v not in (*made, "code")]:
             raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code.")
-        self.views = nn.ModuleDict({name: made[name] for name in views if name in made})
+        self.views: Any = nn.ModuleDict({name: made[name] for name in views if name in made})
         self.code = Dense(spec, width, 1, code)
-        self.scales = nn.ModuleDict({name: Scale() for name in views})
+        self.scales: Any = nn.ModuleDict({name: Scale() for name in views})
 
     def vector(self, x: Tensor) -> Tensor:
         """(B, D)"""
@@ -214,29 +235,31 @@ class Committee(nn.Module):
         with exactly(x):
             errors = by_column((self.code(x) - x).square())
             cost = errors.mean(1)
-            said = self.said(self.vector(x), cost.detach())
-            return verdict(cost, self.blame(x, errors.detach()), said)
+            if self.training:  # only the autoencoder learns: the other views would be computed for nothing
+                if "code" in self.scales:
+                    self.scales["code"].follow(cost.detach())
+                return verdict(cost, errors.detach())
+            return verdict(cost, self.blame(x, errors), self.said(self.vector(x), cost))
 
     def said(self, v: Tensor, cost: Tensor) -> Tensor:
-        """(B,) the mean of the views."""
+        """(B,) exp of the mean of s over the views: 1 is usual, and a window in which one step is far off counts as that."""
         found = [self.scales[name](view(v)) for name, view in self.views.items()]
         if "code" in self.scales:
-            if self.training:
-                self.scales["code"].follow(cost)
             found.append(self.scales["code"](cost))
-        return torch.stack(found).mean(0)
+        return torch.stack(found).mean(0).clamp(max=FARTHEST).exp()
 
     def blame(self, x: Tensor, errors: Tensor) -> Tensor:
         """(B, F) how strange each column is: what it adds to the directions' distance, or the autoencoder's error."""
         if "directions" not in self.views or self.pool > 1:
             return errors
-        return by_column(self.views["directions"].each(x.flatten(1)).view_as(x)).relu()
+        shares: Tensor = self.views["directions"].each(x.flatten(1))
+        return by_column(shares.view_as(x)).relu()
 
 
 def make(
     spec: InputSpec,
     views: Sequence[str] = ("columns", "directions", "neighbours", "code"),
-    shrink: float = 0.2,
+    shrink: float = 0.05,
     places: int = 2000,
     k: int = 10,
     rounds: int = 2,

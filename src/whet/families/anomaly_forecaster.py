@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from whet.families.anomaly import layers, verdict
+from whet.families.anomaly import begin_at_zero, layers, verdict
 from whet.families.anomaly_autoencoder import timed
 from whet.families.spec import InputSpec
 
@@ -19,9 +19,8 @@ class Forecaster(nn.Module):
         known, asked = columns * (steps - self.ahead), columns * self.ahead
         self.straight = nn.Linear(known, asked)
         self.bent = layers([known, *[width] * depth, asked], spec)
-        for last in (self.straight, self.bent[-1]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        begin_at_zero(self.straight)
+        begin_at_zero(self.bent[-1])
 
     def forward(self, x: Tensor) -> Tensor:  # (B, F, W)
         past, future = x[..., : -self.ahead], x[..., -self.ahead :]

@@ -20,9 +20,11 @@ class Sphere(nn.Module):
     mean of the untrained answers. The recipe's activation should not be bounded (proposition 3).
     """
 
+    centre: Tensor
+
     def __init__(self, spec: InputSpec, width: int, depth: int, code: int) -> None:
         super().__init__()
-        self.map = layers([flat_size(spec), *[width] * depth, code], spec, bias=False)
+        self.map: nn.Module = layers([flat_size(spec), *[width] * depth, code], spec, bias=False)
         self.register_buffer("centre", torch.ones(code))
 
     @torch.no_grad()

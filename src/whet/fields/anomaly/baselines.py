@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def baselines(wanted: Wanted) -> list[Baseline]:
     """Each with its time; the matrix profile is skipped where it would take longer than all may."""
     fit, test = tensors(wanted, "fit"), tensors(wanted, "test")
     makers: dict[str, Scorer] = {"pca": components, "knn": neighbours, "isolation_forest": forest}
-    made = [timed(name, lambda m=maker: m(fit, test, wanted.seed)) for name, maker in makers.items()]
+    made = [timed(name, partial(maker, fit, test, wanted.seed)) for name, maker in makers.items()]
     return [*made, *profiles(wanted)]
 
 

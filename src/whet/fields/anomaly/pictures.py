@@ -30,7 +30,7 @@ def pictures(shown: Shown) -> tuple[Figure, ...]:
 
 
 def over_series(shown: Shown) -> list[Figure]:
-    rows, found = shown.parts["test"], []
+    rows, found = shown.parts["test"], list[Figure]()
     threshold = float(shown.network.inputs["threshold"])
     series = shown.truth[:, 1]
     order = sorted(np.unique(series), key=lambda s: -np.nansum(shown.truth[series == s, 0] > 0))

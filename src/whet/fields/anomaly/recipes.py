@@ -13,6 +13,12 @@ STEPS = (100, 500)
 TRIM = 0.1
 """Share of the most expensive rows of a batch that are not learned from, where there may be anomalies among them."""
 BATCH = 128
+PLACES = 2000
+"""Rows that a committee remembers of a table."""
+CROWD = 0.05
+"""Share of them that is nearer than the neighbour that counts, where anomalies may lie among them: it must not be one of
+their own crowd. On 11 sets made of breast-cancer, wine and digits with a rare class in them (some 200 to 1,700 rows) the
+20th neighbour alone reached a mean AUC-ROC of 0.824, the 5th 0.801; with a clean part 0.897 and 0.927."""
 
 
 def recipes(facts: Facts) -> list[Candidate]:
@@ -20,7 +26,9 @@ def recipes(facts: Facts) -> list[Candidate]:
     timed, clean, told = (facts.more.get(name) for name in ("timed", "clean", "told"))
     batch = max(2, min(BATCH, facts.n_train // 4))
     steps = PASSES * max(1, facts.n_train // batch)
-    family = Choice("one_class", width=64, depth=1, code=16) if told else committee(bool(timed), bool(clean))
+    family = (
+        Choice("one_class", width=64, depth=1, code=16) if told else committee(facts.n_train, bool(timed), bool(clean))
+    )
     recipe = Recipe(
         family=family,
         loss=Choice("surprise", trim=0.0 if clean or told else TRIM),
@@ -35,8 +43,10 @@ def recipes(facts: Facts) -> list[Candidate]:
     return [Candidate(family.name, recipe, said)]
 
 
-def committee(timed: bool, clean: bool) -> Choice:
+def committee(rows: int, timed: bool, clean: bool) -> Choice:
     """All views of a table's rows; of windows, the ones that look at them as a whole."""
     if timed:
-        return Choice("committee", views=("directions", "neighbours", "code"), places=4000, rounds=0)
-    return Choice("committee", rounds=0 if clean else 2)
+        return Choice("committee", views=("directions", "neighbours", "code"), shrink=0.005, places=4000, rounds=0)
+    if clean:
+        return Choice("committee", k=10, places=PLACES, rounds=0)
+    return Choice("committee", k=max(10, round(CROWD * min(rows, PLACES))), places=PLACES, rounds=2)

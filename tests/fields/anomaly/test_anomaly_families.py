@@ -1,0 +1,133 @@
+"""The contract of networks that judge rows, and what each of them promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from whet.errors import RecipeError
+from whet.families import FAMILIES, InputSpec
+from whet.families.anomaly_autoencoder import Dense
+from whet.families.anomaly_committee import Columns, Directions, Neighbours
+from whet.fields.anomaly.profiles import matrix_profile
+from whet.losses import LOSSES
+from whet.tasks.detect import COST, SCORE
+
+NAMES = [e.name for e in FAMILIES if "anomaly" in e.domains]
+TIMED_ONLY = ("conv_autoencoder", "lstm_autoencoder", "forecaster")
+
+
+def spec_of(*shape: int) -> InputSpec:
+    return InputSpec(shape, 1, "detect", nn.GELU, lambda channels: nn.Identity(), domain="anomaly", more={"rows": 60})
+
+
+def made(name: str, *shape: int) -> nn.Module:
+    torch.manual_seed(0)
+    entry = FAMILIES[name]
+    return entry.make(spec_of(*shape), **entry.fill({}))
+
+
+def rows(*shape: int, n: int = 60) -> torch.Tensor:
+    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 12)])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_says_score_cost_and_columns_and_can_learn(name, shape):
+    if name in TIMED_ONLY and len(shape) == 1:
+        with pytest.raises(RecipeError, match="follow each other"):
+            made(name, *shape)
+        return
+    network = made(name, *shape)
+    x = rows(*shape)
+    if hasattr(network, "calibrate"):
+        network.calibrate(x)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    costs = []
+    for _ in range(8):
+        said = network(x)
+        costs.append(said[:, COST].mean())
+        optimizer.zero_grad()
+        LOSSES["surprise"].make(trim=0.1, push=1.0)(said, torch.zeros(60)).backward()
+        optimizer.step()
+    assert said.shape == (60, 2 + shape[0])
+    assert said.isfinite().all()
+    assert costs[-1] < costs[0]
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 16)])
+def test_the_committee_ranks_a_far_row_first_and_blames_its_column(shape):
+    x = rows(*shape, n=200)
+    x[7, 1] += 8
+    network = made("committee", *shape)
+    network.calibrate(x)
+    said = network.eval()(x)
+    assert said[:, SCORE].argmax() == 7
+    assert said[7, 2:].argmax() == 1
+
+
+def test_a_dense_autoencoder_begins_as_the_principal_components():
+    x = rows(6) @ torch.randn(6, 6, generator=torch.Generator().manual_seed(1))
+    network = Dense(spec_of(6), width=8, depth=1, code=2)
+    network.calibrate(x)
+    centred = x - x.mean(0)
+    _, _, axes = torch.linalg.svd(centred, full_matrices=False)
+    torch.testing.assert_close(network(x), x.mean(0) + centred @ axes[:2].T @ axes[:2], atol=1e-4, rtol=1e-4)
+
+
+def test_directions_are_mahalanobis_distances():
+    x = rows(4) @ torch.randn(4, 4, generator=torch.Generator().manual_seed(1))
+    view = Directions(4, shrink=0.0)
+    view.fit(x)
+    centred = (x - x.mean(0)).double().numpy()
+    slow = [row @ np.linalg.inv(np.cov(centred.T)) @ row for row in centred]
+    np.testing.assert_allclose(view(x), slow, rtol=1e-3)
+
+
+def test_columns_are_tails_of_the_distribution():
+    x = torch.linspace(-1, 1, 1001)[:, None]
+    view = Columns(1)
+    view.fit(x)
+    tails = -np.log(2 * np.minimum(0.25, 0.75))
+    assert float(view(torch.tensor([[0.0]]))) == pytest.approx(0, abs=1e-2)
+    assert float(view(torch.tensor([[0.5]]))) == pytest.approx(tails, abs=1e-2)
+    far, farther = view(torch.tensor([[2.0], [3.0]]))
+    assert far < farther
+
+
+def slow_profile(x: np.ndarray, w: int, zone: int) -> np.ndarray:
+    parts = np.array([x[i : i + w] for i in range(len(x) - w + 1)])
+    found = np.array([[np.sqrt(((a - b) ** 2).sum()) for b in parts] for a in parts])
+    for i in range(len(parts)):
+        found[i, max(0, i - zone + 1) : i + zone] = np.inf
+    return found.min(1)
+
+
+def test_the_matrix_profile_is_the_slow_one():
+    x = np.random.default_rng(0).standard_normal((60, 2)).cumsum(0)
+    slow = slow_profile(x, 8, 4)
+    np.testing.assert_allclose(matrix_profile(x, 8)[7:], slow, atol=1e-6)
+
+
+def test_neighbours_of_training_windows_are_their_matrix_profile():
+    x = np.random.default_rng(0).standard_normal(80)
+    parts = torch.tensor(np.array([x[i : i + 6] for i in range(75)]), dtype=torch.float32)
+    view = Neighbours(6, places=75, k=1, zone=6.0)
+    view.fit(parts, torch.arange(75))
+    np.testing.assert_allclose(view(parts).sqrt(), slow_profile(x[:, None], 6, 6), atol=1e-3)
+
+
+def test_known_anomalies_are_pushed_away_and_expensive_rows_are_left_out():
+    said = torch.zeros(4, 2)
+    said[:, COST] = torch.tensor([1.0, 2.0, 100.0, 4.0])
+    loss = LOSSES["surprise"].make(trim=1 / 3, push=2.0)
+    assert float(loss(said, torch.tensor([0.0, 0.0, 0.0, 1.0]))) == pytest.approx((1 + 2 + 2 / 4) / 3)
+
+
+def test_the_centre_of_one_class_stays_away_from_zero():
+    network = made("one_class", 5)
+    network.calibrate(rows(5))
+    assert (network.network.centre.abs() >= 0.1).all()
+    assert all("bias" not in name for name, _ in network.named_parameters())

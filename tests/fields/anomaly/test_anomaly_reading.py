@@ -1,0 +1,143 @@
+"""Which column is what, which labels are for what, and one clear line for what can't be learned from."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from anomaly_data import sensors, table
+
+from whet.errors import DataError, UserError
+from whet.fields import field, load
+from whet.fields.anomaly.labels import read_labels
+from whet.fields.anomaly.windows import in_hindsight, period_of, places, windows
+
+
+def read(source: object, **options: object) -> object:
+    return load(source, task="anomaly", **options)
+
+
+def test_a_column_of_dates_makes_rows_a_series(frame):
+    data = read(frame)
+    assert data.x.timed
+    assert data.target == "label"
+    assert data.x.frame.columns == ["flow", "heat"]
+    assert any("labels are for scoring only" in s for s in data.said)
+
+
+def test_without_a_split_everything_is_learned_from_and_scored(frame):
+    data = read(frame)
+    parts = field("anomaly").split(data, 0)
+    assert len(parts["test"]) == 600
+    assert sorted([*parts["train"], *parts["val"]]) == list(range(600))
+
+
+def test_a_split_with_labels_leaves_anomalies_out_of_the_training_part(frame):
+    part = pl.Series("part", ["train"] * 450 + ["test"] * 150)
+    data = read(frame.with_columns(part), split="part")
+    assert not set(data.official["train"]) & {*range(400, 420)}
+    assert data.origin["mode"] == "clean part"
+
+
+def test_a_holdout_whose_training_rows_have_no_labels_is_unsupervised():
+    x, y = table()
+    assert read(x, holdout=(x, y)).origin["mode"] == "unsupervised"
+
+
+def test_blanks_among_labels_mean_few_labels(frame):
+    some = frame.with_columns(pl.when(pl.int_range(pl.len()) % 5 == 0).then(pl.col("label")))
+    data = read(some)
+    assert data.origin["mode"] == "few labels"
+    assert np.isfinite(data.y[data.official["test"]]).all()
+    assert np.isfinite(data.y[data.official["train"]]).any()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1, 0], [0, 1, 0]),
+        (["normal", "DoS", None], [0, 1, np.nan]),
+        ([1, -1, 1], [0, 1, 0]),
+        ([True, False, False], [1, 0, 0]),
+        (["a", "b", "a"], [0, 1, 0]),
+    ],
+)
+def test_labels_are_numbers_booleans_or_words(values, expected):
+    np.testing.assert_array_equal(read_labels(pl.Series("y", values, strict=False), 3)[0], expected)
+
+
+def test_values_that_are_no_labels_are_refused():
+    with pytest.raises(DataError, match="which are anomalies"):
+        read_labels(pl.Series("y", ["red", "green", "blue"]), 3)
+
+
+def test_an_empty_column_is_left_out_and_a_constant_one_is_found(frame):
+    data = read(frame.with_columns(pl.lit(None).alias("gone"), pl.lit(3.0).alias("still")))
+    assert "gone" not in data.x.frame.columns
+    assert any("'gone' is left out" in s for s in data.said)
+    assert [f.name for f in data.findings] == ["constant"]
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "said"),
+    [
+        (np.zeros((1, 3)), {}, "1 row"),
+        (sensors(50), {"roles": {"lookback": 60}}, "lookback 60"),
+        (sensors(50), {"target": "lable"}, "'label'"),
+        (sensors(50).select("time"), {}, "no column to look at"),
+        (sensors(50).with_columns(pl.lit("train").alias("part")), {"split": "part"}, "no training or no test rows"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_one_clear_line(source, options, said):
+    from whet.data.core import Roles
+
+    roles = {"roles": Roles(**options.pop("roles"))} if "roles" in options else {}
+    with pytest.raises(UserError, match=said) as error:
+        read(source, **options, **roles)
+    assert "\n" not in str(error.value)
+
+
+def test_a_column_that_is_missing_later_is_named(frame):
+    own = field("anomaly")
+    with pytest.raises(DataError, match="no column 'heat'"):
+        own.load_inputs(frame.drop("heat"), own.input_spec(read(frame)))
+
+
+def test_missing_values_are_filled_from_the_past_alone(frame):
+    own = field("anomaly")
+    data = read(
+        frame.with_columns(pl.when(pl.int_range(pl.len()) == 100).then(None).otherwise(pl.col("flow")).alias("flow"))
+    )
+    values = own.prepare(data, own.split(data, 0)).transform.standard(data.x)
+    assert values[100, 0] == values[99, 0]
+
+
+def test_windows_end_at_their_row_and_stay_in_their_series():
+    import torch
+
+    values = torch.arange(10.0)[:, None]
+    seen = windows(values, (0, 6, 10), 3)
+    at = places(np.arange(10), (0, 6, 10), 3)
+    assert seen[at, 0].tolist()[:3] == [[0, 0, 0], [0, 0, 1], [0, 1, 2]]
+    assert seen[at, 0].tolist()[6:8] == [[6, 6, 6], [6, 6, 7]]
+
+
+def test_hindsight_is_the_mean_of_the_windows_that_contain_a_step():
+    scores = np.random.default_rng(0).random(20)
+    slow = [scores[t : t + 5].mean() for t in range(20)]
+    np.testing.assert_allclose(in_hindsight(scores, 5), slow)
+
+
+def test_the_period_of_a_wave_is_found_and_noise_has_none():
+    random = np.random.default_rng(0)
+    wave = np.sin(2 * np.pi * np.arange(1000) / 37) + 0.3 * random.standard_normal(1000)
+    assert abs(period_of(wave) - 37) <= 1
+    assert period_of(random.standard_normal(1000)) == 0
+
+
+def test_the_profile_says_window_labels_and_far_values(frame):
+    from whet.profiling import profile
+
+    shown = {row.name: row for section in profile(frame, task="anomaly").sections for row in section.rows}
+    assert "20 anomalies among 600" in shown["labels"].value
+    assert shown["period"].value == "24 steps"
