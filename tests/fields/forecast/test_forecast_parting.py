@@ -6,7 +6,7 @@ import pytest
 from series_made import hours, loaded, table, wave
 
 from whet.errors import DataError
-from whet.fields.forecast.parting import look_back
+from whet.fields.forecast.parting import MOST_NUMBERS, look_back, thinned
 
 
 def spans(data: object) -> dict[str, tuple[int, int]]:
@@ -87,3 +87,13 @@ def test_short_series_among_long_ones_are_told() -> None:
     data = loaded(frame, time="when", series="site", lookback=48)
     assert any("1 of 3 series have no whole training window" in s for s in data.said)
     assert len(data.official["test"]) > 0
+
+
+def test_windows_are_left_out_evenly_where_their_forecasts_would_fill_the_memory() -> None:
+    parts = {name: np.arange(1000) for name in ("train", "val", "test")}
+    same, said = thinned(parts, 1000)
+    assert [len(rows) for rows in same.values()] == [1000] * 3
+    assert not said
+    fewer, said = thinned(parts, MOST_NUMBERS["val"] // 250)
+    assert [len(rows) for rows in fewer.values()] == [1000, 250, 500]
+    assert "every 4. of the val windows and every 2. of the test windows" in said

@@ -14,7 +14,7 @@ from whet.errors import DataError
 from whet.fields.forecast.clock import calendar_columns, features, seasons
 from whet.fields.forecast.grid import Counts, Grid, Gridded, filled, gridded
 from whet.fields.forecast.panel import Panel, Windows
-from whet.fields.forecast.parting import look_back, parts_of, refuse_empty, rows_of_parts
+from whet.fields.forecast.parting import look_back, parts_of, refuse_empty, rows_of_parts, thinned
 from whet.fields.forecast.reading import Source, horizon_of, read
 from whet.fields.forecast.season import Seasonality, find_season
 from whet.record import Finding
@@ -37,7 +37,7 @@ def load(source: Any, *, target: str | None, holdout: Any, split: str | None, ro
     spans = [parts_of(grid, lookback, horizon) for grid in on_grid.series]
     kept = [cut(grid, span) for grid, span in zip(on_grid.series, spans, strict=True)]
     panel = panel_of(kept, spans, found, lookback, horizon, season.length)
-    parts = rows_of_parts(spans, panel.bounds, lookback, horizon)
+    parts, fewer = thinned(rows_of_parts(spans, panel.bounds, lookback, horizon), horizon * channels)
     refuse_empty(parts, on_grid.series, lookback, horizon)
     refuse_constant(panel)
     filled_in = 1 - float(panel.known.mean())
@@ -46,6 +46,7 @@ def load(source: Any, *, target: str | None, holdout: Any, split: str | None, ro
         *told(on_grid.counts, found.time),
         f"{what(found, on_grid)}; season {season_in_words(season)}; look-back {lookback} ({why}), horizon {horizon}.",
         *too_short(spans, found.rows, lookback, horizon),
+        *([fewer] if fewer else []),
     ]
     more = {"season": season, "step": on_grid.step, "counts": on_grid.counts, "spans": spans, "source": found}
     return Data(

@@ -12,6 +12,8 @@ from whet.fields.forecast.grid import Grid
 
 TEST_SHARE, VAL_SHARE = 0.2, 0.15
 """Of a series' steps, the last ones; a horizon at least."""
+MOST_NUMBERS = {"val": 40_000_000, "test": 120_000_000}
+"""Of all forecasts of a part: 160 and 480 MB."""
 BACK_HORIZONS, BACK_SEASONS = 3, 14
 """A look-back covers so many horizons and so many seasons, …"""
 MOST_BACK = 720
@@ -91,6 +93,17 @@ def rows_of_parts(
         each = [begin + starts_in(tuple(s[i]), lookback, horizon) for s, begin in zip(spans, bounds, strict=False)]
         found[name] = np.concatenate(each) if each else np.empty(0, np.int64)
     return found
+
+
+def thinned(parts: Mapping[str, np.ndarray], numbers: int) -> tuple[dict[str, np.ndarray], str]:
+    """(the parts, with windows left out evenly where the forecasts of all of them would fill the memory; what to say).
+
+    `numbers`: of one forecast, horizon times channels.
+    """
+    steps = {name: -(-len(parts[name]) * numbers // most) or 1 for name, most in MOST_NUMBERS.items()}
+    found = {name: rows[:: steps.get(name, 1)] for name, rows in parts.items()}
+    left = [f"every {step}. of the {name} windows" for name, step in steps.items() if step > 1]
+    return found, f"Of so many numbers {' and '.join(left)} is looked at." if left else ""
 
 
 def refuse_empty(parts: Mapping[str, np.ndarray], grids: Sequence[Grid], lookback: int, horizon: int) -> None:
