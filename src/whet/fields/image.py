@@ -18,8 +18,10 @@ from whet.data.image_transform import ImageTransform
 from whet.data.prepared import Prepared, prepare
 from whet.data.signs import Signs, signs
 from whet.data.symmetry import mirror_symmetry
-from whet.fields.base import Field, Wanted
+from whet.fields.base import Field, Shown, Wanted
+from whet.fields.image_pictures import augmented
 from whet.fields.mixing import Mixing
+from whet.figures import Figure
 from whet.recipe import Choice, Recipe
 from whet.rng import generator
 from whet.search.first import Candidate, Facts, image_recipes, image_size
@@ -108,6 +110,10 @@ class ImageField(Field):
         """From the tensors at hand, which lie on the disk already."""
         said: np.ndarray = network.from_tensors(prepared.inputs, torch.from_numpy(rows))
         return said
+
+    def figures(self, shown: Shown) -> tuple[Figure, ...]:
+        found = augmented(shown)
+        return (found,) if found else ()
 
 
 @dataclass(frozen=True)
