@@ -22,7 +22,8 @@ LAYERS = (
     "fields setups",
     "build diagnosis remedies",
     "runners",
-    "network delivery run_folder run contest screen prior profiling report conclude improve predicting generating exporting shelf doctor",
+    "network delivery run_folder run contest screen prior profiling "
+    "report conclude improve predicting generating exporting shelf doctor",
     "cli __init__ __main__ sklearn",
 )
 FRIENDLY = (0, 10, 11)
@@ -85,8 +86,8 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
         assert getattr(whet, name).__doc__, f"whet.{name} says nothing"
 
 
-PUBLIC = """fit Result predict Predictions generate export profile Profile Setup watch diagnose Diagnosis repair Repair load Data Recipe Choice Edit Record Step Finding Entry
-Catalogue WhetError UserError DataError RecipeError BudgetError OutputError WhetClassifier WhetRegressor"""
+PUBLIC = """fit Result predict Predictions generate export profile Profile Setup watch diagnose Diagnosis repair Repair
+load Data Recipe Choice Edit Record Step Finding Entry Catalogue WhetError UserError DataError RecipeError BudgetError OutputError WhetClassifier WhetRegressor"""
 
 
 def test_the_list_of_public_names_is_this_one() -> None:

@@ -17,8 +17,7 @@ HERE = Path(__file__).resolve()
 
 def folder() -> Path | None:
     """Where the cases lie; None where they are absent."""
-    found = next((p / "shared" / "sick" for p in HERE.parents if (p / "shared" / "sick").is_dir()), None)
-    return found
+    return next((p / "shared" / "sick" for p in HERE.parents if (p / "shared" / "sick").is_dir()), None)
 
 
 def runner() -> Any:

@@ -43,7 +43,8 @@ class Exported(nn.Module):
             return self.traced(said, self.scale)
         if self.scale is None:
             return said.softmax(-1)
-        return said[:, 0] * self.scale.std + self.scale.mean
+        scale: Any = self.scale
+        return said[:, 0] * scale.std + scale.mean
 
 
 def export(

@@ -127,7 +127,9 @@ def test_a_restart_keeps_the_winner_that_was_found_before(tmp_path: Path, monkey
     torch.set_num_threads(1)
     small = Choice("tabular", width=8, depth=1, members=2, bins=4)
     better = Recipe(family=small, norm=Choice("none"), batch_size=32, steps=25, optimizer=Choice("adamw", lr=0.01))
-    monkeypatch.setattr(field("table"), "portfolio", lambda facts: [Candidate("plain", better.put("steps", 12), "plain")])
+    monkeypatch.setattr(
+        field("table"), "portfolio", lambda facts: [Candidate("plain", better.put("steps", 12), "plain")]
+    )
     monkeypatch.setattr(contest, "nearby", lambda *_: iter([Candidate("longer", better, "longer")]))
     monkeypatch.setattr(contest, "clearly_better", lambda new, old, tries: True)
 
