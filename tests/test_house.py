@@ -87,7 +87,8 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
 
 
 PUBLIC = """fit Result predict Predictions generate export profile Profile Setup watch diagnose Diagnosis repair Repair
-load Data Recipe Choice Edit Record Step Finding Entry Catalogue WhetError UserError DataError RecipeError BudgetError OutputError WhetClassifier WhetRegressor"""
+load Data Recipe Choice Edit Record Step Finding Entry Catalogue WhetError UserError DataError RecipeError BudgetError
+OutputError WhetClassifier WhetRegressor"""
 
 
 def test_the_list_of_public_names_is_this_one() -> None:

@@ -107,22 +107,24 @@ def summary(records: list[dict[str, Any]]) -> str:
         able = [r for r in faults if r["repairable"]]
         if not faults:
             continue
-        alarms = {
-            k: (sum(r["noticed"] for r in group if r["kind"] == k), sum(r["kind"] == k for r in group))
-            for k in ("healthy", "benign")
-        }
+        first, accepted = sum(r["rank"] == 1 for r in faults), sum(r["first_accepted"] for r in faults)
+        edits, cost = (statistics.median(r[k] for r in able) for k in ("edits", "cost"))
         lines += [
             f"{name}: {len(faults)} faults",
             f"  noticed {sum(r['noticed'] for r in faults)}/{len(faults)}",
-            f"  cause at first place {sum(r['rank'] == 1 for r in faults)} (accepted {sum(r['first_accepted'] for r in faults)}), "
-            f"within three {sum(0 < r['rank'] <= 3 for r in faults)}",
-            f"  repaired {sum(bool(r['repaired']) for r in able)}/{len(able)}, median edits {statistics.median(r['edits'] for r in able):g}, "
-            f"median cost {statistics.median(r['cost'] for r in able):.1f} trainings",
-            f"  alarms: healthy {alarms['healthy'][0]}/{alarms['healthy'][1]}, benign {alarms['benign'][0]}/{alarms['benign'][1]}",
+            f"  cause at first place {first} (accepted {accepted}), within three {sum(0 < r['rank'] <= 3 for r in faults)}",
+            f"  repaired {sum(bool(r['repaired']) for r in able)}/{len(able)}",
+            f"  median edits {edits:g}, median cost {cost:.1f} trainings",
+            f"  alarms: healthy {alarms(group, 'healthy')}, benign {alarms(group, 'benign')}",
         ]
         missed = Counter(r["case"].split("-")[-1].split(" ")[-1] for r in able if not r["repaired"])
         lines.append(f"  not repaired: {dict(missed)}")
     return "\n".join(lines)
+
+
+def alarms(group: list[dict[str, Any]], kind: str) -> str:
+    found = [r["noticed"] for r in group if r["kind"] == kind]
+    return f"{sum(found)}/{len(found)}"
 
 
 def main() -> None:

@@ -132,9 +132,7 @@ def classes_of(data: Data, train: np.ndarray) -> tuple[Section, list[Finding]]:
     return Section("Classes (training part)", tuple(rows)), found
 
 
-def parts_of(
-    parts: Mapping[str, np.ndarray], data: Data, drawn: str = "drawn, stratified"
-) -> tuple[Row, ...]:
+def parts_of(parts: Mapping[str, np.ndarray], data: Data, drawn: str = "drawn, stratified") -> tuple[Row, ...]:
     """The parts with their sizes, and where they come from."""
     return tuple(
         Row(part, f"{len(parts[part]):,}", "the source's own" if part in data.official else drawn)

@@ -9,6 +9,7 @@ from whet.errors import RecipeError
 from whet.families.audio_common import Head, Recurrent, inside
 from whet.families.spec import InputSpec
 
+
 class Short(nn.Module):
     """Stages of strided convolution, norm and activation: (B, 1, M, T) -> (B, T', F); what lies after the sound is 0.
 

@@ -97,9 +97,9 @@ def by_names(
         return Heard(listing, speakers_of(listing.ids, [s.get("speaker") for s in says]))
     if pattern:
         return by_pattern(found, pattern)
-    if (table := own_table(found)) is not None:
-        heard = by_table(table, target, task, None)
-        said = (f"What is said of the recordings is read from {table.name}.", *heard.listing.said)
+    if (own := own_table(found)) is not None:
+        heard = by_table(own, target, task, None)
+        said = (f"What is said of the recordings is read from {own.name}.", *heard.listing.said)
         return dataclasses.replace(
             heard, listing=dataclasses.replace(heard.listing, name=found.root.resolve().name, said=said)
         )
