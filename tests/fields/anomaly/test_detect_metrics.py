@@ -34,8 +34,8 @@ def test_the_best_f1_is_the_best_over_every_threshold(tied):
 
 
 def test_at_a_threshold_everything_is_counted():
-    found = at_threshold(np.array([1.0, 1.0, 0.0, 0.0, np.nan]), np.array([3.0, 1.0, 2.0, 0.0, 9.0]), 1.5)
-    assert found == {"f1": 0.5, "precision": 0.5, "recall": 0.5, "false_alarm_rate": 0.5}
+    found = at_threshold(np.array([1.0, 1.0, 0.0, 0.0, np.nan]), np.array([3.0, 1.0, 2.0, 1.8, 9.0]), 1.5)
+    assert found == {"f1": 0.4, "precision": 1 / 3, "recall": 0.5, "false_alarm_rate": 1.0}
 
 
 def test_metrics_are_means_over_the_series_that_have_anomalies():
