@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -36,7 +37,7 @@ def drop_weights(weights: Tensor, p: float, generator: Generator) -> Tensor:
     return weights * kept / (1 - p)
 
 
-ENTRIES = [
+ENTRIES: list[Entry[Any]] = [
     Entry(
         "word_dropout",
         WordDropout,
