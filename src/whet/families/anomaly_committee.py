@@ -10,7 +10,8 @@ left out in rounds: rows that the committee itself finds strangest (after Rousse
 No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
 
 v     (B, D) a row or a window as one vector
-s     the logarithm of a view's distance, less its median over training rows, over their interquartile range
+s     the logarithm of a view's distance, less its median over training rows, over the way from there to their 90 % quantile:
+      of a series that stands still most of the time the quartiles lie together
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ KNOTS = 64
 TINY = 1e-9
 WIDEST = 512
 """Numbers in a vector above which windows are averaged over neighbouring steps: covariances grow with the cube."""
+NARROWEST = 0.01
+"""A hundredth of the distance is never more than one unit of s: views that hardly vary don't outvote the others."""
 FARTHEST = 20.0
 """The largest mean of s: its exponential stays a float32 that can be added up."""
 NEWEST = 0.05
@@ -153,9 +156,9 @@ class Scale(nn.Module):
     def fit(self, distance: Tensor) -> None:
         self.least.copy_(1e-6 * distance.median() + TINY)
         logs = (distance + self.least).log()
-        low, middle, high = torch.quantile(logs, torch.tensor([0.25, 0.5, 0.75], dtype=logs.dtype))
+        middle, high = torch.quantile(logs, torch.tensor([0.5, 0.9], dtype=logs.dtype))
         self.median.copy_(middle)
-        self.range.copy_((high - low).clamp(min=1e-3))
+        self.range.copy_((high - middle).clamp(min=NARROWEST))
 
     def follow(self, distance: Tensor) -> None:
         """Move towards a batch's median and range."""

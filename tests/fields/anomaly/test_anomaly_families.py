@@ -10,7 +10,7 @@ from torch import nn
 from whet.errors import RecipeError
 from whet.families import FAMILIES, InputSpec
 from whet.families.anomaly_autoencoder import Dense
-from whet.families.anomaly_committee import Columns, Directions, Neighbours
+from whet.families.anomaly_committee import Columns, Directions, Neighbours, Scale
 from whet.fields.anomaly.profiles import matrix_profile
 from whet.losses import LOSSES
 from whet.tasks.detect import COST, SCORE
@@ -95,6 +95,15 @@ def test_columns_are_tails_of_the_distribution():
     assert float(view(torch.tensor([[0.5]]))) == pytest.approx(tails, abs=1e-2)
     far, farther = view(torch.tensor([[2.0], [3.0]]))
     assert far < farther
+
+
+def test_a_row_that_hardly_differs_is_not_beyond_all_measure_where_most_are_the_same():
+    scale = Scale()
+    scale.fit(torch.cat([torch.ones(80), torch.linspace(1, 2, 20)]))
+    same, near, far = scale(torch.tensor([1.0, 1.01, 2.0]))
+    assert same == 0
+    assert 0 < near < 1
+    assert near < far < 20
 
 
 def slow_profile(x: np.ndarray, w: int, zone: int) -> np.ndarray:
