@@ -109,8 +109,8 @@ def test_prepared_windows_come_back_from_the_disk_without_copies(source: Path, t
     for mine, theirs in zip((*prepared.inputs, prepared.target), (*again.inputs, again.target), strict=True):
         assert torch.equal(mine[rows], theirs[rows])
     truth, copy = prepared.raw_target[rows.numpy()], again.raw_target[rows.numpy()]
-    np.testing.assert_array_equal(truth.values, copy.values)  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(truth.units.naive, copy.units.naive)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(truth.values, copy.values)
+    np.testing.assert_array_equal(truth.units.naive, copy.units.naive)
 
 
 class Killed(BaseException):

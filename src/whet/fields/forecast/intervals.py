@@ -33,7 +33,7 @@ def covered(y: Futures, p: np.ndarray, half: np.ndarray) -> np.ndarray:
     return np.where(known.any(0), (known & (off <= half)).sum(0) / count, np.nan)
 
 
-def as_array(said: Sequence[Sequence[float]]) -> np.ndarray:
+def as_array(said: Sequence[Sequence[float | None]]) -> np.ndarray:
     """Widths as they were written into task.json."""
     return np.asarray([[np.nan if v is None else v for v in row] for row in said], np.float32)
 
