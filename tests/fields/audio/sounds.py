@@ -26,7 +26,7 @@ def write(path: Path, x: np.ndarray, rate: int = RATE) -> Path:
     return path
 
 
-def class_folders(root: Path, each: int = 12, suffix: str = ".wav") -> Path:
+def class_folders(root: Path, each: int = 20, suffix: str = ".wav") -> Path:
     """root/CLASS/i.wav with lengths from 0.2 to 0.3 s."""
     for i in range(each):
         for k, (name, pitch) in enumerate(TONES.items()):
