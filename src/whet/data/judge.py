@@ -23,6 +23,8 @@ WIDTHS = (16, 32, 32)
 """Filters of its three strided convolutions, whose maps a dense layer makes `FEATURES` of."""
 FEATURES = 64
 STEPS, BATCH, RATE = 300, 128, 3e-3
+PASSES = 30
+"""Passes over the rows after which a judge of few pictures is done early."""
 TURNS = 4
 LEVELS = 127.5
 AT_ONCE = 1000
@@ -90,7 +92,8 @@ def train_judge(x: np.ndarray, y: np.ndarray, train: np.ndarray, val: np.ndarray
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(random.integers(2**31)))
         network = network_of(x.shape[1:], outputs)
-        learn(network, batches(x, y, train, classes, random))
+        steps = min(STEPS, max(1, PASSES * len(train) // BATCH))
+        learn(network, steps, batches(x, y, train, classes, steps, random))
     weights = [p.detach().half().float() for p in list(network.parameters())[:-2]]  # without what tells classes apart
     accuracy = right(network, x, y, val, classes, random)
     return Judge(tuple(weights), classes if classes > 1 else 0, accuracy)
@@ -108,9 +111,9 @@ def network_of(shape: tuple[int, ...], outputs: int) -> nn.Sequential:
 
 
 def batches(
-    x: np.ndarray, y: np.ndarray, rows: np.ndarray, classes: int, random: np.random.Generator
+    x: np.ndarray, y: np.ndarray, rows: np.ndarray, classes: int, steps: int, random: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    for _ in range(STEPS):
+    for _ in range(steps):
         chosen = np.sort(random.choice(rows, min(BATCH, len(rows)), replace=False))
         yield asked(x[chosen], y[chosen], classes, random)
 
@@ -132,10 +135,10 @@ def turned(x: Tensor, turns: int) -> Tensor:
     return x.flip(sides) if sides else x
 
 
-def learn(network: nn.Module, several: Iterator[tuple[Tensor, Tensor]]) -> None:
+def learn(network: nn.Module, steps: int, several: Iterator[tuple[Tensor, Tensor]]) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     for step, (values, target) in enumerate(several):
-        optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+        optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
         optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(network(values), target).backward()
         optimizer.step()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "pictures": "generate.pictures",
+    "rows": "generate.rows",
     "anomaly": "anomaly",
     "audio": "audio",
     "sequence": "sequence",

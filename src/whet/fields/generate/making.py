@@ -1,4 +1,4 @@
-"""New pictures from a trained network."""
+"""New examples from a trained network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from whet.train.plan import autocast
 AT_ONCE = 250
 
 
-def make(network: Any, codes: np.ndarray, seed: int) -> np.ndarray:
-    """uint8 (n, H, W, C) of these classes; the same seed gives the same pictures, however many are made behind them."""
+def draw(network: Any, codes: np.ndarray, seed: int) -> np.ndarray:
+    """Examples of these classes, as the network says them; the same seed gives the same, however many are made."""
     draw = torch.Generator().manual_seed(seed_for(seed, "generate"))
     model, shape = network.model.eval(), network.transform.shape
-    made = []
+    made = [np.empty((0, *shape), np.float32)]
     with torch.inference_mode(), autocast(network.plan):
         for start in range(0, len(codes), AT_ONCE):
             label = torch.from_numpy(codes[start : start + AT_ONCE])
             noise = torch.stack([torch.randn(shape, generator=draw) for _ in label])
-            made.append(as_pictures(model.made(label, noise)).numpy())
-    return np.concatenate(made) if made else np.empty((0, *shape[1:], shape[0]), np.uint8)
+            made.append(model.made(label, noise).float().numpy())
+    return np.concatenate(made)
+
+
+def make(network: Any, codes: np.ndarray, seed: int) -> np.ndarray:
+    """The same as pictures, uint8 (n, H, W, C)."""
+    return as_pictures(torch.from_numpy(draw(network, codes, seed))).numpy()

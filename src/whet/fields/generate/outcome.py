@@ -113,5 +113,5 @@ def beside(shown: Shown) -> Grid:
     everyone = {"this network": shown.predicted, **shown.baselines}
     rows = [[name, *shown.task.scores(shown.truth, p).values()] for name, p in everyone.items()]
     header = ["", *shown.task.scores(shown.truth[:5], shown.predicted[:5])]
-    note = "training_pictures is the floor of the distance: real pictures against other real ones."
+    note = f"{next(iter(shown.baselines))} is the floor of the distance: real ones against other real ones."
     return Grid("Every metric", header, rows, note=note)

@@ -1,4 +1,4 @@
-"""First recipes of generators of pictures."""
+"""First recipes of generators."""
 
 from __future__ import annotations
 
@@ -41,5 +41,23 @@ def vae(batch: int) -> Recipe:
         optimizer=Choice("adamw", lr=2e-3, weight_decay=0.01),
         schedule=Choice("trapezoid", warmup=0.02, decay=0.4),
         regularise=(Choice("ema", decay=0.99), Choice("clip", max_norm=1.0)),
+        batch_size=batch,
+    )
+
+
+def row_recipes(facts: Facts) -> list[Candidate]:
+    """Flow matching between noise and normal scores."""
+    batch = 256 if facts.n_train >= FEW else max(8, facts.n_train // 8)
+    return [Candidate("flow", row_flow(batch), "flow matching on normal scores and categories")]
+
+
+def row_flow(batch: int) -> Recipe:
+    return Recipe(
+        family=Choice("row_flow", width=256, depth=3, steps=10),
+        activation=Choice("silu"),
+        norm=Choice("layer"),
+        optimizer=Choice("adamw", lr=1e-3, beta2=0.99, weight_decay=0.01),
+        schedule=Choice("trapezoid", warmup=0.02, decay=0.5),
+        regularise=(Choice("ema", decay=0.998), Choice("clip", max_norm=1.0)),
         batch_size=batch,
     )

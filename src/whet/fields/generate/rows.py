@@ -1,0 +1,149 @@
+"""The field of tables that more rows are to be made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from whet import files, regularise
+from whet.data.core import Data, Inputs, Profile, Roles
+from whet.data.prepared import Prepared
+from whet.data.splits import split
+from whet.data.tables import load_table
+from whet.errors import DataError, OutputError
+from whet.fields.base import Field, Shown, Wanted, refuse
+from whet.fields.generate import TASKS, columns, reading
+from whet.fields.generate.making import draw
+from whet.fields.generate.pictures import no_predictions, spread
+from whet.fields.generate.recipes import row_recipes
+from whet.fields.generate.rows_transform import RowsTransform
+from whet.fields.generate.transform import Drawing
+from whet.figures import Figure
+from whet.recipe import Choice
+from whet.search.first import Candidate, Facts
+from whet.tasks import Baseline, Task
+from whet.train.parts import Prepare
+
+MOST_JUDGED = 2_000
+"""Validation and test rows at most that sets are compared on."""
+
+
+class RowsField(Field):
+    """Rows of a polars frame, the target among the columns."""
+
+    name = "rows"
+
+    def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
+        """Only where more of them are asked for."""
+        return task in TASKS and not reading.is_pictures(source)
+
+    def load(
+        self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles
+    ) -> Data:
+        """As for prediction, so that columns of ids and of free text are left out, and said."""
+        data = load_table(source, target=target, holdout=holdout, split=split)
+        if len(data) < reading.FEWEST:
+            raise DataError(
+                f"{data.name} has {len(data)} rows.", f"Give {reading.FEWEST} or more: fewer would be copied."
+            )
+        return as_generation(data)
+
+    def input_spec(self, data: Data) -> dict[str, Any]:
+        return {"domain": "rows", "columns": data.x.columns, "target": data.target}
+
+    def load_inputs(self, source: Any, spec: Mapping[str, Any]) -> Inputs:
+        raise no_predictions()
+
+    def split(self, data: Data, seed: int) -> dict[str, np.ndarray]:
+        parts = split(data, seed=seed)
+        return {"train": parts["train"], **{part: spread(parts[part], MOST_JUDGED) for part in ("val", "test")}}
+
+    def profile(self, data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
+        from whet.data.profile_tables import profile
+
+        goal, classes = data.origin["goal"], tuple(data.origin["classes"])
+        return profile(dataclasses.replace(data, x=data.x.drop(data.target), goal=goal, classes=classes), parts)
+
+    def prepare(self, data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
+        transform = RowsTransform(columns.fit(data.x[parts["train"]]))
+        seen = np.concatenate([parts["train"], parts["val"]])
+        inputs = inputs_of(transform, data.x[seen])
+        at = torch.arange(len(seen))
+        rows = {"train": at[: len(parts["train"])], "val": at[len(parts["train"]) :]}
+        return Prepared("rows", inputs, inputs[1], data.y[seen], rows, transform)
+
+    def transform_from(self, state: Mapping[str, Any]) -> RowsTransform:
+        return RowsTransform.from_dict(state)
+
+    def preparing(
+        self, transform: Any, task: Task, augment: Sequence[Choice] = (), mixers: Sequence[regularise.Mix] = ()
+    ) -> Prepare:
+        refuse(augment, mixers, "rows that more are to be made of")
+        return Drawing(as_they_are)
+
+    def recipes(self, facts: Facts) -> list[Candidate]:
+        return row_recipes(facts)
+
+    def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
+        from whet.fields.generate.rows_baselines import baselines
+
+        return baselines(wanted)
+
+    def predict_rows(self, network: Any, data: Data, rows: np.ndarray, prepared: Prepared) -> np.ndarray:
+        said: np.ndarray = network.from_tensors(inputs_of(network.transform, data.x[rows]))
+        return said
+
+    def extra(self, shown: Shown) -> dict[str, Any]:
+        from whet.fields.generate.rows_outcome import outcome
+
+        return outcome(shown)
+
+    def figures(self, shown: Shown) -> tuple[Figure, ...]:
+        from whet.fields.generate.rows_outcome import figures
+
+        return figures(shown)
+
+    def generate(self, network: Any, n: int, seed: int, label: str | None) -> pl.DataFrame:
+        """New rows, with the columns of the table."""
+        if label is not None:
+            raise OutputError(f"Rows can't be asked for by a label ({label!r}).", "Make many and filter them.")
+        made: pl.DataFrame = network.transform.back(draw(network, np.zeros(n, np.int64), seed))
+        return made
+
+    def write_generated(self, made: pl.DataFrame, out: Path) -> str:
+        """As .parquet, or else as .csv."""
+        if out.suffix.lower() == ".parquet":
+            with files.atomic(out) as file:
+                made.write_parquet(file)
+        else:
+            out = out if out.suffix else out.with_suffix(".csv")
+            files.write_text(out, made.write_csv())
+        return f"{made.height:,} rows are in {out}."
+
+
+def as_generation(data: Data) -> Data:
+    """The same rows, with the target as a column and the goal to make more of them."""
+    named = data.goal == "classify"
+    values = pl.Series(data.target, [data.classes[i] for i in data.y] if named else data.y)
+    origin = {**data.origin, "goal": data.goal, "classes": list(data.classes)}
+    x = data.x.with_columns(values)
+    return dataclasses.replace(data, domain="rows", goal="generate", x=x, classes=(), origin=origin)
+
+
+def inputs_of(transform: RowsTransform, x: pl.DataFrame) -> tuple[Tensor, ...]:
+    """(rows, no label, row number)."""
+    return (*transform.apply(x), torch.zeros(x.height, dtype=torch.int64), torch.arange(x.height))
+
+
+def as_they_are(x: Tensor) -> Tensor:
+    return x
+
+
+FIELD = RowsField()
