@@ -41,7 +41,10 @@ def test_a_split_with_labels_leaves_anomalies_out_of_the_training_part(frame):
 
 def test_a_holdout_whose_training_rows_have_no_labels_is_unsupervised():
     x, y = table()
-    assert read(x, holdout=(x, y)).origin["mode"] == "unsupervised"
+    data = read(x, holdout=(x, y))
+    assert data.origin["mode"] == "unsupervised"
+    assert data.target == "y"
+    assert "y" not in data.x.frame.columns
 
 
 def test_blanks_among_labels_mean_few_labels(frame):

@@ -94,8 +94,10 @@ def load(source: Any, *, target: str | None, holdout: Any, split: Any, roles: Ro
 
 
 def are_arrays(source: Any) -> bool:
-    """Whether the last column, y, holds what an array beside X holds."""
-    return isinstance(source, tuple) or (isinstance(source, str | Path) and Path(source).suffix.lower() == ".npz")
+    """Whether a column y, of these rows or of the holdout's, is the array beside X."""
+    if isinstance(source, str | Path):
+        return Path(source).suffix.lower() == ".npz"
+    return isinstance(source, tuple | np.ndarray) or hasattr(source, "detach")
 
 
 def first(tables: Mapping[str, RawTable]) -> RawTable:
