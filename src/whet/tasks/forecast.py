@@ -86,7 +86,7 @@ def mase(y: Futures, p: np.ndarray) -> float:
 
 def smape(y: Futures, p: np.ndarray) -> float:
     """Symmetric mean absolute percentage error, 0 to 200 (Makridakis 1993), in the data's own units, per series."""
-    std, mean = y.units.std[y.series][:, None], y.units.mean[y.series][:, None]
+    std, mean = (v[y.series][:, None].astype(y.values.dtype) for v in (y.units.std, y.units.mean))
     said, truth = p.reshape(y.values.shape) * std + mean, y.values * std + mean
     size = np.abs(said) + np.abs(truth)
     return _mean(by_series(y, 200 * np.abs(said - truth) / _positive(size)))
