@@ -21,7 +21,7 @@ from whet.regularise import REGULARISERS
 CATALOGUES = (ACTIVATIONS, INITS, NORMS, LOSSES, OPTIMIZERS, SCHEDULES, REGULARISERS, AUGMENTS)
 WITHOUT_PAPER = {
     "identity", "tanh_shrink", "bent_identity", "log_sigmoid",
-    "none", "binary", "constant", "exponential", "vertical_flip", "zoom", "gain",
+    "none", "binary", "own", "constant", "exponential", "vertical_flip", "zoom", "gain",
 }  # fmt: skip
 """Methods that nobody invented, or nobody wrote a paper about."""
 
@@ -106,8 +106,9 @@ def test_a_normalisation_keeps_the_shape(entry: Entry[nn.Module], shape: tuple[i
 
 
 def of_rows(losses: Catalogue[Any]) -> Any:
-    """Losses of one answer per row; those of sequences have tests of their own."""
-    return pytest.mark.parametrize("entry", [e for e in losses if e.name not in SEQUENCES], ids=lambda e: e.name)
+    """Losses of one answer per row; those of sequences, and what a network says itself, have tests of their own."""
+    others = (*SEQUENCES, "own")
+    return pytest.mark.parametrize("entry", [e for e in losses if e.name not in others], ids=lambda e: e.name)
 
 
 @of_rows(LOSSES)

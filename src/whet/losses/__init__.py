@@ -97,6 +97,7 @@ LOSSES: Catalogue[Loss] = Catalogue(
             lambda: own,
             "The mean of what the network itself says that each example costs.",
             domains=("pictures", "rows"),
+            paper="the one that the network's family names",
             cost="none",
             hurts_when="the network gives predictions: it refuses",
         ),
