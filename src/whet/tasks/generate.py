@@ -88,9 +88,9 @@ def features(said: Tensor, scale: Any) -> np.ndarray:
 
 
 JUDGED = {
-    "frechet": Metric("frechet", "min", frechet),
-    "precision": Metric("precision", "max", precision),
-    "recall": Metric("recall", "max", recall),
+    "frechet": Metric("frechet", "min", frechet, of_sets=True),
+    "precision": Metric("precision", "max", precision, of_sets=True),
+    "recall": Metric("recall", "max", recall, of_sets=True),
 }
 
 GOAL = Goal("generate", "generation", JUDGED, "frechet", tuple(JUDGED), "own", features, energies)

@@ -31,6 +31,9 @@ class Metric:
     function: Callable[[Any, np.ndarray], float]
     rows: Callable[[Any, np.ndarray], np.ndarray] | None = None
     """(y, p) -> (n,), where the metric is the mean of one number per row; None: it isn't."""
+    of_sets: bool = False
+    """Whether it compares sets, which seem farther apart where rows are drawn twice: its interval is the spread of such
+    draws, around the value itself."""
 
     def better(self, a: float, b: float) -> bool:
         """Whether `a` is strictly better than `b`; NaN is worse than anything."""
@@ -157,6 +160,7 @@ def interval(kind: Metric, y: np.ndarray, p: np.ndarray, *, seed: int = 0) -> tu
         values = _mean_draws(kind.rows(y, p)[:, None], random)[:, 0]
     else:
         values = _row_draws(kind, y, p, random)
+        values += (kind.function(y, p) - np.nanmedian(values)) if kind.of_sets else 0.0
     low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)
 

@@ -7,6 +7,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from whet.tasks.generate import GOAL, covered, energies, frechet
+from whet.tasks.metrics import interval
 
 
 def pairs(made: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -62,6 +63,14 @@ def test_precision_falls_for_what_is_far_off_and_recall_for_what_is_all_alike(se
     assert precision(None, off) == 0
     assert precision(None, alike) == 1
     assert recall(None, alike) < 0.1
+
+
+def test_the_interval_lies_around_the_value(sets):
+    p = pairs(*sets)
+    low, high = interval(GOAL.metrics["frechet"], np.zeros(60), p)
+    assert low < frechet(None, p) < high
+    low, high = interval(GOAL.metrics["frechet"], np.zeros(60), pairs(np.roll(sets[1], 1, 0), sets[1]))
+    assert low <= 0.01 < high
 
 
 def test_parts_of_the_energy_distance_add_up_to_it(sets):
