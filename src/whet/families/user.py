@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from whet.errors import RecipeError, UnknownName, UserError
 from whet.families.common import Flat
+from whet.families.of_keras import as_if_first
 from whet.families.spec import InputSpec
 
 Factory = Callable[..., nn.Module]
@@ -136,18 +137,27 @@ def _call(factory: Factory, called: str, spec: InputSpec) -> nn.Module:
     offered: dict[str, Any] = {"spec": spec, "outputs": spec.outputs, "shape": spec.shape}
     asked = inspect.signature(factory).parameters if not inspect.isbuiltin(factory) else {}
     try:
-        network = factory(**{k: v for k, v in offered.items() if k in asked})
+        with as_if_first():
+            network = factory(**{k: v for k, v in offered.items() if k in asked})
     except UserError:
         raise
     except Exception as error:
         raise RecipeError(f"The network {called} can't be made: {_short(error)}") from error
     if not isinstance(network, nn.Module):
-        raise RecipeError(f"{called} returned {type(network).__name__}, not an nn.Module.")
+        raise RecipeError(f"{called} returned {type(network).__name__}, not an nn.Module.", _backend(network))
     return network
+
+
+def _backend(made: object) -> str:
+    """The way out for a Keras model that is no module."""
+    is_keras = type(made).__module__.partition(".")[0] == "keras"
+    return "Set KERAS_BACKEND=torch before Keras is imported." if is_keras else ""
 
 
 def _takes(network: nn.Module) -> int:
     """How many tensors the network's forward takes; 2 stands for two or more."""
+    if isinstance(inputs := getattr(network, "inputs", None), list):  # a Keras model's forward says nothing
+        return min(2, len(inputs))
     parameters = inspect.signature(network.forward).parameters.values()
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return 2
