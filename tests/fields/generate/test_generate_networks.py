@@ -69,6 +69,19 @@ def test_flow_follows_a_true_velocity_to_the_data() -> None:
     assert flow.costs(x[:1].expand_as(x), u, label, noise).max() < 1e-8
 
 
+class Time(nn.Module):
+    """A velocity that grows with the time."""
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        return t.view(-1, 1, 1, 1).expand_as(x)
+
+
+def test_steps_are_exact_for_a_velocity_that_is_linear_in_time_but_for_the_last() -> None:
+    _, _, label, noise = inputs_like(SHAPE)
+    gone = 0.75**2 / 2 + 0.25 * 0.75  # three steps of Heun's method, one of Euler's
+    assert torch.allclose(Flow(Time(), steps=4).made(label, noise), noise + gone, atol=1e-6)
+
+
 def test_the_bound_of_the_autoencoder_is_the_one_of_its_distributions() -> None:
     model = network("conv_vae", code=4).eval()
     x, _, label, noise = inputs_like(SHAPE)

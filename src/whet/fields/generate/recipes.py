@@ -5,8 +5,8 @@ from __future__ import annotations
 from whet.recipe import Choice, Recipe
 from whet.search.first import Candidate, Facts
 
-STEPS_FOR_FLOW = 500
-"""Steps that flow matching needs before its pictures are better than those of an autoencoder."""
+STEPS_FOR_FLOW = 150
+"""Steps that flow matching needs: on fashion-mnist's validation rows its distance was 0.060 after 150 steps, 0.026 after 300."""
 FEW = 2_000
 """Training pictures below which batches are smaller."""
 
@@ -23,7 +23,7 @@ def recipes(facts: Facts) -> list[Candidate]:
 
 def flow(batch: int) -> Recipe:
     return Recipe(
-        family=Choice("unet_flow", width=64, depth=1, patch=2, steps=5),
+        family=Choice("unet_flow", width=48, depth=1, patch=2, steps=5),
         activation=Choice("silu"),
         norm=Choice("group", groups=8),
         optimizer=Choice("adamw", lr=2e-3, beta2=0.99, weight_decay=0.01),
