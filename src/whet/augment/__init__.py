@@ -1,4 +1,4 @@
-"""Augmentation on whole batches: of images here, of sounds in audio.py, of texts in text.py.
+"""Augmentation on whole batches: of images here, of sounds in audio.py, of texts in text.py, of series in series.py.
 
 `AUGMENTS`: name -> make(**params) -> settings; an image's are of one of four kinds:
 
@@ -17,18 +17,19 @@ the conversion to float; `x.permute(0, 3, 1, 2)` makes a batch (B, H, W, C) fit 
 
 from __future__ import annotations
 
-from whet.augment import audio, text
+from whet.augment import audio, series, text
 from whet.augment.audio import Sound
 from whet.augment.colour import Shades
 from whet.augment.grain import Grain
 from whet.augment.holes import Holes
 from whet.augment.moves import Moves
 from whet.augment.planning import Augmentation, Settings, combine
+from whet.augment.series import Reshaping
 from whet.augment.text import WordDropout
 from whet.entry import Catalogue, Entry
 from whet.recipe import Choice
 
-AUGMENTS: Catalogue[Settings | Sound | WordDropout] = Catalogue(
+AUGMENTS: Catalogue[Settings | Sound | WordDropout | Reshaping] = Catalogue(
     "augmentation",
     [
         Entry(
@@ -171,6 +172,7 @@ AUGMENTS: Catalogue[Settings | Sound | WordDropout] = Catalogue(
         ),
         *audio.ENTRIES,
         *text.ENTRIES,
+        *series.ENTRIES,
     ],
 )
 
