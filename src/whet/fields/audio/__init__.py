@@ -137,6 +137,10 @@ class AudioField(Field):
 
         return Front.of(transform, task, augment, mixers)
 
+    def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
+        """Whether transcripts are written in words."""
+        return {"more": {"words": data.goal == "transcribe" and " " not in data.classes}}
+
     def recipes(self, facts: Facts) -> list[Candidate]:
         from whet.fields.audio.recipes import audio_recipes
 
