@@ -154,7 +154,7 @@ def rows_of_file(path: Path) -> pl.DataFrame | None:
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rb") as file:
         head = file.read(HEAD)
-        if b"\0" in head:
+        if b"\0" in head or not head.strip():
             return None
         file.seek(0)
         text = io.TextIOWrapper(file, "utf-8", errors="replace", newline="")
