@@ -144,17 +144,22 @@ def layer_of(
     held: set[int],
     moved: float,
 ) -> Layer:
-    weight = next(p for n, p in module.named_parameters() if n.startswith("weight"))
-    prefix = f"{path}." if path else ""
-    name = next(n for n, _ in module.named_parameters() if n.startswith("weight"))
-    gradient = gradients.get(prefix + name)
-    rows = weight.detach().float().reshape(weight.shape[0], -1)
+    name, weight = next((n, p) for n, p in module.named_parameters() if n.startswith("weight"))
+    gradient = gradients.get(f"{path}.{name}" if path else name)
+    length = math.nan if gradient is None else float(gradient.float().norm())
+    state = {"gradient": length, "frozen": not kept[weight], "held": id(weight) in held, "step": moved}
+    return layer(path, module, weight.detach(), numbers, **state)
+
+
+def layer(path: str, module: Any, weight: Tensor, numbers: dict[str, float], **state: Any) -> Layer:
+    """A layer's reading from its weights and the numbers of a forward pass; `state` is what remains of `Layer`."""
+    rows = weight.float().reshape(weight.shape[0], -1)
     fan_in = rows.shape[1]
     return Layer(
         path=path,
         kind=type(module).__name__,
         inputs=fan_in,
-        outputs=weight.shape[0],
+        outputs=len(rows),
         gain=float(rows.square().mean().sqrt()) * fan_in**0.5,
         same=len(rows) > 1 and bool((rows == rows[0]).all()),
         in_mean=numbers.get("in_mean", 0.0),
@@ -164,9 +169,6 @@ def layer_of(
         in_ends=numbers.get("in_ends", 0.0),
         out_std=numbers["out_std"],
         out_largest=numbers["out_largest"],
-        gradient=math.nan if gradient is None else float(gradient.float().norm()),
         weight=float(rows.norm()),
-        frozen=not kept[weight],
-        held=id(weight) in held,
-        step=moved,
+        **state,
     )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from whet.diagnosis import rows
 from whet.diagnosis.evidence import DataFacts, Evidence, Layer, Look, Steps
 from whet.diagnosis.examine import DROPOUTS, NORMS, settings
-from whet.diagnosis.look import WEIGHTED, Readings, outputs_of
+from whet.diagnosis.look import WEIGHTED, Readings, layer, outputs_of
 from whet.errors import UserError
 from whet.setups import Course, Criterion, Point, recognise
 from whet.setups.training import is_classes
@@ -191,27 +191,13 @@ class Watch:
         module, weight, gradient = self._before[path]
         old = self._weights.pop(path)
         moved = float((weight.detach() - old).norm() / old.norm().clamp_min(1e-12))
-        flat = old.float().reshape(old.shape[0], -1)
-        return Layer(
-            path=path,
-            kind=type(module).__name__,
-            inputs=flat.shape[1],
-            outputs=flat.shape[0],
-            gain=float(flat.square().mean().sqrt()) * flat.shape[1] ** 0.5,
-            same=len(flat) > 1 and bool((flat == flat[0]).all()),
-            in_mean=numbers.get("in_mean", 0.0),
-            in_std=numbers.get("in_std", 1.0),
-            in_zero=numbers.get("in_zero", 0.0),
-            in_still=numbers.get("in_still", 0.0),
-            in_ends=numbers.get("in_ends", 0.0),
-            out_std=numbers["out_std"],
-            out_largest=numbers["out_largest"],
-            gradient=gradient,
-            weight=float(flat.norm()),
-            frozen=not weight.requires_grad,
-            held=id(weight) in self.held,
-            step=moved,
-        )
+        state = {
+            "gradient": gradient,
+            "frozen": not weight.requires_grad,
+            "held": id(weight) in self.held,
+            "step": moved,
+        }
+        return layer(path, module, old, numbers, **state)
 
     # -- what was seen -----------------------------------------------------------------------------------------
 
