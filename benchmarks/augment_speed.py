@@ -1,6 +1,6 @@
 """Augmentation of 128x128 colour images beside Keras' ImageDataGenerator, and beside the training step that it feeds.
 
-    python benchmarks/augment_speed.py --keras-python /tmp/archenv/bin/python
+    python benchmarks/augment_speed.py --keras-python keras-env/bin/python
 
 Four things take turns in one call, so that a noisy machine disturbs all alike:
 
