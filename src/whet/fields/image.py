@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,12 @@ from torch import Tensor
 
 from whet import augment as augments
 from whet import regularise
-from whet.data import input_spec, load, load_inputs
-from whet.data.core import Data, Inputs, Profile, Roles
+from whet.data.core import Data, Profile
 from whet.data.image_transform import ImageTransform
 from whet.data.prepared import Prepared, prepare
-from whet.data.signs import Signs, signs
 from whet.data.symmetry import mirror_symmetry
-from whet.fields.base import Field, Shown, Wanted
+from whet.fields.base import Shown, Wanted
+from whet.fields.common import CommonField
 from whet.fields.image_pictures import augmented
 from whet.fields.mixing import Mixing
 from whet.figures import Figure
@@ -30,29 +29,11 @@ from whet.train.parts import Inputs as Tensors
 from whet.train.parts import Prepare
 
 
-class ImageField(Field):
+class ImageField(CommonField):
     """uint8 images of one size."""
 
     name = "image"
     nouns = ("image", "images")
-
-    def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
-        """Images and tables are what is left when no other field takes a source."""
-        return False
-
-    def load(
-        self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles
-    ) -> Data:
-        return load(source, target=target, task=task, holdout=holdout, split=split)
-
-    def input_spec(self, data: Data) -> dict[str, Any]:
-        return input_spec(data)
-
-    def load_inputs(self, source: Any, spec: Mapping[str, Any]) -> Inputs:
-        return load_inputs(source, spec)
-
-    def signs(self, data: Data, rows: np.ndarray) -> Signs:
-        return signs(data, rows)
 
     def profile(self, data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
         from whet.data.profile_images import profile
@@ -83,13 +64,6 @@ class ImageField(Field):
 
     def recipes(self, facts: Facts) -> list[Candidate]:
         return image_recipes(facts)
-
-    def neighbours(
-        self, recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]
-    ) -> Iterator[Candidate]:
-        from whet.search.first import neighbours
-
-        return neighbours(recipe, seed, best_share, hinted)
 
     def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
         rows = some(wanted.parts["train"], IMAGE_ROWS, wanted.seed)

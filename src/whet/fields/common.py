@@ -1,0 +1,42 @@
+"""What images and tables share: their readers, which take whatever no other field does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from whet.data import input_spec, load, load_inputs
+from whet.data.core import Data, Inputs, Roles
+from whet.data.signs import Signs, signs
+from whet.fields.base import Field
+from whet.recipe import Recipe
+from whet.search.first import Candidate, neighbours
+
+
+class CommonField(Field):
+    """A field that is read by `whet.data.load`."""
+
+    def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
+        """Images and tables are what is left when no other field takes a source."""
+        return False
+
+    def load(
+        self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles
+    ) -> Data:
+        return load(source, target=target, task=task, holdout=holdout, split=split)
+
+    def input_spec(self, data: Data) -> dict[str, Any]:
+        return input_spec(data)
+
+    def load_inputs(self, source: Any, spec: Mapping[str, Any]) -> Inputs:
+        return load_inputs(source, spec)
+
+    def signs(self, data: Data, rows: np.ndarray) -> Signs:
+        return signs(data, rows)
+
+    def neighbours(
+        self, recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]
+    ) -> Iterator[Candidate]:
+        return neighbours(recipe, seed, best_share, hinted)
