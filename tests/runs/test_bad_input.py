@@ -215,6 +215,11 @@ def test_an_unknown_task(refused: Refused) -> None:
     assert "classification" in said.replace("'clasification'", "")
 
 
+def test_an_unknown_task_is_offered_those_of_every_field(refused: Refused) -> None:
+    assert "anomaly" in refused("fit", "iris", "--task", "anomali")
+    assert "forecast" in refused("fit", "iris", "--task", "forcast")
+
+
 def test_regression_of_words(refused: Refused) -> None:
     refused("fit", table(Path("t.csv"), rows()), "--target", "kind", "--task", "regression")
     refused("fit", pictures(Path("pets")), "--task", "regression")

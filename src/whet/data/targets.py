@@ -29,6 +29,8 @@ TASKS = {
     "regress": "regress",
     "table-classification": "classify",
     "table-regression": "regress",
+    "image-classification": "classify",
+    "image-regression": "regress",
 }
 MOST_CLASSES = 20
 """Whole numbers with more distinct values than this are a regression target unless they count 0, 1, 2, … evenly."""
@@ -56,7 +58,7 @@ def goal_of(task: str | None) -> str | None:
     if task is None:
         return None
     if task.lower() not in TASKS:
-        raise UnknownName("task for tables", task, TASKS)
+        raise UnknownName("task for images and tables", task, TASKS)
     return TASKS[task.lower()]
 
 

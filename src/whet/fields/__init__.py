@@ -56,9 +56,19 @@ def load(
     is a column with the values train, val and test, or a file of path,label,split. `roles` says what columns are.
     Raises DataError, with one clear line, for everything that can't be learned from.
     """
-    roles = roles or Roles()
+    roles, task = roles or Roles(), known_task(task)
     taken = next((field(n) for n in HOMES if field(n).takes(source, task, roles)), field("table"))
     return taken.load(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+
+
+def known_task(task: str | None) -> str | None:
+    """The task in lower case. Raises UnknownName where no field knows it."""
+    if task is None:
+        return None
+    known = {name for home in HOMES for name in field(home).tasks}
+    if task.lower() not in known:
+        raise UnknownName("task", task, known)
+    return task.lower()
 
 
 def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:

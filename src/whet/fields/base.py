@@ -70,6 +70,8 @@ class Field:
     """One example, several examples."""
     key: str = "id"
     """What predictions are told apart by: the first column of their CSV."""
+    tasks: Sequence[str] = ()
+    """What a user may call what is to be learned here, in lower case."""
 
     # -- from a source to rows -------------------------------------------------------------------------------------
 

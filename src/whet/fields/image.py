@@ -16,6 +16,7 @@ from whet.data.core import Data, Profile
 from whet.data.image_transform import ImageTransform
 from whet.data.prepared import Prepared, prepare
 from whet.data.symmetry import mirror_symmetry
+from whet.data.targets import TASKS
 from whet.fields.base import Shown, Wanted
 from whet.fields.common import CommonField
 from whet.fields.image_pictures import augmented
@@ -33,6 +34,7 @@ class ImageField(CommonField):
     """uint8 images of one size."""
 
     name = "image"
+    tasks = tuple(t for t in TASKS if not t.startswith("table"))
     nouns = ("image", "images")
 
     def profile(self, data: Data, parts: Mapping[str, np.ndarray]) -> Profile:

@@ -75,6 +75,7 @@ class SequenceField(Field):
     """Arrays of sequences, all of one length."""
 
     name = "sequence"
+    tasks = TASKS
     nouns = ("sequence", "sequences")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from whet import regularise
 from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared, prepare
+from whet.data.targets import TASKS
 from whet.data.transforms import TableTransform
 from whet.fields.base import Wanted, refuse
 from whet.fields.common import CommonField
@@ -24,6 +25,7 @@ class TableField(CommonField):
     """Rows of a polars frame."""
 
     name = "table"
+    tasks = tuple(t for t in TASKS if not t.startswith("image"))
 
     def profile(self, data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
         from whet.data.profile_tables import profile

@@ -33,6 +33,7 @@ class AnomalyField(Field):
     """Rows, see `rows.Rows`. Nothing is chosen by labels: they are looked at once, to judge what came out."""
 
     name = "anomaly"
+    tasks = TASKS
     calibrates = True
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

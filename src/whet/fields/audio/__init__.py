@@ -21,7 +21,7 @@ from whet.data.transforms import TargetScale
 from whet.data.units import Units
 from whet.errors import DataError
 from whet.fields.audio.clips import groups
-from whet.fields.audio.listing import everything, is_recording_name, is_table, is_transcription, recordings
+from whet.fields.audio.listing import TASKS, everything, is_recording_name, is_table, is_transcription, recordings
 from whet.fields.audio.transform import AudioTransform
 from whet.fields.base import Field, Shown, Wanted
 from whet.figures import Figure
@@ -41,6 +41,7 @@ class AudioField(Field):
     """Recordings of any lengths."""
 
     name = "audio"
+    tasks = TASKS
     nouns = ("recording", "recordings")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

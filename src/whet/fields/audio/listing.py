@@ -241,8 +241,12 @@ def asked_for(file: Path, columns: Sequence[str], target: str | None, task: str 
     return label, False
 
 
+TRANSCRIPTION = ("transcribe", "transcription", "speech-to-text", "audio-transcription")
+TASKS = (*TRANSCRIPTION, "audio-classification", "audio-regression")
+
+
 def is_transcription(task: str | None) -> bool:
-    return task is not None and task.lower().removeprefix("audio-") in ("transcribe", "transcription", "speech-to-text")
+    return task is not None and task.lower() in TRANSCRIPTION
 
 
 def there(file: Path, rows: Sequence[dict[str, str]], path: str) -> tuple[list[dict[str, str]], list[Problem]]:

@@ -35,6 +35,7 @@ class ForecastField(Field):
     """Windows of a panel of series."""
 
     name = "series"
+    tasks = NAMES
     nouns = ("window", "windows")
     key = "time"
     calibrates = True

@@ -37,6 +37,7 @@ class PicturesField(Field):
     """uint8 pictures of one size."""
 
     name = "pictures"
+    tasks = TASKS
     nouns = ("picture", "pictures")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

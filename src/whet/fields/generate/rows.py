@@ -39,6 +39,7 @@ class RowsField(Field):
     """Rows of a polars frame, the target among the columns."""
 
     name = "rows"
+    tasks = TASKS
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
         """Only where more of them are asked for."""

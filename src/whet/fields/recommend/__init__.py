@@ -34,6 +34,7 @@ class RecommendField(Field):
     """Interactions of users with items."""
 
     name = "ratings"
+    tasks = tuple(reading.TASKS)
     nouns = ("interaction", "interactions")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

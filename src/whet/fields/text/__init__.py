@@ -19,6 +19,7 @@ from whet.data.splits import duplicates
 from whet.data.splits import split as split_rows
 from whet.data.transforms import TargetScale
 from whet.fields.base import Field, Shown, Wanted, refuse
+from whet.fields.text.looking import TEXT_TASKS
 from whet.fields.text.transform import BOTH, GRAMS, MOST_TOKENS, TOKENS, TextTransform
 from whet.figures import Figure
 from whet.recipe import Choice, Recipe
@@ -48,6 +49,7 @@ class TextField(Field):
     """Rows of a polars frame with one column, "text"."""
 
     name = "text"
+    tasks = TEXT_TASKS
     nouns = ("text", "texts")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

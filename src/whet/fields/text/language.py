@@ -86,6 +86,7 @@ class LanguageField(Field):
     """Rows are pieces of text in their order; `Data.y` counts their characters."""
 
     name = "language"
+    tasks = TASKS
     nouns = ("piece of text", "pieces of text")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

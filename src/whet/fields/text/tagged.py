@@ -94,6 +94,7 @@ class TaggedField(Field):
     """Rows of a polars frame with lists of words, "tokens"; `Data.y` is (n, T) with -100 behind a sentence's end."""
 
     name = "tagged"
+    tasks = TASKS
     nouns = ("sentence", "sentences")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
