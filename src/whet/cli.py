@@ -241,7 +241,7 @@ def report(runs: Annotated[list[Path], typer.Argument(help="Run folders.")]) -> 
 
 @app.command("list")
 def list_(
-    shelf: Annotated[str, typer.Argument(metavar="[WHAT]", help="activations, families, optimizers, …")] = "",
+    shelf: Annotated[str, typer.Argument(metavar="[WHAT]", help="activations, families, optimizers, tasks, …")] = "",
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="One of them: everything about it.")] = "",
     kind: Annotated[str | None, typer.Option(help="Activations: fixed, learned, dynamic, gated or output.")] = None,
     zero_centred: Annotated[bool, typer.Option("--zero-centred", help="… whose mean is 0.")] = False,
@@ -266,6 +266,9 @@ def list_(
         )
     )
     traits = [trait for trait, wanted in asked.items() if wanted]
+    if shelf in ("task", "tasks"):
+        catalogue.show_tasks()
+        return
     found = shelves.shelf(shelf)
     if name and found is not None:
         catalogue.show_entry(found[name])

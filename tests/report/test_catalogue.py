@@ -17,7 +17,7 @@ from whet.activations import ACTIVATIONS, KINDS, names
 from whet.errors import UserError
 from whet.families import FAMILIES
 from whet.report import braille
-from whet.report.catalogue import show_activations, show_catalogue, show_entry
+from whet.report.catalogue import show_activations, show_catalogue, show_entry, show_tasks
 
 
 def printed(show: Callable[..., None], *args: Any, width: int = 100) -> str:
@@ -71,6 +71,12 @@ def test_traits_are_what_they_say() -> None:
     assert {"tanh", "softsign", "sine"} <= both
     assert not both & {"relu", "identity", "sigmoid"}
     assert "tanh" in {e.name for e in shelf.activations(traits=["zero-centred", "smooth", "monotone"])}
+
+
+def test_tasks_are_listed_with_the_data_they_are_for() -> None:
+    said = printed(show_tasks)
+    assert "forecast" in said
+    assert "Anomalies" in said
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -39,6 +39,12 @@ def field(name: str) -> Field:
     return found
 
 
+def summary(name: str) -> str:
+    """What data a field is for, in a sentence: the first one of its module."""
+    said = importlib.import_module(f"whet.fields.{HOMES[name]}").__doc__ or ""
+    return said.partition("\n\n")[0].replace("\n", " ").strip().removesuffix(".")
+
+
 def load(
     source: Any,
     *,

@@ -35,7 +35,7 @@ def show_catalogue(kind: str, shelf: Catalogue[Any] | None, console: Console | N
     if shelf is None:
         from whet.shelf import SHELVES
 
-        for word in SHELVES:
+        for word in (*SHELVES, "tasks"):
             console.print(f"whet list {word}")
         return
     table = _grid(kind, "what it does", "parameters")
@@ -43,6 +43,17 @@ def show_catalogue(kind: str, shelf: Catalogue[Any] | None, console: Console | N
         params = ", ".join(f"{k}={v}" for k, v in entry.defaults.items())
         table.add_row(Text(entry.name, style="bold"), Text(entry.summary), Text(params, style="dim"))
     console.print(table)
+
+
+def show_tasks(console: Console | None = None) -> None:
+    """Print what can be learned, from what kind of data, and the words for it."""
+    from whet.fields import HOMES, field, summary
+
+    table = _grid("--task", "also", "data")
+    for name in HOMES:
+        first, *others = field(name).tasks
+        table.add_row(Text(first, style="bold"), Text(", ".join(others), style="dim"), Text(summary(name)))
+    (console or Console(highlight=False)).print(table)
 
 
 def _grid(*headings: str) -> Table:

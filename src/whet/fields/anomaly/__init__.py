@@ -1,4 +1,4 @@
-"""Anomalies: rows of a table, or steps of series, that are unlike the others; asked for with `task="anomaly"`."""
+"""Anomalies: rows of a table, or steps of series, that are unlike the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The field of pictures that more are to be made of."""
+"""Generation of pictures: more like those in a folder or an array."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The field of tables that more rows are to be made of."""
+"""Generation of rows: more like those of a table, none of them a copy."""
 
 from __future__ import annotations
 
