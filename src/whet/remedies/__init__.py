@@ -1,4 +1,5 @@
-"""Remedies: (Finding, Setup, Evidence) -> an edited set-up, with the reason. Pure: nothing is trained here."""
+"""Remedies: (Finding, Setup, Evidence) -> an edited set-up, (Findings, Recipe) -> edits, with the reason. Pure: nothing
+is trained here."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from whet.recipe import Edit
 from whet.record import Finding
 from whet.remedies import data, network, output, steps
 from whet.remedies.need import Need
+from whet.remedies.recipes import recipe_edits
 from whet.setups import Setup
 
 Remedy = Callable[[Need], Setup | None]
@@ -21,4 +23,4 @@ def remedy(finding: Finding, need: Need) -> Setup | None:
     return None if known is None else known(need)
 
 
-__all__ = ["REMEDIES", "Edit", "Need", "remedy"]
+__all__ = ["REMEDIES", "Edit", "Need", "recipe_edits", "remedy"]
