@@ -12,7 +12,7 @@ import whet
 
 SOURCE = Path(whet.__file__).parent
 LAYERS = (
-    "errors rng entry recipe record files journal quadrature figures",
+    "errors rng entry recipe record files journal quadrature figures openmp",
     "activations losses optim regularise augment search",
     "norm theory",
     "surgery",
@@ -29,7 +29,7 @@ LAYERS = (
 FRIENDLY = (0, 10, 11)
 """Layers whose parts may import each other: plain data, runners with the search they serve, the conductor's room, the
 faces. Everywhere else a package knows itself and what is below it."""
-TORCHLESS = ("errors", "rng", "entry", "recipe", "record", "files", "journal", "search")
+TORCHLESS = ("errors", "rng", "entry", "recipe", "record", "files", "journal", "openmp", "search")
 
 
 def part_of(module: str) -> str:

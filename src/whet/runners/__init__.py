@@ -1,1 +1,1 @@
-"""Layer 5, runners: where trials run, one after the other or side by side."""
+"""Where trials run: one after the other, side by side, or on a cluster. job.py has what the three runners share."""

@@ -44,14 +44,17 @@ class Trial:
     fate: str = ""
     """Why it failed; empty while it is sound."""
 
-    def advance(self, horizon: Horizon, seconds: float = math.inf) -> Score:
-        """Train for about `seconds` more towards the horizon. A trial that diverges is retried more carefully."""
+    def advance(self, horizon: Horizon, seconds: float = math.inf, pause: Horizon | None = None) -> Score:
+        """Train towards the horizon, for about `seconds` more or until `pause`.
+
+        A trial that diverges is retried more carefully.
+        """
         stop = self.training.seconds + seconds
         while True:
             self.training.horizon = horizon
             try:
                 with running(self.plan):
-                    advance(self.training, stop - self.training.seconds)
+                    advance(self.training, stop - self.training.seconds, pause)
                 break
             except Diverged as error:
                 self.fate = str(error)
@@ -180,8 +183,10 @@ def open_trial(
     plan: Plan,
     folder: Path,
     listeners: Sequence[object] = (),
+    every: float | None = None,
 ) -> Trial:
-    """A new trial, or the one in `folder` at its newest sound checkpoint."""
+    """A new trial, or the one in `folder` at its newest sound checkpoint; one is written `every` so many seconds."""
+    saving = checkpoint.Checkpoints(folder) if every is None else checkpoint.Checkpoints(folder, every)
     kept = folder / "recipe.toml"
     if kept.exists():  # a retry may have changed it
         recipe = Recipe.from_toml(kept.read_text())
@@ -199,7 +204,7 @@ def open_trial(
             validate=Validator(task, data, parts),
             metric=task.watched.name,
             higher_is_better=task.watched.direction == "max",
-            listeners=[Recorder(folder / "record.jsonl", head), checkpoint.Checkpoints(folder), *listeners],
+            listeners=[Recorder(folder / "record.jsonl", head), saving, *listeners],
         )
 
     training = rebuild(recipe)

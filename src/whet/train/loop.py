@@ -111,13 +111,17 @@ class Training:
         return Step(self.step, self.epoch, self.seconds, self.progress, dict(self.metrics))
 
 
-def advance(training: Training, seconds: float = math.inf) -> None:
-    """Train until the horizon, or for about `seconds` more; then validate. Raises Diverged on NaN or infinity."""
+def advance(training: Training, seconds: float = math.inf, pause: Horizon | None = None) -> None:
+    """Train until the horizon, for about `seconds` more, or until `pause`; then validate.
+
+    Raises Diverged on NaN or infinity. Only the horizon is what the schedule sees.
+    """
+    pause = pause or Horizon()
     with own_random_numbers():
         training.wake()
         training.events("start", training)
         stop = training.seconds + seconds
-        while not training.over and training.seconds < stop:
+        while not training.over and training.seconds < stop and not pause.over(training.step, training.seconds):
             train_step(training)
             training.tick()
             if validation_is_due(training):

@@ -220,8 +220,12 @@ def machine_name() -> str:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: those it may run on, or the container's share if that is less."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # "max 100000", or the microseconds of time in a period
+        time_in, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(found, round(int(time_in) / int(period))))
+    return found
 
 
 class _Cache:
