@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from whet import openmp
+
 _HOMES = {
     "fit": "whet.improve",
     "Result": "whet.improve",
@@ -90,11 +92,12 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f"whet.{name}")
-    if name not in _HOMES:
+    if name not in _PACKAGES and name not in _HOMES:
         raise AttributeError(f"module 'whet' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    with openmp.patient():
+        if name in _PACKAGES:
+            return importlib.import_module(f"whet.{name}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

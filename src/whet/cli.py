@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from whet import openmp
 from whet.errors import UserError, WhetError
 
 app = typer.Typer(
@@ -327,15 +328,9 @@ def process_start() -> float:
         return time.monotonic()
 
 
-SPINS = "20000"
-"""How long an idle thread of libgomp waits before it sleeps. Its own default is right on an idle machine only: beside
-one busy process, steps of a table's network took 573 ms instead of 62 (2 cores); on idle cores both are the same."""
-
-
 def main(argv: list[str] | None = None) -> None:
     """Run a command and end with its exit code: 0 done, 2 wrong input, 130 interrupted, 1 our fault."""
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is imported
+    os.environ.update(openmp.waiting())  # read once, when torch is imported
     sys.exit(run(argv))
 
 

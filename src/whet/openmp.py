@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -26,19 +25,13 @@ def of_a_worker(threads: int) -> dict[str, str]:
     return {**waiting(), **{name: str(threads) for name in COUNTS}}
 
 
-def import_torch() -> None:
-    """Import torch, whose threads then wait as they should.
-
-    The environment is as it was afterwards. Where torch is imported already, it is too late, and nothing happens.
-    """
-    if "torch" not in sys.modules:
-        with environment(waiting()):
-            importlib.import_module("torch")
-
-
 @contextlib.contextmanager
-def environment(extra: dict[str, str]) -> Iterator[None]:
-    """The process's environment with a few variables more, within the block."""
+def patient() -> Iterator[None]:
+    """If torch is imported within the block, its idle threads give their cores away soon.
+
+    The environment is as it was afterwards. Where torch was imported before, it is too late, and nothing happens.
+    """
+    extra = {} if "torch" in sys.modules else waiting()
     os.environ.update(extra)
     try:
         yield
