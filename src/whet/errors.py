@@ -7,6 +7,7 @@ WhetError
 │   ├── RecipeError      a recipe's value is out of range
 │   ├── BudgetError      the budget can't be read or is too short
 │   ├── OutputError      the run folder can't be written
+│   ├── SearchError      a search space, a trial or a study's journal does not fit
 │   └── MissingExtra     an optional package is absent; says its install line
 ├── Diverged         training met NaN or infinity and could not go on
 └── CorruptCheckpoint    a file's checksum does not match its content
@@ -44,6 +45,10 @@ class BudgetError(UserError):
 
 class OutputError(UserError):
     """A run folder that can't be written: no permission, no space, or something else is there."""
+
+
+class SearchError(UserError):
+    """A search space that makes no sense, or a trial or a journal that does not fit the study."""
 
 
 class MissingExtra(UserError):

@@ -85,6 +85,13 @@ def append_line(path: Path, value: Any, sync: bool = True) -> None:
                 os.fsync(file.fileno())
 
 
+def mend(path: Path) -> None:
+    """Cut a torn last line off, if there is one: who reads the file now sees what the next append would leave."""
+    if path.exists():
+        with saying_where(path), open(path, "a+b") as file:
+            _cut_torn_line(file)
+
+
 def _cut_torn_line(file: IO[bytes]) -> None:
     end = file.seek(0, os.SEEK_END)
     if end == 0:

@@ -95,10 +95,13 @@ def versions() -> Mapping[str, str]:
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file, up to the first torn line: a process may have been killed while writing it."""
+    """The objects of a JSONL file, up to the first torn line: a process may have been killed while writing it.
+
+    A last line without an end is torn too, even where it can be read: the next append will cut it off.
+    """
     if not path.exists():
         return
-    for raw in path.read_bytes().split(b"\n"):
+    for raw in path.read_bytes().split(b"\n")[:-1]:
         if not raw:
             continue
         try:

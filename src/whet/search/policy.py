@@ -6,6 +6,7 @@ too, it says the same. Numbers that it draws come from `view.generator(name)`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,9 +63,9 @@ class Halving:
         for number in sorted(view.paused):
             if hopeless(view.trials[number], view.max_resource):
                 return Stop(number)
-        for rung, further in reversed(list(zip(rungs, rungs[1:], strict=False))):
-            if (number := promoted(view, rung)) is not None:
-                return Go(number, further)
+        for rung, further in reversed(list(itertools.pairwise(rungs))):
+            if (promising := promoted(view, rung)) is not None:
+                return Go(promising, further)
         if not view.exhausted:
             return New(rungs[0])
         paused = sorted((view.trials[n].value, n) for n in view.paused)

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +83,8 @@ class StudyView:
         """By number."""
         self.running: set[int] = set()
         self.paused: set[int] = set()
+        self.limit = math.inf
+        """Trials that may be started at most."""
         self.points = 0
         """Points told so far, of all trials together."""
         n = len(space.candidates or ())
@@ -98,13 +100,8 @@ class StudyView:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the space is a list of candidates and all of them have been tried."""
-        return self.space.candidates is not None and not self.left.any()
-
-    def ranked(self) -> Iterator[Track]:
-        """The trials that have a value and have not failed, the best value first; the further trained one wins a tie."""
-        able = [t for t in self.trials if t.state != FAILED and not math.isnan(t.value)]
-        return iter(sorted(able, key=lambda t: (t.value, -t.resource, t.cost, t.number)))
+        """Whether no new trial can be started: all choices have been tried, or as many as were allowed."""
+        return len(self.trials) >= min(self.limit, self.space.count)
 
     def generator(self, name: str) -> np.random.Generator:
         """A generator that depends on the seed and on how much is known: the same again after a restart."""
