@@ -54,7 +54,7 @@ def trained(make: Any, steps: int, watching: bool) -> tuple[float, Tensor, int]:
             if seen is not None:
                 seen.step(loss)
     seconds = time.perf_counter() - began
-    return seconds, torch.cat([p.detach().flatten() for p in model.parameters()]), len(seen.looks) if seen else 0
+    return seconds, torch.cat([p.detach().flatten() for p in model.parameters()]), seen.sampler.count if seen else 0
 
 
 def main() -> None:

@@ -51,7 +51,7 @@ def test_hooks_are_gone_after_the_block() -> None:
 def test_a_loop_is_not_sampled_at_every_step() -> None:
     seen = loop(True, steps=400)[1]
     assert seen.steps == 400
-    assert 2 <= len(seen.looks) < 200
+    assert 2 <= seen.sampler.count < 200
 
 
 def test_what_can_not_be_watched_is_said() -> None:

@@ -13,7 +13,8 @@ from whet import cli, record
 from whet.contest import is_done
 from whet.errors import RecipeError
 from whet.recipe import Choice, Recipe
-from whet.runners.trial import RETRIES, Trial, open_trial
+from whet.runners.rescue import RETRIES
+from whet.runners.trial import Trial, open_trial
 from whet.train.horizon import Horizon
 from whet.train.plan import Plan
 

@@ -12,11 +12,17 @@ from torch import Tensor, nn
 
 from whet.diagnosis.evidence import Layer, Look
 
-WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase, nn.Embedding)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Their units are channels, the second axis; those of all others are the last one."""
+WEIGHTED = (nn.Linear, *CONVOLUTIONS, nn.RNNBase, nn.Embedding)
 NEAR = 0.02
 """Inputs this near to the ends of their range, as a share of it, count as saturated."""
 VALUES = 200_000
 """Numbers of a tensor that are looked at; more are thinned out."""
+ROWS_OF = 2_000_000
+"""Numbers of a layer's input from which fewer examples are looked at."""
+FEWEST = 16
+"""Examples that are looked at however large each is."""
 
 
 class Readings:
@@ -25,13 +31,23 @@ class Readings:
     def __init__(self) -> None:
         self.of: dict[str, dict[str, float]] = {}
 
-    def take(self, path: str, given: Tensor | None, out: Tensor) -> None:
-        if path in self.of:
+    def take(self, path: str, module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+        """What a layer was given and gave, from its forward hook; a layer that is called twice is read once."""
+        out = out[0] if isinstance(out, tuple) else out
+        if path in self.of or not isinstance(out, Tensor):
             return
-        found = {f"out_{k}": v for k, v in spread(out).items()}
-        if given is not None and given.is_floating_point():
-            found |= {f"in_{k}": v for k, v in spread(given).items()} | units(given)
+        found = {f"out_{k}": v for k, v in spread(fewer(out)).items()}
+        given = args[0] if args else None
+        if isinstance(given, Tensor) and given.is_floating_point() and given.dim() > 1:
+            given = fewer(given)
+            axis = 1 if isinstance(module, CONVOLUTIONS) else -1
+            found |= {f"in_{k}": v for k, v in spread(given).items()} | units(given, axis)
         self.of[path] = found
+
+
+def fewer(x: Tensor) -> Tensor:
+    """The first examples, as many as there is patience for."""
+    return x.detach()[: max(FEWEST, ROWS_OF // max(1, x[0].numel()))] if x.dim() else x.detach()
 
 
 def spread(x: Tensor) -> dict[str, float]:
@@ -45,10 +61,10 @@ def thin(x: Tensor) -> Tensor:
     return x[:: max(1, len(x) // VALUES)]
 
 
-def units(x: Tensor) -> dict[str, float]:
+def units(x: Tensor, axis: int) -> dict[str, float]:
     """Zeros, units that stand still over the batch, values at the ends of the range."""
     x = x.detach().float()
-    flat = x.transpose(0, 1).reshape(x.shape[1], -1) if x.dim() > 2 else x.t()  # (unit, examples and places)
+    flat = x.movedim(axis, 0).reshape(x.shape[axis], -1)  # (unit, examples and places)
     moves = flat.std(1, correction=0)
     scale = moves.max().clamp_min(1e-30)
     low, high = float(x.min()), float(x.max())
@@ -69,10 +85,8 @@ def reading(model: nn.Module) -> Iterator[Readings]:
     for path, module in model.named_modules():
         if isinstance(module, WEIGHTED):
 
-            def hook(_: Any, args: tuple[Any, ...], out: Any, path: str = path) -> None:
-                out = out[0] if isinstance(out, tuple) else out
-                if isinstance(out, Tensor):
-                    readings.take(path, args[0] if args and isinstance(args[0], Tensor) else None, out)
+            def hook(module: nn.Module, args: tuple[Any, ...], out: Any, path: str = path) -> None:
+                readings.take(path, module, args, out)
 
             handles.append(module.register_forward_hook(hook))
     try:
@@ -144,24 +158,36 @@ def layer_of(
     held: set[int],
     moved: float,
 ) -> Layer:
-    name, weight = next((n, p) for n, p in module.named_parameters() if n.startswith("weight"))
+    name, weight = named_weight(module)
     gradient = gradients.get(f"{path}.{name}" if path else name)
     length = math.nan if gradient is None else float(gradient.float().norm())
     state = {"gradient": length, "frozen": not kept[weight], "held": id(weight) in held, "step": moved}
-    return layer(path, module, weight.detach(), numbers, **state)
+    return layer(path, module, weight_facts(weight.detach()), numbers, **state)
 
 
-def layer(path: str, module: Any, weight: Tensor, numbers: dict[str, float], **state: Any) -> Layer:
-    """A layer's reading from its weights and the numbers of a forward pass; `state` is what remains of `Layer`."""
+def named_weight(module: nn.Module) -> tuple[str, nn.Parameter]:
+    """A layer's weight and its name; of a recurrent one the first."""
+    return next((n, p) for n, p in module.named_parameters() if n.startswith("weight"))
+
+
+def weight_facts(weight: Tensor) -> dict[str, Any]:
+    """What a layer's weights alone say."""
     rows = weight.float().reshape(weight.shape[0], -1)
     fan_in = rows.shape[1]
+    return {
+        "inputs": fan_in,
+        "outputs": len(rows),
+        "gain": float(rows.square().mean().sqrt()) * fan_in**0.5,
+        "same": len(rows) > 1 and bool((rows == rows[0]).all()),
+        "weight": float(rows.norm()),
+    }
+
+
+def layer(path: str, module: nn.Module, facts: dict[str, Any], numbers: dict[str, float], **state: Any) -> Layer:
+    """A layer's reading from its weights and the numbers of a forward pass; `state` is what remains of `Layer`."""
     return Layer(
         path=path,
         kind=type(module).__name__,
-        inputs=fan_in,
-        outputs=len(rows),
-        gain=float(rows.square().mean().sqrt()) * fan_in**0.5,
-        same=len(rows) > 1 and bool((rows == rows[0]).all()),
         in_mean=numbers.get("in_mean", 0.0),
         in_std=numbers.get("in_std", 1.0),
         in_zero=numbers.get("in_zero", 0.0),
@@ -169,6 +195,6 @@ def layer(path: str, module: Any, weight: Tensor, numbers: dict[str, float], **s
         in_ends=numbers.get("in_ends", 0.0),
         out_std=numbers["out_std"],
         out_largest=numbers["out_largest"],
-        weight=float(rows.norm()),
+        **facts,
         **state,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from torch import Tensor, nn
 from whet import files, record
 from whet.build import build
 from whet.data.prepared import Prepared
-from whet.errors import Diverged
-from whet.recipe import Recipe, show
-from whet.record import Record
+from whet.diagnosis.trials import TrialWatch
+from whet.recipe import Edit, Recipe
+from whet.record import Finding, Record
+from whet.runners import rescue
 from whet.search.race import Score
 from whet.tasks import Task, goal
 from whet.train import checkpoint
@@ -26,9 +28,8 @@ from whet.train.loop import Training, advance, evaluation_weights
 from whet.train.parts import Parts
 from whet.train.plan import Plan, running
 
-LOWER = 0.3
-"""A trial that diverged starts again with this share of its learning rate."""
-RETRIES = 2
+FINDINGS = "findings.json"
+KEPT = "The best weights before that were kept; lower the learning rate."
 
 
 @dataclass
@@ -40,32 +41,52 @@ class Trial:
     training: Training
     plan: Plan
     folder: Path
-    rebuild: Callable[[Recipe], Training]
+    rebuild: Callable[[Recipe, Plan], tuple[Training, TrialWatch]]
+    watch: TrialWatch
+    reached: rescue.Reached
     fate: str = ""
     """Why it failed; empty while it is sound."""
 
     def advance(self, horizon: Horizon, seconds: float = math.inf, pause: Horizon | None = None) -> Score:
         """Train towards the horizon, for about `seconds` more or until `pause`.
 
-        A trial that diverges is retried more carefully.
+        A trial that diverges goes on more carefully, one that has no room with fewer rows at once (see rescue.py).
         """
         stop = self.training.seconds + seconds
-        while True:
-            self.training.horizon = horizon
-            try:
-                with running(self.plan):
-                    advance(self.training, stop - self.training.seconds, pause)
+        while (trouble := self._train(horizon, stop, pause)) is not None:
+            if not rescue.mend(self, trouble):
+                self.fate = trouble.cause
                 break
-            except Diverged as error:
-                self.fate = str(error)
-                if not self._retry():
-                    break
+        self._keep_findings()
         return self.score
+
+    def _train(self, horizon: Horizon, stop: float, pause: Horizon | None) -> Finding | None:
+        """What stopped it before its time, if something did."""
+        self.training.horizon = horizon
+        try:
+            with running(self.plan):
+                advance(self.training, stop - self.training.seconds, pause)
+        except Exception as error:
+            trouble = rescue.trouble_of(error, self)
+            if trouble is None:
+                raise
+            return trouble
+        return None
 
     @property
     def retries(self) -> int:
-        """How often it was begun again with a lower learning rate, in this process or before."""
-        return sum(1 for _ in record.lines(self.folder / "retries.jsonl"))
+        """How often it diverged and went on with a lower learning rate, in this process or before."""
+        return rescue.retries(self.folder)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with it, and what was done about that on the way."""
+        failed = [Finding("diverged", self.fate, where=self.name, severity="error", advice=KEPT)] if self.fate else []
+        found = self.watch.findings(self.training, self.record)
+        return (*rescue.told(self.name, self.folder), *failed, *(replace(f, where=f.where or self.name) for f in found))
+
+    def _keep_findings(self) -> None:
+        files.write_json(self.folder / FINDINGS, [{**asdict(f), "evidence": dict(f.evidence)} for f in self.findings])
 
     @property
     def score(self) -> Score:
@@ -102,25 +123,16 @@ class Trial:
         for path in (*checkpoint.checkpoints(self.folder), self.folder / checkpoint.BEST):
             path.unlink(missing_ok=True)
 
-    def _retry(self) -> bool:
-        """Start again from fresh weights with a lower learning rate: those at hand may be spoilt already.
-
-        False where the recipe names no learning rate that could be lowered.
-        """
-        lr = self.recipe["optimizer.lr"]
-        if lr is None or self.retries >= RETRIES:
-            return False
-        spent = self.training.seconds
-        self.recipe = self.recipe.put("optimizer.lr", lr * LOWER)
-        files.append_line(
-            self.folder / "retries.jsonl",
-            {"why": self.fate, "edit": f"optimizer.lr: {show(lr)} -> {show(lr * LOWER)}", "seconds": spent},
-        )
-        self.forget()
+    def edit(self, edit: Edit) -> None:
+        """Go on with a changed recipe, from the newest checkpoint that there is; a restart knows it too."""
+        self.recipe = self.recipe.apply(edit)
         write_recipe(self.folder, self.recipe)
-        self.training, self.fate = self.rebuild(self.recipe), ""
-        self.training.seconds = spent
-        return True
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Go back to the newest checkpoint, or to fresh weights where there is none."""
+        self.training, self.watch = self.rebuild(self.recipe, self.plan)
+        checkpoint.resume(self.training, self.folder)
 
     @property
     def record(self) -> Record:
@@ -192,24 +204,33 @@ def open_trial(
         recipe = Recipe.from_toml(kept.read_text())
     else:
         write_recipe(folder, recipe)
+    plan, reached = rescue.fitting(plan, folder), rescue.Reached()
 
-    def rebuild(recipe: Recipe) -> Training:
+    def rebuild(recipe: Recipe, plan: Plan) -> tuple[Training, TrialWatch]:
         head = Record(name, recipe.hash, task.name, seed, versions=record.versions())
         with running(plan):
             parts = build(recipe, task, data, seed, plan)
-        return Training(
+        watch = TrialWatch(recipe.batch_size)
+        training = Training(
             parts,
             Horizon(),
             seed,
             validate=Validator(task, data, parts),
             metric=task.watched.name,
             higher_is_better=task.watched.direction == "max",
-            listeners=[Recorder(folder / "record.jsonl", head), saving, *listeners],
+            listeners=[watch, reached, Recorder(folder / "record.jsonl", head), saving, *listeners],
         )
+        return training, watch
 
-    training = rebuild(recipe)
+    training, watch = rebuild(recipe, plan)
     checkpoint.resume(training, folder)
-    return Trial(name, recipe, training, plan, folder, rebuild)
+    return Trial(name, recipe, training, plan, folder, rebuild, watch, reached)
+
+
+def findings_in(folder: Path) -> tuple[Finding, ...]:
+    """What was found in the trial of this folder when it was advanced the last time."""
+    path = folder / FINDINGS
+    return tuple(Finding(**f) for f in json.loads(path.read_text())) if path.exists() else ()
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:

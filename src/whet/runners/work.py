@@ -6,14 +6,12 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-import torch
-
 from whet.data.prepared import Prepared
-from whet.diagnosis.curves import diagnose
 from whet.errors import OutputError
 from whet.families.user import remember
 from whet.fields import transform_from
 from whet.runners.job import Failure, Job, Outcome, Tell
+from whet.runners.rescue import is_memory
 from whet.runners.trial import Trial, open_trial
 from whet.train.horizon import Horizon
 from whet.train.loop import Training
@@ -52,8 +50,6 @@ def advance(trial: Trial, job: Job) -> None:
 
 def outcome(trial: Trial, job: Job) -> Outcome:
     training, record = trial.training, trial.record
-    said = [finding.name for finding in diagnose(record)]
-    said += ["retried"] * (trial.retries > 0) + ["diverged"] * bool(trial.fate)
     return Outcome(
         name=job.name,
         score=trial.score,
@@ -62,7 +58,7 @@ def outcome(trial: Trial, job: Job) -> Outcome:
         points=tuple(point for point in record.steps if point.step > job.since),
         over=training.over if job.horizon else is_done(trial),
         failure=Failure("diverged", trial.fate) if trial.fate else None,
-        symptoms=tuple(said),
+        symptoms=tuple(dict.fromkeys(found.name for found in trial.findings if found.severity != "info")),
     )
 
 
@@ -77,13 +73,6 @@ def failure(error: Exception) -> Failure:
     if isinstance(error, OutputError):
         return Failure("disk", str(error))
     return Failure("memory" if is_memory(error) else "raised", text)
-
-
-def is_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory. Torch says so in three ways, one of them in words only."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 class Teller:

@@ -34,6 +34,8 @@ KEEP = 2
 """The newest checkpoints that are kept."""
 EVERY = 9.0
 """Seconds of training between checkpoints."""
+OF_THE_RECIPE = ("params", "base_lr")
+"""What a group has from the recipe, and not from the file: the rate may have been lowered after the file was written."""
 _NAME = re.compile(r"checkpoint-(\d+)-([0-9a-f]{16})\.safetensors")
 
 
@@ -210,7 +212,7 @@ def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], plai
 
 
 def _merged(new: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
-    values = {k: tuple(v) if isinstance(new.get(k), tuple) else v for k, v in saved.items() if k != "params"}
+    values = {k: tuple(v) if isinstance(new.get(k), tuple) else v for k, v in saved.items() if k not in OF_THE_RECIPE}
     return {**new, **values}
 
 
