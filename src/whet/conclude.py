@@ -11,7 +11,6 @@ import numpy as np
 from whet import files
 from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
-from whet.diagnosis.curves import diagnose
 from whet.fields import field
 from whet.fields.base import Shown
 from whet.network import Network
@@ -19,6 +18,7 @@ from whet.recipe import Recipe
 from whet.record import Finding, Record, read, versions
 from whet.report import PictureMistake, RowMistake, RunView, Tried, save, write
 from whet.run_folder import Order, RunFolder
+from whet.runners.trial import findings_in
 from whet.search.first import Candidate
 from whet.tasks import Task
 from whet.train.horizon import Clock
@@ -95,7 +95,6 @@ def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np
     task, order, data = outcome.task, outcome.order, outcome.data
     records = outcome.records
     won = records.get(outcome.winner)
-    findings = [*outcome.findings, *(diagnose(won) if won else ())]
     training = sum(r.steps[-1].seconds for r in records.values())
     return {
         "task": task.name,
@@ -119,7 +118,7 @@ def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np
         "trials": len(records),
         "steps": won.steps[-1].step if won else 0,
         "epochs": round(won.steps[-1].epoch, 2) if won else 0.0,
-        "findings": [{**asdict(f), "evidence": dict(f.evidence)} for f in findings],
+        "findings": [{**asdict(f), "evidence": dict(f.evidence)} for f in outcome.findings],
         "problems": [asdict(p) for p in data.problems],
         "budget_s": order.budget,
         "seconds": outcome.clock.spent,
@@ -168,14 +167,21 @@ def tried(outcome: Outcome, name: str, record: Record) -> Tried:
     """One trial as a row of what was tried."""
     score = best_of(record, outcome.task)
     paused = "diverged" if score is None else "paused"
+    fate = "" if name == outcome.winner else outcome.fates.get(name, "").removeprefix(f"{paused} ")
     return Tried(
         trial=name,
         label=next(c.because for c in outcome.candidates if c.name == name),
         seconds=record.steps[-1].seconds,
         score=score,
         fate="won" if name == outcome.winner else paused,
-        why="" if name == outcome.winner else outcome.fates.get(name, "").removeprefix(f"{paused} "),
+        why="; ".join(filter(None, (fate, *ailments(outcome.folder, name)))),
     )
+
+
+def ailments(folder: RunFolder, name: str) -> list[str]:
+    """What is wrong with a trial, by name, each once."""
+    found = findings_in(folder.trial(name))
+    return list(dict.fromkeys(f.name for f in found if f.severity != "info"))
 
 
 def best_of(record: Record, task: Task) -> float | None:

@@ -81,6 +81,8 @@ class Trial:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with it, and what was done about that on the way."""
+        if not self.watch.steps and (self.folder / FINDINGS).exists():
+            return findings_in(self.folder)  # just resumed: nothing new was seen
         failed = [Finding("diverged", self.fate, where=self.name, severity="error", advice=KEPT)] if self.fate else []
         found = self.watch.findings(self.training, self.record)
         return (*rescue.told(self.name, self.folder), *failed, *(replace(f, where=f.where or self.name) for f in found))
