@@ -13,7 +13,10 @@ from whet import openmp
 SEEN = """
 import os, sys
 seen = []
-sys.addaudithook(lambda event, given: event == "import" and given[0] == "torch" and seen.append(os.environ.get("GOMP_SPINCOUNT")))
+def look(event, given):
+    if event == "import" and given[0] == "torch":
+        seen.append(os.environ.get("GOMP_SPINCOUNT"))
+sys.addaudithook(look)
 {how}
 print(seen[0], os.environ.get("GOMP_SPINCOUNT"))
 """

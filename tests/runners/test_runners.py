@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +201,11 @@ def test_too_little_memory_is_told_apart_from_other_errors() -> None:
     assert failure(MemoryError()).kind == "memory"
     assert failure(torch.OutOfMemoryError()).kind == "memory"
     assert failure(ValueError()).kind == "raised"
+
+
+def test_ray_is_imported_by_its_runner_alone_and_late() -> None:
+    source = Path(pools.__file__).parent.parent
+    users = [path for path in source.rglob("*.py") if re.search(r"^\s*(import|from) ray\b", path.read_text(), re.M)]
+    assert users == [source / "runners" / "ray.py"]
+    code = "import sys, whet.runners.ray; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

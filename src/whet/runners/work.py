@@ -58,7 +58,7 @@ def outcome(trial: Trial, job: Job) -> Outcome:
         points=tuple(point for point in record.steps if point.step > job.since),
         over=training.over if job.horizon else is_done(trial),
         failure=Failure("diverged", trial.fate) if trial.fate else None,
-        symptoms=tuple(dict.fromkeys(found.name for found in trial.findings if found.severity != "info")),
+        symptoms=tuple(dict.fromkeys(found.name for found in trial.findings)),
     )
 
 

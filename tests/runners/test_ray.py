@@ -1,0 +1,186 @@
+"""A cluster of several nodes on this machine: jobs run there, nodes are killed, nothing is lost and nothing doubled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from jobs import STEPS, MakeJob, state
+
+from whet.errors import MissingExtra, UserError
+from whet.recipe import Choice
+from whet.record import Step
+from whet.runners.job import Outcome
+from whet.runners.serial import Serial
+from whet.train.horizon import Horizon
+
+pytest.importorskip("ray")
+from whet.runners.ray import RayRunner, connect, scratch
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
+NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without room for jobs, and two nodes with room for one each."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+    from ray.cluster_utils import Cluster
+
+    head = {**NODE, "num_cpus": 0, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        cluster.add_node(**NODE)
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="CRITICAL")
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+class Told:
+    """Remembers the points; at the first point of a trial it does something, once."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, int]] = []
+        self.first: dict[str, Any] = {}
+
+    def __call__(self, name: str, point: Step) -> None:
+        self.points.append((name, point.step))
+        if name in self.first:
+            self.first.pop(name)()
+
+
+def outcomes(runner: RayRunner) -> dict[str, Outcome]:
+    found = [runner.next() for _ in range(runner.pending)]
+    return {outcome.name: outcome for outcome in found}
+
+
+def assert_like_serial(outcome: Outcome, job: MakeJob) -> None:
+    """Nothing lost and nothing doubled: the same points, score and bits as where nothing happened."""
+    assert outcome.failure is None, outcome.failure.text
+    serial = Serial()
+    serial.submit(job("straight"))
+    straight = serial.next()
+    assert [p.step for p in outcome.points] == [*range(2, STEPS + 1, 2)]
+    assert [p.metrics for p in outcome.points] == [p.metrics for p in straight.points]
+    assert outcome.score.value == straight.score.value
+    a, b = state(job(outcome.name).folder), state(job("straight").folder)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_jobs_on_a_cluster_have_the_outcomes_that_they_have_here(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
+    told = Told()
+    with RayRunner("auto", 1, tmp_path, tell=told) as runner:
+        assert runner.slots == 2
+        for name in ("a", "b", "c"):
+            runner.submit(job(name))
+        done = outcomes(runner)
+    for name in ("a", "b", "c"):
+        assert_like_serial(done[name], job)
+        assert [step for of, step in told.points if of == name] == [p.step for p in done[name].points]
+
+
+def test_a_process_that_is_killed_twice_is_a_failed_job(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
+    deadly = tmp_path / "deadly.py"
+    deadly.write_text("import os, signal\ndef make(*_):\n    os.kill(os.getpid(), signal.SIGKILL)\n")
+    with RayRunner("auto", 1, tmp_path) as runner:
+        runner.submit(job("deadly", recipe=job("x").recipe.put("family", Choice("user", factory=f"{deadly}:make"))))
+        outcome = runner.next()
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.deaths) == ("died", 2)
+
+
+def test_an_error_on_a_node_is_an_outcome_with_its_traceback(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
+    with RayRunner("auto", 1, tmp_path) as runner:
+        runner.submit(job("bad", recipe=job("x").recipe.put("family.widths", (8, -1))))
+        outcome = runner.next()
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, "Traceback" in outcome.failure.text) == ("raised", True)
+
+
+def test_nodes_that_share_no_disk_work_on_copies(cluster: Any, job: MakeJob, tmp_path: Path, prepared: Path) -> None:
+    run, elsewhere = tmp_path / "run", tmp_path / "bucket"
+    shutil.copytree(prepared, run / "prepared")
+    folders = {"prepared": run / "prepared", "folder": run / "trials"}
+    half = {**folders, "stop": Horizon(steps=STEPS // 2)}
+    with RayRunner("auto", 1, run, storage=elsewhere.as_uri()) as runner:
+        runner.submit(job("a", **half))
+        first = runner.next()
+        shutil.rmtree(run / "trials")  # what goes on is what the storage holds
+        runner.submit(job("a", **folders))
+        second = runner.next()
+    shutil.rmtree(scratch(elsewhere.as_uri()))
+    assert (first.step, second.step) == (STEPS // 2, STEPS)
+    assert [p.step for p in second.points] == [*range(2, STEPS + 1, 2)]
+    serial = Serial()
+    for one in (job("straight", stop=Horizon(steps=STEPS // 2)), job("straight")):
+        serial.submit(one)
+        serial.next()
+    a, b = state(run / "trials" / "a"), state(job("straight").folder)
+    assert all(torch.equal(a[k], b[k]) for k in b)
+    assert [*elsewhere.glob("trials/a/checkpoint-*")], "no checkpoint went there"
+    assert not [*tmp_path.rglob("*.part")]
+
+
+def test_a_node_that_does_not_see_the_folder_says_so(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
+    with RayRunner("auto", 1, tmp_path) as runner:
+        runner.submit(job("blind", prepared=tmp_path / "elsewhere"))
+        outcome = runner.next()
+    assert outcome.failure is not None
+    assert outcome.failure.kind == "disk"
+    assert "does not see" in outcome.failure.text
+
+
+def test_a_job_that_no_node_had_room_for_in_its_time_is_given_up(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
+    with RayRunner("auto", 64, tmp_path) as runner:
+        runner.submit(job("large", until=time.monotonic() + 0.1))
+        outcome = runner.next()
+    assert outcome.failure is not None
+    assert "had room" in outcome.failure.text
+
+
+def test_a_cluster_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**_: Any) -> None:
+        raise ConnectionError("Could not find any running Ray instance.\nAnd more.")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(UserError, match=r"No Ray cluster answers at 'auto': Could not find .*ray start --head"):
+        connect("auto")
+
+
+def test_without_ray_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'whet\[ray\]'"):
+        connect("auto")
+
+
+def test_a_node_that_is_killed_costs_nothing_but_time(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
+    told = Told()
+
+    def kill_all_nodes() -> None:
+        """All of them, so that it is the right one for sure; others come in their place."""
+        for node in [*cluster.worker_nodes]:
+            cluster.remove_node(node, allow_graceful=False)
+        for _ in range(2):
+            cluster.add_node(**NODE)
+
+    told.first = {"a": kill_all_nodes}
+    with RayRunner("auto", 1, tmp_path, tell=told) as runner:
+        for name in ("a", "b"):
+            runner.submit(job(name))
+        done = outcomes(runner)
+    for name in ("a", "b"):
+        assert_like_serial(done[name], job)
+    assert done["a"].deaths == 1
