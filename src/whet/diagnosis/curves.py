@@ -47,6 +47,7 @@ def overfitting(record: Record) -> Iterable[Finding]:
             f"The validation loss ended {rise:.0%} above its lowest value while training went on.",
             where=record.trial,
             evidence={"lowest": min(curve), "last": curve[-1], "threshold": OVERFIT_RISE},
+            severity="info",
             advice="The weights of the best validation were kept; more data or stronger regularisation would help.",
         )
 

@@ -15,7 +15,7 @@ from whet.record import Finding, Record
 from whet.setups import Criterion
 from whet.train.loop import Training
 
-CERTAIN, LIKELY = 0.8, 0.5
+CERTAIN, LIKELY = 0.9, 0.5
 """Confidence that a finding needs to be a note on a training that goes well, and one that does not."""
 BLOWN_UP = 1.5
 """A training loss that ends this many times above its first one has been thrown out of its course."""

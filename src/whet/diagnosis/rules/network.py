@@ -29,11 +29,14 @@ def constant_weights(e: Evidence) -> Iterator[Finding]:
     still = [x for x in inner(e) if x.gain == 0 or x.same]
     if inner(e) and len(still) >= max(1, len(inner(e)) // 2):
         what = "zero" if all(x.gain == 0 for x in still) else "equal"
+        later = {x.path: x for x in e.end.layers} if e.end is not None else {}
+        parted = bool(later) and not any(later[x.path].same for x in still if x.path in later)
         yield finding(
             "weights that are all alike",
             "WCI",
-            f"All weights of {len(still)} layers are {what} at the start: their units stay copies of each other.",
-            0.97,
+            f"All weights of {len(still)} layers are {what} at the start: their units "
+            + ("began as copies of each other." if parted else "stay copies of each other."),
+            0.75 if parted else 0.97,  # zeros at the end of a branch are meant: what comes in makes units differ
             "Draw the initial weights at random (whet.init.auto_).",
             where=still[0].path,
             layers=len(still),
