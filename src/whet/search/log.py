@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from whet import files
 from whet.errors import OutputError, SearchError
@@ -19,7 +21,16 @@ class StudyLog:
 
     def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
         self.path, self._head = path, files.finite(dict(head))
-        self._lock = locked(path)
+        self.close = weakref.finalize(self, locked(path))
+        """Let another process have the file."""
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        path = self.path
         files.mend(path)
         self._journal = Journal(path)
         said = self._journal.last("study")
@@ -42,11 +53,6 @@ class StudyLog:
         said = dict(event)
         self._journal.say(said.pop("event"), spent, **said)
         self._bytes = self.path.stat().st_size
-
-    def close(self) -> None:
-        """Let another process have the file."""
-        if self._lock:
-            self._lock.close()
 
 
 def refuse_stranger(path: Path, journal: Journal) -> None:
@@ -77,19 +83,19 @@ def differing(theirs: Any, mine: Any) -> str:
     return f"the space differs in {', '.join(names)}"
 
 
-def locked(path: Path) -> IO[str] | None:
-    """A lock that ends with the process, however it ends, and that its children don't inherit; None without fcntl."""
+def locked(path: Path) -> Callable[[], None]:
+    """Lock the file against other processes; returns what ends the lock. It ends with the process too, however that ends,
+    and children don't inherit it. Where the system has no fcntl nothing is locked."""
     try:
         import fcntl
     except ImportError:
-        return None
+        return lambda: None
     with files.saying_where(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path.with_name(f".{path.name}.lock"), "w")  # noqa: SIM115 - kept open as long as the study is
+        handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            with contextlib.suppress(OSError):
-                lock.close()
+            os.close(handle)
             raise OutputError(f"{path} is in use by another process.", "Wait for it, or choose another file.") from None
-    return lock
+    return partial(os.close, handle)

@@ -47,7 +47,7 @@ class Space(Mapping[str, Parameter]):
     def __init__(self, parameters: Mapping[str, Parameter | Sequence[Any]]) -> None:
         if not isinstance(parameters, Mapping) or not parameters:
             raise SearchError(
-                f"A space needs parameters by name, not {parameters!r}.", 'Write Space({"lr": Float(…)}).'
+                f"A Space needs parameters by name, not {parameters!r}.", 'Write Space({"lr": Float(…)}).'
             )
         self._parameters = {name: as_parameter(name, p) for name, p in parameters.items()}
         self._order = ordered(self._parameters)

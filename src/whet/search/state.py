@@ -83,13 +83,11 @@ class State(StudyView):
         track.symptoms += [s for s in symptoms if s not in track.symptoms]
         self.points += 1
 
-    def _done(self, trial: int, failed: str = "") -> None:
+    def _done(self, trial: int, failed: str = "", ended: bool = False) -> None:
         track = self.trials[trial]
-        if failed:
-            track.error = failed
-            self._move(track, FAILED)
-        else:
-            self._move(track, FINISHED if track.resource >= self.max_resource else PAUSED)
+        track.error = failed
+        at_end = ended or track.resource >= self.max_resource
+        self._move(track, FAILED if failed else FINISHED if at_end else PAUSED)
 
     def _stopped(self, trial: int) -> None:
         self._move(self.trials[trial], STOPPED)

@@ -18,8 +18,8 @@ from whet.search.policy import Go, Halving, New, Policy, Stop
 from whet.search.proposers import Proposer, proposed, proposer_named
 from whet.search.space import Space, key
 from whet.search.state import Event, State
-from whet.search.trial import Job, Trial, failure_of, trial_of, whole
-from whet.search.view import PAUSED, RUNNING, Track
+from whet.search.trial import Job, Trial, ended, failure_of, trial_of, whole
+from whet.search.view import PAUSED, RUNNING, StudyView, Track
 
 F = TypeVar("F", bound=Callable[..., Any])
 DIRECTIONS = {"minimize": 1.0, "maximize": -1.0}
@@ -139,11 +139,13 @@ class Study:
     def finish(self, trial: int, failed: str | BaseException | None = None) -> None:
         """The job is done. `failed`: why it could not be; such a trial never goes on and never wins.
 
-        A trial whose newest value is NaN has failed, and so has one that told nothing.
+        A trial whose newest value is NaN has failed, and so has one that never told anything. One that got no further
+        than it stood is finished: its training ends there by itself.
         """
         track = self._running(trial)
         text = failure_of(track) if failed is None else str(failed) or type(failed).__name__
-        self._say({"event": "done", "trial": track.number, **({"failed": text} if text else {})})
+        more: Event = {"failed": text} if text else {"ended": True} if ended(track) else {}
+        self._say({"event": "done", "trial": track.number, **more})
         if track.number in self._waiting:
             self._waiting.remove(track.number)
 
@@ -166,6 +168,11 @@ class Study:
         return True
 
     # -- what is known -----------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> StudyView:
+        """What a policy sees; not to be changed."""
+        return self._state
 
     @property
     def space(self) -> Space:

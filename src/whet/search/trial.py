@@ -59,9 +59,14 @@ def trial_of(track: Track, sign: float) -> Trial:
 
 def failure_of(track: Track) -> str:
     """Why a job that has just ended has failed; empty: it has not."""
-    if track.resource <= track.start and not (track.start == 0 and track.resources):
-        return f"it told nothing between {track.start:g} and {track.stop:g}"
+    if not track.resources:
+        return f"it told nothing on its way to {track.stop:g}"
     return f"diverged: NaN or infinity at {track.resource:g}" if math.isnan(track.value) else ""
+
+
+def ended(track: Track) -> bool:
+    """Whether a job that has just ended got no further than it stood: the training ends here by itself."""
+    return track.start > 0 and track.resource <= track.start
 
 
 def whole(number: float) -> float:
