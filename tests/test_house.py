@@ -23,7 +23,7 @@ LAYERS = (
     "build diagnosis remedies",
     "runners",
     "network delivery run_folder run contest screen prior profiling "
-    "report conclude improve predicting generating exporting shelf doctor",
+    "report conclude improve tune predicting generating exporting shelf doctor",
     "cli __init__ __main__ sklearn",
 )
 FRIENDLY = (0, 10, 11)
@@ -76,7 +76,7 @@ def test_a_file_imports_only_from_lower_layers(path: Path) -> None:
 
 
 def test_the_plain_layers_and_the_search_never_import_torch() -> None:
-    names = [f"whet.{name}" for name in TORCHLESS] + ["whet.search.first", "whet.search.race", "whet.cli"]
+    names = [f"whet.{name}" for name in TORCHLESS] + ["whet.search.first", "whet.search.score", "whet.cli"]
     code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

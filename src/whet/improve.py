@@ -18,7 +18,7 @@ import torch
 from whet import files, prior
 from whet.build import build
 from whet.conclude import Outcome, conclude
-from whet.contest import explore, hold_race, train_out
+from whet.contest import train as train_recipes
 from whet.data.core import Data, Roles
 from whet.data.splits import train_and_val
 from whet.delivery import Delivery
@@ -173,7 +173,7 @@ def train(data: Data, folder: Path, *, budget: str | float, steps: int | None = 
         run = Run(order, RunFolder(folder), journal, Clock(order.budget), Screen(False), data, 1, None)
         run.parts = {**train_and_val(data, seed), "test": np.empty(0, np.int64)}
         run.task = field_of(data.domain).task(data)
-        for step in (get_ready, choose_recipes, hold_race, train_out, explore):
+        for step in (get_ready, choose_recipes, train_recipes):
             step(run)
         return Network.load(folder)
 
@@ -422,4 +422,4 @@ def test_once(run: Run) -> None:
 
 
 Step = Callable[[Run], None]
-STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, hold_race, train_out, explore, test_once)
+STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, train_recipes, test_once)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,13 +15,13 @@ from whet import init, surgery
 from whet.data.prepared import Transform
 from whet.entry import Entry
 from whet.errors import RecipeError, WhetError
-from whet.families import FAMILIES, InputSpec
+from whet.families import FAMILIES, InputSpec, ensemble
 from whet.init import INITS
 from whet.norm import NORMS, complete
 from whet.recipe import OWN, Choice, Recipe
 from whet.rng import seed_for
 from whet.surgery.catalogue import maker, needs_place
-from whet.tasks import Task
+from whet.tasks import Task, goal
 
 
 @contextlib.contextmanager
@@ -39,16 +40,18 @@ def saying_which(choice: Choice) -> Iterator[None]:
 
 def make_spec(recipe: Recipe, task: Task, transform: Transform) -> InputSpec:
     """What the data demands of the network, and what the recipe puts inside it."""
+    chosen = inside(recipe, 2 if len(transform.shape) == 3 else 1)
+    return InputSpec(outputs=task.outputs, goal=task.goal, **chosen, **transform.spec())
+
+
+def inside(recipe: Recipe, dims: int) -> dict[str, Any]:
+    """The activation and the norm that the recipe puts into a network on images (2) or rows (1)."""
     norm = NORMS["batch" if recipe.norm.name == OWN else recipe.norm.name]
-    norm_params = norm.fill(recipe.norm.params)
-    dims = 2 if len(transform.shape) == 3 else 1
-    return InputSpec(
-        outputs=task.outputs,
-        goal=task.goal,
-        activation=maker(recipe.activation) if at_once(recipe) else nn.ReLU,
-        norm=lambda channels: norm.make(channels, dims, **norm_params),
-        **transform.spec(),
-    )
+    params = norm.fill(recipe.norm.params)
+    return {
+        "activation": maker(recipe.activation) if at_once(recipe) else nn.ReLU,
+        "norm": lambda channels: norm.make(channels, dims, **params),
+    }
 
 
 def at_once(recipe: Recipe) -> bool:
@@ -69,6 +72,8 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int, look: Callable[[], Sa
 
     `look` gives a batch of training rows as the network takes them, for an initialisation that looks at data.
     """
+    if recipe.family.name == ensemble.NAME:
+        return pooled(recipe, spec, seed)
     family = FAMILIES[recipe.family.name]
     params = family.fill(recipe.family.params)
     refuse_family(family, params, spec)
@@ -87,6 +92,17 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int, look: Callable[[], Sa
         with saying_which(recipe.init):
             draw_weights(model, recipe.init, seed, look or functools.partial(sample_of, spec))
     return model
+
+
+def pooled(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
+    """The network of an ensemble's recipe: its members side by side."""
+    pool = goal(spec.goal).pooled
+    if pool is None:
+        raise RecipeError(f"Networks whose goal is to {spec.goal} are not pooled.", "Leave the ensemble out.")
+    dims = 2 if spec.is_image else 1
+    own = ensemble.members_of(recipe)
+    members = [make_model(one, dataclasses.replace(spec, **inside(one, dims)), seed) for one in own]
+    return ensemble.Ensemble(members, ensemble.shares_of(recipe), pool)
 
 
 def draw_weights(model: nn.Module, choice: Choice, seed: int, look: Callable[[], Sample]) -> None:

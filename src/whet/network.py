@@ -17,6 +17,8 @@ from whet.data.prepared import Transform, scale_from
 from whet.data.transforms import TargetScale
 from whet.data.units import Units
 from whet.errors import CorruptCheckpoint, OutputError
+from whet.families.ensemble import NAME as ENSEMBLE
+from whet.families.ensemble import members_of, recipe_of, shares_of
 from whet.families.user import remember
 from whet.fields import field
 from whet.model import make_model, make_spec
@@ -94,7 +96,7 @@ class Network:
             raise OutputError(f"{folder} was written by another version of whet (format {said.get('format')}).")
         recipe, task = with_model(Recipe.from_dict(said["recipe"]), model), Task.from_dict(said["task"])
         own = field(task.domain)
-        transform = own.seen_by(recipe, own.transform_from(said["transform"]))
+        transform = own.seen_by(members_of(recipe)[0], own.transform_from(said["transform"]))
         with own_random_numbers():
             spec = make_spec(recipe, task, transform)
             module = make_model(recipe, spec, seed=0)
@@ -112,6 +114,8 @@ class Network:
 
 def with_model(recipe: Recipe, model: Any) -> Recipe:
     """The recipe with the user's own network as it was given now; the one of a whet family as it is."""
+    if model is not None and recipe.family.name == ENSEMBLE:
+        return recipe_of([with_model(one, model) for one in members_of(recipe)], shares_of(recipe))
     if recipe.family.name != "user" or model is None:
         return recipe
     return recipe.put("family.factory", remember(model))

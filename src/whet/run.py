@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +19,13 @@ from whet.run_folder import Order, RunFolder
 from whet.runners.serial import Serial
 from whet.screen import Screen
 from whet.search.first import Candidate
+from whet.search.space import Parameter
 from whet.tasks import Task
 from whet.train.horizon import Clock
 from whet.train.plan import Plan
+
+LAST_MOMENT = 0.05
+"""Seconds of training that are not worth another slice."""
 
 
 @dataclass
@@ -35,6 +40,8 @@ class Run:
     data: Data
     workers: int
     fixed: Recipe | None
+    space: Mapping[str, Parameter] = field(default_factory=dict)
+    """What the user wants searched; empty: what the field says."""
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     signs: Signs = field(default_factory=Signs)
@@ -52,6 +59,11 @@ class Run:
     fates: dict[str, str] = field(default_factory=dict)
     took: dict[str, float] = field(default_factory=dict)
     """Seconds that each step took in this process."""
+
+    @property
+    def time_to_train(self) -> float:
+        """Seconds until training must end so that the test and the report fit into the budget; at least a moment."""
+        return max(LAST_MOMENT, self.clock.left - self.delivery.seconds_to_finish(len(self.parts["test"])))
 
     def say(self, event: str, **fields: Any) -> None:
         """Write an event into the journal."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -74,13 +73,13 @@ class Screen:
 class Bar:
     """Listens to a training and moves the screen's bar."""
 
-    def __init__(self, screen: Screen, clock: Clock, name: str, left: Callable[[], float]) -> None:
+    def __init__(self, screen: Screen, clock: Clock, name: str, left: Callable[[], float] | None) -> None:
+        """`left`: seconds until all training must end; None: a number of steps ends it."""
         self.screen, self.clock, self.name, self.left = screen, clock, name, left
 
     def on_step(self, training: Any) -> None:
-        """Seconds left: by the clock, or by the pace so far where the end is a number of steps."""
         horizon = training.horizon
-        if math.isinf(horizon.seconds):
+        if self.left is None:
             left = (horizon.steps - training.step) * training.seconds / max(1, training.step)
         else:
             left = self.left()

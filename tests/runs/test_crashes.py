@@ -112,6 +112,23 @@ def test_a_kill_at_each_file_changes_no_bit(once: str, whet: Commands, home: Pat
     assert_same_bits(run, straight)
 
 
+def test_kills_during_a_search_lose_no_trial_and_begin_none_twice(whet: Commands, home: Path) -> None:
+    run, draw = home / "searched", random.Random(1)
+    command = ["fit", "iris", "--budget", "18s", "--out", run]
+    whet.killed(*command, once=run / "study.jsonl")
+    for _ in range(3):
+        whet.killed(*command, after=draw.uniform(0.5, 3.0))
+    assert whet(*command).code == 0
+    events = [json.loads(line) for line in (run / "study.jsonl").read_text().splitlines()]
+    begun = [e["trial"] for e in events if e["event"] == "new"]
+    assert begun == list(range(len(begun)))
+    for trial in begun:
+        points = [e["resource"] for e in events if e["event"] == "told" and e["trial"] == trial]
+        assert points == sorted(set(points)), "a point was told twice"
+    said = json.loads((run / "result.json").read_text())
+    assert said["trials"] >= len({e["trial"] for e in events if e["event"] == "told"})
+
+
 def test_an_interrupted_run_says_so_predicts_and_goes_on(whet: Commands, home: Path, straight: Path) -> None:
     run = home / "interrupted"
     ended = whet(*fit(run), once=run / "model.safetensors", send=signal.SIGINT)

@@ -48,9 +48,9 @@ def test_a_recipe_is_not_offered_its_own_activation() -> None:
 def test_hints_come_before_other_neighbours_but_after_what_calms() -> None:
     recipe = Recipe(Choice("tabular"), activation=Choice("relu"), optimizer=Choice("adamw", lr=1e-3), steps=100)
     hinted = prior.candidates(recipe, prior.hints(Signs(), "table", "regress", FEW))
-    sound = neighbours(recipe, 0, 1.0, hinted)
+    sound = neighbours(recipe, 1.0, hinted)
     assert [next(sound).name for _ in hinted] == [c.name for c in hinted]
-    overfitted = neighbours(recipe, 0, 0.2, hinted)
+    overfitted = neighbours(recipe, 0.2, hinted)
     assert next(overfitted).name == "shorter"
 
 

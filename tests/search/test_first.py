@@ -1,7 +1,5 @@
 """First recipes: sensible for every kind of data, size and time, and buildable all of them."""
 
-import itertools
-
 import pytest
 
 from whet.recipe import Recipe
@@ -58,17 +56,17 @@ def test_a_table_gets_more_members_where_there_is_time() -> None:
     assert members(5) < members(60) <= 8
 
 
-def test_neighbours_differ_from_the_recipe_and_never_end() -> None:
+def test_neighbours_differ_from_the_recipe_and_from_each_other() -> None:
     recipe = portfolio(facts(domain="table", shape=(8,), n_train=500))[0].recipe
-    found = list(itertools.islice(neighbours(recipe, seed=0), 200))
+    found = list(neighbours(recipe, best_share=0.5))
+    assert len(found) > 8
     assert all(recipe.diff(c.recipe) for c in found)
-    assert len({c.name for c in found}) == len({c.recipe.hash for c in found}) == 200
-    assert [c.recipe for c in itertools.islice(neighbours(recipe, seed=0), 200)] == [c.recipe for c in found]
+    assert len({c.name for c in found}) == len({c.recipe.hash for c in found}) == len(found)
 
 
 def test_after_overfitting_the_shorter_training_comes_first() -> None:
     recipe = portfolio(facts(domain="table", shape=(8,), n_train=500))[0].recipe
-    first = next(neighbours(recipe, seed=0, best_share=0.25))
+    first = next(neighbours(recipe, best_share=0.25))
     assert first.recipe.steps == round(recipe.steps * 0.25)
 
 

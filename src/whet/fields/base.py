@@ -25,6 +25,8 @@ from whet.figures import Figure
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.search.first import Candidate, Facts, user_recipes
+from whet.search.recipes import around
+from whet.search.space import Parameter
 from whet.tasks import Baseline, Task, make_task
 from whet.train.parts import Batches, Prepare
 from whet.train.parts import Inputs as Tensors
@@ -161,6 +163,10 @@ class Field:
         """An iterator of `Candidate`s near a recipe that was done early; see `search.first.neighbours`."""
         return iter(hinted)
 
+    def space(self, recipe: Recipe, hinted: Sequence[str]) -> dict[str, Parameter]:
+        """What is searched around a recipe of this field, by path; `hinted`: activations that the data suggests."""
+        return around(recipe, hinted)
+
     def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
         """What simple methods say of the test rows, in the form that `Task.score` takes."""
         raise NotImplementedError
@@ -174,6 +180,9 @@ class Field:
         JSON-able; `load_inputs` finds it in its `spec`, beside the entries of `input_spec`.
         """
         return {}
+
+    refits = False
+    """Whether what was chosen is trained again with the validation rows among the others: where that was measured to help."""
 
     # -- what came out ---------------------------------------------------------------------------------------------
 

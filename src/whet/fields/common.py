@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,6 @@ from whet.data import input_spec, load, load_inputs
 from whet.data.core import Data, Inputs, Roles
 from whet.data.signs import Signs, signs
 from whet.fields.base import Field
-from whet.recipe import Recipe
-from whet.search.first import Candidate, neighbours
 
 
 class CommonField(Field):
@@ -35,8 +33,3 @@ class CommonField(Field):
 
     def signs(self, data: Data, rows: np.ndarray) -> Signs:
         return signs(data, rows)
-
-    def neighbours(
-        self, recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]
-    ) -> Iterator[Candidate]:
-        return neighbours(recipe, seed, best_share, hinted)

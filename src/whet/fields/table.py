@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,11 @@ from whet.data.transforms import TableTransform
 from whet.fields.base import Wanted, refuse
 from whet.fields.common import CommonField
 from whet.fields.mixing import Mixing
-from whet.recipe import Choice
-from whet.search.first import Candidate, Facts, table_recipes
+from whet.recipe import Choice, Recipe
+from whet.search import Categorical, Int
+from whet.search.first import Candidate, Facts, neighbours, table_recipes
+from whet.search.recipes import around
+from whet.search.space import Parameter
 from whet.tasks import Baseline, Features, Task, baselines
 from whet.train.parts import Prepare
 
@@ -47,6 +50,17 @@ class TableField(CommonField):
     def recipes(self, facts: Facts) -> list[Candidate]:
         return table_recipes(facts)
 
+    def neighbours(
+        self, recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]
+    ) -> Iterator[Candidate]:
+        return neighbours(recipe, best_share, hinted) if recipe.family.name == "tabular" else iter(hinted)
+
+    def space(self, recipe: Recipe, hinted: Sequence[str]) -> dict[str, Parameter]:
+        if recipe.family.name != "tabular":
+            return around(recipe, hinted)
+        dims = {"family.embedding_dim": Categorical(embeddings(recipe["family.embedding_dim"]))}
+        return {**around(recipe, hinted), **dims, "family.bins": Int(4, 96, log=True, prior=recipe["family.bins"])}
+
     def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
         train = wanted.parts["train"]
         return baselines(
@@ -59,6 +73,11 @@ class TableField(CommonField):
             threads=wanted.threads,
             seed=wanted.seed,
         )
+
+
+def embeddings(dim: int) -> list[int]:
+    """Widths of a number's learned vector; 0: straight in. The recipe's own first."""
+    return [dim, *(d for d in (0, 16) if d != dim)]
 
 
 def columns(wanted: Wanted, rows: np.ndarray) -> Features:

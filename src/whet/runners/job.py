@@ -18,7 +18,7 @@ from typing import Protocol
 
 from whet.recipe import Recipe
 from whet.record import Step
-from whet.search.race import Score
+from whet.search.score import Score
 from whet.tasks import Task
 from whet.train.horizon import Horizon
 from whet.train.plan import Plan

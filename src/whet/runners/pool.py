@@ -26,7 +26,7 @@ from typing import IO, Any
 from whet import openmp
 from whet.record import Step
 from whet.runners.job import Failure, Job, Outcome, Tell, tell_nobody
-from whet.search.race import Score
+from whet.search.score import Score
 from whet.train.plan import cores, keep_large_blocks
 
 DEATHS = 2

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from whet.runners.job import Job, Outcome, Tell, tell_nobody
 from whet.runners.trial import Trial
 from whet.runners.work import Teller, done, open_job
-from whet.search.race import Score
+from whet.search.score import Score
 from whet.train.horizon import Horizon
 
 

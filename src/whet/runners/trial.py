@@ -19,7 +19,7 @@ from whet.diagnosis.trials import TrialWatch
 from whet.recipe import Edit, Recipe
 from whet.record import Finding, Record
 from whet.runners import rescue
-from whet.search.race import Score
+from whet.search.score import Score
 from whet.tasks import Task, goal
 from whet.train import checkpoint
 from whet.train.evaluate import outputs

@@ -6,16 +6,11 @@ Every rule says the numbers it was set by; they were measured on validation rows
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from whet.recipe import Choice, Recipe
-from whet.rng import generator
-
-if TYPE_CHECKING:
-    import numpy as np
 
 RACE_FROM = 100.0
 """Passes over the data that the budget must allow before any of it is spent on a race: in a slice of less than two
@@ -277,35 +272,20 @@ OVERFITTED = 0.7
 """Where the best validation came before this share of the steps, the rest of them were too many."""
 
 
-def neighbours(
-    recipe: Recipe, seed: int, best_share: float = 1.0, hinted: Sequence[Candidate] = ()
-) -> Iterator[Candidate]:
-    """Recipes near a good one, each once, without end; see `near`."""
-    seen = {recipe.hash}
-    for candidate in near(recipe, seed, best_share, hinted):
-        if candidate.recipe.hash not in seen:
-            seen.add(candidate.recipe.hash)
-            yield candidate
-
-
-def near(recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]) -> Iterator[Candidate]:
-    """First what this data hints at, then the single changes that helped somewhere, pairs of them, and random draws.
+def neighbours(recipe: Recipe, best_share: float = 1.0, hinted: Sequence[Candidate] = ()) -> Iterator[Candidate]:
+    """Hand-made changes of a good recipe, each once: what this data hints at, and what helped on some table.
 
     `best_share`: the share of its steps at which the recipe was best. After overfitting, what regularises comes first.
     """
-    random = generator(seed, "search")
-    if best_share < OVERFITTED:
-        yield from calmer(recipe, best_share)
-    yield from hinted
-    edits = single_edits(recipe)
-    for path, value, because in edits:
-        yield Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
-    pairs = [(a, b) for a, b in itertools.combinations(edits, 2) if a[0] != b[0]]
-    for count, i in enumerate(random.permutation(len(pairs)), start=1):
-        (path, value, one), (other, another, two) = pairs[i]
-        yield Candidate(f"pair-{count}", recipe.put(path, value).put(other, another), f"{one} and {two}")
-    for count in itertools.count(1):
-        yield Candidate(f"drawn-{count}", drawn(recipe, random), "drawn at random")
+    seen = {recipe.hash}
+    edits = (
+        Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
+        for path, value, because in single_edits(recipe)
+    )
+    for candidate in (*(calmer(recipe, best_share) if best_share < OVERFITTED else ()), *hinted, *edits):
+        if candidate.recipe.hash not in seen:
+            seen.add(candidate.recipe.hash)
+            yield candidate
 
 
 def calmer(recipe: Recipe, best_share: float) -> Iterator[Candidate]:
@@ -331,19 +311,6 @@ def single_edits(recipe: Recipe) -> list[tuple[str, float, str]]:
         ("family.width", 512, "wider layers"),
         ("steps", max(1, recipe.steps // 2), "half the passes"),
     ]
-
-
-def drawn(recipe: Recipe, random: np.random.Generator) -> Recipe:
-    """The recipe with its strengths drawn anew: rates by their logarithm, around what they were."""
-    lr, decay = recipe["optimizer.lr"], recipe["optimizer.weight_decay"]
-    return (
-        recipe.put("optimizer.lr", float(lr * 3.0 ** random.uniform(-1, 1)))
-        .put("optimizer.weight_decay", float(decay * 10.0 ** random.uniform(-1, 1)))
-        .put("family.dropout", round(float(random.uniform(0.0, 0.4)), 2))
-        .put("family.width", int(random.choice([64, 128, 256])))
-        .put("family.depth", int(random.integers(1, 4)))
-        .put("steps", max(10, round(recipe.steps * 2.0 ** random.uniform(-2, 0))))
-    )
 
 
 # -- the user's own ------------------------------------------------------------------------------------------------

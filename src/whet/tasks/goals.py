@@ -43,6 +43,9 @@ class Goal:
     """(truth, predictions, scale) -> the number that settles ties; None: the mean of `row_losses`."""
     traced: Callable[[Tensor, Any], Tensor] | None = None
     """`predictions` as operations on tensors, for export; None: probabilities where there is no scale, else values."""
+    pooled: Callable[[Tensor, Tensor], Tensor] | None = None
+    """(outputs of several networks (M, n, …), their shares (M,)) -> what they say together, as one network would; None:
+    networks of this goal are not pooled."""
     watched: str = ""
     """The metric of validation rows, where they have no truth that the deciding one could be asked with; empty: that one."""
 
@@ -56,6 +59,16 @@ def values(said: Tensor, scale: Any) -> np.ndarray:
     """(n,) values in the target's own units."""
     found: np.ndarray = scale.invert(said.reshape(len(said), -1)[:, 0])
     return found
+
+
+def mean_values(said: Tensor, shares: Tensor) -> Tensor:
+    """(n, …): the weighted mean of (M, n, …)."""
+    return (said * shares.view(-1, *[1] * (said.dim() - 1))).sum(0)
+
+
+def mean_probabilities(said: Tensor, shares: Tensor) -> Tensor:
+    """(n, C) logits of the weighted mean of the networks' probabilities, from their logits (M, n, C)."""
+    return (said.log_softmax(-1) + shares.log().view(-1, 1, 1)).logsumexp(0)
 
 
 def is_wrong(truth: np.ndarray, predicted: np.ndarray, scale: Any) -> np.ndarray:
@@ -85,8 +98,19 @@ CLASSIFY = Goal(
     probabilities,
     is_wrong,
     lambda truth, predicted, scale: log_loss(truth, predicted),
+    pooled=mean_probabilities,
 )
-REGRESS = Goal("regress", "regression", named(*OF_VALUES), "rmse", OF_VALUES, "mse", values, squared_errors)
+REGRESS = Goal(
+    "regress",
+    "regression",
+    named(*OF_VALUES),
+    "rmse",
+    OF_VALUES,
+    "mse",
+    values,
+    squared_errors,
+    pooled=mean_values,
+)
 
 HERE = {goal.name: goal for goal in (CLASSIFY, REGRESS)}
 HOMES: dict[str, str] = {

@@ -1,0 +1,369 @@
+"""The search of a run: a study asks, trials are trained a stretch further, and what is clearly better is delivered.
+
+    study.ask -> train from where the trial stands to its stop -> study.tell (value, seconds, symptoms) -> study.finish
+
+A trial's way is a whole training of its own recipe, in POINTS equal parts. Its schedule ends with the way, not with the
+stretch, and every trial's schedule has the same shape: trials are compared at equal progress, and chosen at rest. The
+study's journal lies in the run folder: a command that was killed goes on with the same trials from their checkpoints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from whet import prior, record
+from whet.diagnosis.curves import diagnose
+from whet.errors import OutputError
+from whet.fields import field as field_of
+from whet.recipe import Recipe, show
+from whet.remedies.recipes import recipe_edits
+from whet.run import LAST_MOMENT, Run
+from whet.runners.job import Job, Outcome, Runner
+from whet.runners.pool import Pool
+from whet.search import choice
+from whet.search.first import Candidate
+from whet.search.policy import Go, Halving, Move, New, Policy
+from whet.search.score import clearly_better
+from whet.search.recipes import Recipes
+from whet.search.space import Parameter
+from whet.search.study import Study
+from whet.search.trial import Job as Asked
+from whet.search.view import FINISHED, PAUSED, StudyView, Track
+from whet.train import checkpoint
+from whet.train.horizon import Horizon
+from whet.train.plan import cores
+
+POINTS = 4
+"""Parts of a whole training, after each of which a trial can be paused."""
+SEARCH_SHARE = 0.5
+"""Of the time that a recipe without an end has, what is spent on choosing it; the rest belongs to training it out."""
+TRIALS = 8
+"""Whole trainings that this time is cut into. Assumed."""
+EDITS = 16
+"""Hand-made changes of the first recipe that are tried before others."""
+MARGIN = 1.1
+"""Whole trainings differ a little in what they cost."""
+KEPT = 8
+"""Trials whose best weights stay on the disk."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A whole training: as many steps as the recipe says, or so many seconds."""
+
+    seconds: float = 0.0
+
+    def end(self, recipe: Recipe) -> Horizon:
+        return Horizon(seconds=self.seconds) if self.seconds else Horizon(recipe.steps)
+
+    def part(self, recipe: Recipe, point: float) -> Horizon:
+        """Where a trial stands after this point."""
+        share = point / POINTS
+        return Horizon(seconds=self.seconds * share) if self.seconds else Horizon(math.ceil(recipe.steps * share))
+
+
+@dataclass
+class Hunt:
+    """A search under way."""
+
+    run: Run
+    recipes: Recipes
+    way: Way
+    reserve: float
+    """Seconds of the training time that belong to training the winner out."""
+    study: Study = field(init=False)
+    out: dict[str, Asked] = field(default_factory=dict)
+    """What runs just now: the trial's name -> what was asked."""
+    settled: int = 0
+    """Trials that were compared with the winner."""
+
+    @property
+    def left(self) -> float:
+        return self.run.time_to_train - self.reserve
+
+    def name(self, number: int) -> str:
+        return self.run.candidates[0].name if number == 0 else f"trial-{number}"
+
+    def candidate(self, number: int) -> Candidate:
+        """A trial of the study as a recipe with a name and a reason."""
+        trial = self.study.trials[number]
+        because = trial.because or self.recipes.because(trial.params)
+        return Candidate(self.name(number), self.recipes.recipe(trial.params), because)
+
+
+def search(run: Run) -> None:
+    """Try what lies around the first recipe until the time is up; after a crash, go on with it."""
+    if not wanted(run):
+        return
+    hunt = begun(run)
+    with contextlib.closing(hunt.study):
+        if not run.journal.last("searched"):
+            hunted(hunt)
+            run.say("searched", winner=run.winner, why=run.why, fates=run.fates)
+
+
+def hunted(hunt: Hunt) -> None:
+    with runner_of(hunt.run) as runner:
+        while going_on(hunt, runner):
+            learn(hunt, runner.next())
+    for trial in hunt.study.trials:
+        name, share = hunt.name(trial.trial), trial.resource / POINTS
+        if name not in hunt.run.fates and name != hunt.run.winner:
+            hunt.run.fates[name] = trial.error or f"{trial.value:.5g} after {share:.0%} of a training: not worth more"
+    for line in hunt.study.warnings():
+        hunt.run.screen.say(line, "dim")
+
+
+def wanted(run: Run) -> bool:
+    """Whether a search makes sense: the clock decides, something may be changed, and there is time for several trials."""
+    if run.order.steps or (run.fixed and not run.space):
+        return False
+    return bool(run.candidates[0].recipe.steps or len(run.candidates) > 1 or run.space)
+
+
+# -- the beginning -------------------------------------------------------------------------------------------------
+
+
+def begun(run: Run) -> Hunt:
+    """The search with all that is known of it: nothing, or what the journals say."""
+    known = run.journal.last("search") or start(run)
+    starts = {c["name"]: Candidate.from_dict(c) for c in known["starts"]}
+    recipes = Recipes.of({name: c.recipe for name, c in starts.items()}, lambda recipe: ranges(run, recipe))
+    hunt = Hunt(run, recipes, Way(known["seconds"]), known["reserve"])
+    hunt.study = Study(
+        recipes.space,
+        direction="maximize" if run.task.watched.direction == "max" else "minimize",
+        max_resource=POINTS,
+        seed=run.order.seed,
+        journal=run.folder.path / "study.jsonl",
+        policy=InTime(hunt, Halving()),
+    )
+    for candidate in starts.values():
+        hunt.study.enqueue(recipes.params(candidate.recipe), candidate.because)
+    for trial in hunt.study.trials[1:]:
+        run.candidates.append(hunt.candidate(trial.trial))
+    replay(run)
+    hunt.settled = len(run.journal.all("explored"))
+    return hunt
+
+
+def start(run: Run) -> dict[str, Any]:
+    """What is decided once: how long a trial is, and which recipes are tried first."""
+    first = run.candidates[0]
+    if first.recipe.steps:
+        starts, seconds, reserve = [first, *itertools.islice(nearby(run), EDITS)], 0.0, 0.0
+    else:
+        reserve = run.time_to_train * (1 - SEARCH_SHARE)
+        starts, seconds = run.candidates, (run.time_to_train - reserve) / TRIALS
+    said = {"starts": [c.to_dict() for c in starts], "seconds": seconds, "reserve": reserve}
+    run.say("search", **said)
+    return said
+
+
+def nearby(run: Run) -> Iterator[Candidate]:
+    """Hand-made changes of a recipe that was trained whole, the most promising first."""
+    first = run.candidates[0].recipe
+    training = run.runner.trial(run.candidates[0].name).training
+    share = training.best.step / max(1, training.step) if training.best else 1.0
+    hints = prior.hints(run.signs, run.data.domain, run.data.goal, len(run.parts["train"]))
+    found: Iterator[Candidate] = field_of(run.data.domain).neighbours(
+        first, run.order.seed, share, prior.candidates(first, hints)
+    )
+    return found
+
+
+def ranges(run: Run, recipe: Recipe) -> dict[str, Parameter]:
+    """What is searched around a recipe: what the user said, else what its field says."""
+    if run.space:
+        return dict(run.space)
+    hints = prior.hints(run.signs, run.data.domain, run.data.goal, len(run.parts["train"]))
+    return field_of(run.data.domain).space(recipe, [str(h.activation) for h in hints])
+
+
+def replay(run: Run) -> None:
+    """Winner and fates as they were before a restart."""
+    for line in [*run.journal.all("explored"), *run.journal.all("searched")]:
+        run.winner, run.why, run.fates = line["winner"], line["why"], line["fates"]
+
+
+@contextlib.contextmanager
+def runner_of(run: Run) -> Iterator[Runner]:
+    """Where trials run: in this process one after the other, or side by side in processes that share the cores."""
+    if run.workers == 1:
+        yield run.runner
+        return
+    run.prepared.save(prepared_in(run))
+    try:
+        with Pool(run.workers, max(1, cores() // run.workers)) as pool:
+            yield pool
+    finally:
+        shutil.rmtree(prepared_in(run), ignore_errors=True)
+
+
+# -- a trial's way -------------------------------------------------------------------------------------------------
+
+
+def going_on(hunt: Hunt, runner: Runner) -> bool:
+    """Hand out jobs while there is room and time; whether any of them is under way."""
+    while runner.pending < runner.slots and hunt.left > LAST_MOMENT and (asked := hunt.study.ask()):
+        runner.submit(job_of(hunt, asked))
+    return runner.pending > 0
+
+
+def job_of(hunt: Hunt, asked: Asked) -> Job:
+    """What was asked, as a job for a runner."""
+    run, candidate = hunt.run, hunt.candidate(asked.trial)
+    if all(c.name != candidate.name for c in run.candidates):
+        run.candidates.append(candidate)
+    hunt.out[candidate.name] = asked
+    return Job(
+        name=candidate.name,
+        recipe=candidate.recipe,
+        task=run.task,
+        prepared=prepared_in(run),
+        folder=run.folder.trial(candidate.name),
+        seed=run.order.seed,
+        plan=run.plan,
+        until=time.monotonic() + hunt.left,
+        stop=hunt.way.part(candidate.recipe, asked.stop),
+        horizon=hunt.way.end(candidate.recipe),
+    )
+
+
+def learn(hunt: Hunt, outcome: Outcome) -> None:
+    """Tell the study what came out; a trial that is done is compared with the winner."""
+    if outcome.failure and outcome.failure.kind == "disk":
+        raise OutputError(outcome.failure.text)
+    asked, study = hunt.out.pop(outcome.name), hunt.study
+    told = list(points(hunt, asked, outcome))
+    for point, value, seconds in told:
+        study.tell(asked.trial, point, value, seconds, outcome.symptoms)
+    if told or outcome.failure:
+        study.finish(asked.trial, failed=outcome.failure.text if outcome.failure else None)
+    else:
+        study.put_back(asked.trial)  # the time was up before the first point
+    if study.trials[asked.trial].state == FINISHED:
+        settle(hunt, outcome.name)
+    try_remedy(hunt, asked, outcome)
+    tidy(hunt)
+
+
+def points(hunt: Hunt, asked: Asked, outcome: Outcome) -> Iterator[tuple[int, float, float]]:
+    """(point, best value until then, seconds since the point before), for the points that the job was to reach."""
+    crossed = crossings(outcome, f"val/{hunt.run.task.watched.name}", max if maximizes(hunt.run) else min)
+    before = 0.0
+    for point, (value, seconds) in crossed.items():
+        if asked.start < point:
+            yield point, value, seconds - before
+        before = seconds
+
+
+def crossings(outcome: Outcome, metric: str, better: Callable[..., float]) -> dict[int, tuple[float, float]]:
+    """point -> (best value so far, seconds so far) at the first validation there. One that stopped early is at the end."""
+    found: dict[int, tuple[float, float]] = {}
+    best = math.nan
+    for step in outcome.points:
+        value = step.metrics.get(metric)
+        if value is not None and math.isfinite(value):
+            best = value if math.isnan(best) else better(best, value)
+        at = POINTS if outcome.over and step is outcome.points[-1] else math.floor(step.progress * POINTS + 1e-9)
+        for point in range(max(found, default=0) + 1, at + 1):
+            found[point] = best, step.seconds
+    return found
+
+
+def maximizes(run: Run) -> bool:
+    return run.task.watched.direction == "max"
+
+
+@dataclass(frozen=True)
+class InTime:
+    """A policy that begins and goes on with nothing that there is no time to end. The first recipe is trained whole first."""
+
+    hunt: Hunt
+    policy: Policy
+
+    def next(self, view: StudyView) -> Move | None:
+        if 0 in view.paused:
+            return Go(0, view.max_resource)
+        move = self.policy.next(view)
+        if isinstance(move, New) and self.rest(view) > self.hunt.left:
+            move = None
+        if isinstance(move, Go) and self.rest(view, view.trials[move.trial]) > self.hunt.left:
+            move = None
+        return move or self.last(view)
+
+    def last(self, view: StudyView) -> Move | None:
+        """The best of those that can still be trained to their end."""
+        able = [t for t in choice.ranked(view) if t.number in view.paused and self.rest(view, t) <= self.hunt.left]
+        return Go(able[0].number, view.max_resource) if able else None
+
+    def rest(self, view: StudyView, track: Track | None = None) -> float:
+        """Seconds until a trial's end, by what it, or the others, have cost so far."""
+        known = [track] if track and track.resource else [t for t in view.trials[1:] if t.resource] or view.trials[:1]
+        pace = sum(t.cost for t in known) / max(1.0, sum(t.resource for t in known))
+        return MARGIN * pace * (view.max_resource - (track.resource if track else 0))
+
+
+# -- what comes out ------------------------------------------------------------------------------------------------
+
+
+def settle(hunt: Hunt, name: str) -> None:
+    """Compare a trial that is done with the winner, by what would be delivered; the better one is delivered."""
+    run = hunt.run
+    if name == run.winner or any(line["trial"] == name for line in run.journal.all("explored")):
+        return
+    hunt.settled += 1
+    trial, winner = run.runner.trial(name), run.runner.trial(run.winner)
+    because = next(c.because for c in run.candidates if c.name == name)
+    new, old = trial.best_score, winner.best_score
+    if clearly_better(new, old, hunt.settled):
+        run.fates[run.winner] = f"{old.value:.5g}, replaced by {name}"
+        run.winner, run.why = name, f"{because}: {new.value:.5g}"
+        run.delivery.finish(trial)
+    else:
+        run.fates[name] = f"{new.value:.5g}: not clearly better than {run.winner}"
+    run.screen.say(f"  {because}: {new.value:.5g}", "dim")
+    run.say("explored", trial=name, winner=run.winner, why=run.why, fates=run.fates)
+
+
+def try_remedy(hunt: Hunt, asked: Asked, outcome: Outcome) -> None:
+    """What the doctor would change in the first recipe, or in one that failed, is tried before other proposals."""
+    if asked.trial and not outcome.failure:
+        return
+    recipe = hunt.recipes.recipe(asked.params)
+    for edit in recipe_edits(diagnose(record.read(hunt.run.folder.trial(outcome.name) / "record.jsonl")), recipe)[:1]:
+        changed = recipe.apply(edit)
+        if hunt.recipes.reaches(changed):
+            hunt.study.enqueue(hunt.recipes.params(changed), f"{edit.path} {show(edit.new)}: {edit.because}")
+
+
+def tidy(hunt: Hunt) -> None:
+    """Only what may still be needed stays: the checkpoint of a paused trial, and of the best their best weights."""
+    run = hunt.run
+    run.runner.drop(keep=run.winner)
+    order = [t for t in hunt.study.trials if t.points and not t.error]
+    order.sort(key=lambda t: -t.value if maximizes(run) else t.value)
+    best = {hunt.name(t.trial) for t in order[:KEPT]} | {run.winner}
+    for trial in hunt.study.trials:
+        name = hunt.name(trial.trial)
+        if name == run.winner or name in hunt.out:
+            continue
+        saved = checkpoint.checkpoints(run.folder.trial(name))
+        for path in saved[1:] if trial.state == PAUSED else saved:
+            path.unlink(missing_ok=True)
+        if name not in best and trial.state != PAUSED:
+            (run.folder.trial(name) / checkpoint.BEST).unlink(missing_ok=True)
+
+
+def prepared_in(run: Run) -> Path:
+    """Where the data waits for other processes."""
+    return run.folder.path / "prepared"

@@ -1,0 +1,210 @@
+"""The search of a run: what is trained how far, what is compared, and what a restart remembers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from setups import same_bits
+
+import whet
+from whet import improve, tune
+from whet.fields import field
+from whet.recipe import Choice, Recipe
+from whet.record import Step
+from whet.runners.job import Outcome
+from whet.search import Float, Space
+from whet.search.first import Candidate
+from whet.search.policy import Go, Move, New, Stop
+from whet.search.study import Study
+from whet.search.view import StudyView
+from whet.tune import InTime, Way, crossings
+
+TINY = Recipe(
+    family=Choice("tabular", width=8, depth=1, members=2, bins=4),
+    norm=Choice("none"),
+    batch_size=32,
+    steps=24,
+    optimizer=Choice("adamw", lr=0.01),
+)
+
+
+class Killed(BaseException):
+    pass
+
+
+def raising(error: type[BaseException]) -> Callable[..., None]:
+    def kill(*_: object) -> None:
+        raise error
+
+    return kill
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table's first recipe that is trained in a moment, and one change of it."""
+    torch.set_num_threads(1)
+    own = field("table")
+    monkeypatch.setattr(own, "portfolio", lambda facts: [Candidate("plain", TINY, "plain")])
+    monkeypatch.setattr(own, "neighbours", lambda *_: iter([Candidate("longer", TINY.put("steps", 48), "longer")]))
+    monkeypatch.setattr(
+        own, "space", lambda recipe, hinted: {"optimizer.lr": Float(1e-3, 1e-1, log=True), "passes": Float(0.5, 2)}
+    )
+
+
+def some_trials(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """No more trials than that, however fast the machine is."""
+    monkeypatch.setattr(tune, "Halving", lambda: Whole(count))
+
+
+class Whole:
+    """So many whole trainings, one after the other."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def next(self, view: StudyView) -> Move | None:
+        return New(view.max_resource) if len(view.trials) < self.count else None
+
+
+def test_a_run_tries_what_is_near_its_first_recipe(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_trials(monkeypatch, 3)
+    result = whet.fit("iris", budget=60, out=tmp_path)
+    assert result.details["trials"] == 3
+    assert (tmp_path / "trials" / "trial-2" / "record.jsonl").exists()
+
+
+def test_a_restart_keeps_the_winner_that_was_found_before(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_trials(monkeypatch, 2)
+    monkeypatch.setattr(tune, "clearly_better", lambda new, old, tries: True)
+    with monkeypatch.context() as dying:
+        dying.setattr(improve, "conclude", raising(Killed))
+        with pytest.raises(Killed):
+            whet.fit("iris", budget=60, out=tmp_path)
+    before = load_file(tmp_path / "model.safetensors")
+    monkeypatch.setattr(tune, "clearly_better", lambda new, old, tries: pytest.fail("it was decided already"))
+    result = whet.fit("iris", budget=60, out=tmp_path)
+    assert result.details["winner"] == "trial-1"
+    assert result.details["why"].startswith("longer: ")
+    assert same_bits(load_file(tmp_path / "model.safetensors"), before)
+
+
+def test_a_restart_goes_on_with_the_trials_that_were_begun(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_trials(monkeypatch, 3)
+    with monkeypatch.context() as dying:
+        dying.setattr(tune, "settle", raising(Killed))
+        with pytest.raises(Killed):
+            whet.fit("iris", budget=60, out=tmp_path)
+    before = (tmp_path / "study.jsonl").read_text()
+    result = whet.fit("iris", budget=60, out=tmp_path)
+    after = (tmp_path / "study.jsonl").read_text()
+    assert after.startswith(before)
+    assert after.count('"event": "new"') == 3, "a trial was begun twice"
+    assert result.details["trials"] == 3
+    kept = [p.parent.name for p in tmp_path.glob("trials/*/checkpoint-*")]
+    assert set(kept) == {result.details["winner"]}, "what is not needed any more takes space"
+
+
+def test_no_search_where_the_steps_are_fixed(tiny: None, tmp_path: Path) -> None:
+    assert whet.fit("iris", steps=12, out=tmp_path).details["trials"] == 1
+    assert not (tmp_path / "study.jsonl").exists()
+
+
+# -- the points of a trial -----------------------------------------------------------------------------------------
+
+
+def outcome(*points: tuple[float, float | None], over: bool = False) -> Outcome:
+    """An outcome whose validations lie at these (progress, value)."""
+    steps = [Step(round(100 * p), p, 10 * p, p, {} if v is None else {"val/rmse": v}) for p, v in points]
+    return Outcome("one", points=tuple(steps), over=over)
+
+
+def test_a_point_is_the_first_validation_behind_it_and_the_best_until_then() -> None:
+    found = crossings(outcome((0.1, 5.0), (0.25, 4.0), (0.4, 2.0), (0.5, 3.0), (0.7, 1.0)), "val/rmse", min)
+    assert found == {1: (4.0, 2.5), 2: (2.0, 5.0)}
+
+
+def test_one_that_stopped_early_is_at_its_end() -> None:
+    found = crossings(outcome((0.25, 4.0), (0.3, 5.0), over=True), "val/rmse", min)
+    assert found == {1: (4.0, 2.5), **dict.fromkeys((2, 3, 4), (4.0, 3.0))}
+
+
+def test_a_point_without_a_value_is_no_number() -> None:
+    ((value, _),) = crossings(outcome((0.26, None)), "val/rmse", min).values()
+    assert math.isnan(value)
+
+
+@pytest.mark.parametrize("point", [1, 2, 4])
+def test_a_trial_pauses_where_the_point_is(point: int) -> None:
+    assert Way().part(TINY, point).steps == 6 * point
+    assert Way().end(TINY).steps == 24
+    assert Way(8.0).part(TINY, point).seconds == 2.0 * point
+    assert not Way(8.0).end(TINY).over(24, 0.0)
+
+
+# -- what there is time for ----------------------------------------------------------------------------------------
+
+
+class Asks:
+    """A policy that always wants this."""
+
+    def __init__(self, move: Move | None) -> None:
+        self.move = move
+
+    def next(self, view: StudyView) -> Move | None:
+        return self.move
+
+
+def studied(left: float, wants: Move | None) -> Study:
+    """A study with one whole trial of 8 s and two paused ones, the second of which is better."""
+    hunt: Any = SimpleNamespace(left=1e9)
+    asks = Asks(New(4))
+    study = Study(Space({"x": Float(0.0, 1.0)}), max_resource=4, policy=InTime(hunt, asks))
+    for points, value in ((4, 3.0), (2, 2.0), (2, 1.0)):
+        job = study.ask()
+        assert job is not None
+        for point in range(1, points + 1):
+            study.tell(job.trial, point, value, cost=2.0)
+        study.finish(job.trial)
+    hunt.left, asks.move = left, wants
+    return study
+
+
+def asked(study: Study) -> tuple[int, float]:
+    """The next job's trial and stop."""
+    job = study.ask()
+    assert job is not None
+    return job.trial, job.stop
+
+
+def test_nothing_is_begun_that_there_is_no_time_to_end() -> None:
+    assert asked(studied(10.0, New(2)))[0] == 3
+    assert asked(studied(7.0, New(2))) == (2, 4), "the best paused one has time for its end"
+    assert studied(3.0, New(2)).ask() is None
+    assert studied(3.0, Go(1, 3)).ask() is None
+
+
+def test_what_the_policy_gives_up_is_given_up() -> None:
+    hunt: Any = SimpleNamespace(left=0.0)
+    view: Any = SimpleNamespace(paused={1}, trials=[], max_resource=4)
+    assert InTime(hunt, Asks(Stop(1))).next(view) == Stop(1)
+
+
+def test_the_first_recipe_is_trained_whole_first() -> None:
+    hunt: Any = SimpleNamespace(left=1e9)
+    study = Study(Space({"x": Float(0.0, 1.0)}), max_resource=4, policy=InTime(hunt, Asks(New(1))))
+    job = study.ask()
+    assert job is not None
+    study.tell(job.trial, 1, 1.0, cost=1.0)
+    study.finish(job.trial)
+    assert asked(study) == (0, 4)
