@@ -35,6 +35,8 @@ INLINE = {
     "where": "({0} > 0 ? {1} : {2})",
 }
 """What C has itself; all else is a function of prelude.h with an underscore behind its name."""
+CLAMPS = {"max": "({0} < {1} ? {1} : {0})", "min": "({0} > {1} ? {1} : {0})"}
+"""Where the second is a number, NaN can only be the first: one instruction."""
 TYPES = {
     "float32": ("float", "{}", "{}"),
     "bfloat16": ("uint16_t", "from_bfloat16({})", "to_bfloat16({})"),
@@ -136,6 +138,8 @@ def _expression(node: Call, said: dict[Node, str]) -> str:
         sign = ">" if node.arguments[0].function == "gt" else ">="
         return f"({a} {sign} {b} ? {said[node.arguments[1]]} : {said[node.arguments[2]]})"
     arguments = [said[a] for a in node.arguments]
+    if node.function in CLAMPS and isinstance(node.arguments[1], Number):
+        return CLAMPS[node.function].format(*arguments)
     if node.function in INLINE:
         return INLINE[node.function].format(*arguments)
     return f"{node.function}_({', '.join(arguments)})"

@@ -8,6 +8,7 @@ activation cost one exponential each.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 from whet.activations.expression.bounds import Interval, bounds
@@ -16,29 +17,44 @@ from whet.activations.expression.nodes import Call, Node, call, walk
 from whet.activations.expression.rewrite import Rules
 
 PRELUDE = {
-    **{name: Function(("u",), ("0",)) for name in ("decay", "decay_expm1", "log1p_unit", "tail", "gauss", "mills")},
+    **{
+        name: Function(("u",), ("0",))
+        for name in (
+            *("decay", "decay_expm1", "exp_within", "log1p_unit", "tail", "gauss", "mills"),
+            *("rational_tanh", "erf_log", "erf_log_slope", "paired_sin", "paired_cos"),
+        )
+    },
     "with_sign": Function(("size", "u"), ("0", "0")),
 }
 """Functions of prelude.h that the grammar does not have; see there."""
 
 NARROW = {
-    "exp": ("decay", Interval(-math.inf, 0)),
-    "expm1": ("decay_expm1", Interval(-math.inf, 0)),
-    "log1p": ("log1p_unit", Interval(0, 1)),
+    "exp": (("decay", Interval(-math.inf, 0)), ("exp_within", Interval(-87, 88))),
+    "expm1": (("decay_expm1", Interval(-math.inf, 0)),),
+    "log1p": (("log1p_unit", Interval(0, 1)),),
 }
 """Forms for a part of the line."""
+
+OTHERS = {"sin": "cos", "cos": "sin", "tanh": "sech"}
+COMPANY = {("sin", True): "paired_sin", ("cos", True): "paired_cos", ("tanh", False): "rational_tanh"}
+"""What a function is called where the other one of the same number is needed too, or is not."""
 
 E = "decay(-abs(u))"
 T, M = "decay(-2 * abs(u))", "decay_expm1(-2 * abs(u))"
 D = f"where(u >= 0, 1 + 2 * {E} * (1 + {E}), {E} * (2 + {E}) + 2)"
 """1 + (1 + exp(u))^2, over exp(2 u) where u > 0."""
 H = "gauss(tail(u)) * mills(tail(u))"
+K = "gauss(tail(u)) * (mills(tail(u)) - 0.3989422804014327 * tail(u))"
+"""The slope of u Phi(u) at -|u|."""
 
+Z = "decay(min(u, 4.2484952420493586))"
+"""exp(u), 70 at most."""
 EXP = "decay(min(u, 5))"
 TOWERS = Rules(
     f"""
-    decay(-saturate(exp(u)))                                   decay(-{EXP})
     tanh(saturate(exp(u)))                                     tanh({EXP})
+    rational_tanh(saturate(exp(u)))                            rational_tanh({EXP})
+    decay(-saturate(exp(u)))                                   decay(-{EXP})
     sech(saturate(exp(u)))                                     sech({EXP})
     saturate(v * (decay(-{EXP}) * saturate(exp(u))))           v * (decay(-{EXP}) * {EXP})
     saturate(v * (square(sech({EXP})) * saturate(exp(u))))     v * (square(sech({EXP})) * {EXP})
@@ -48,11 +64,17 @@ TOWERS = Rules(
 """For exponentials of exponentials, which reach their limits below exp(5): nothing can overflow. Looked for first."""
 WHOLES = Rules(
     f"""
+    rational_tanh(softplus(u))    tanh(softplus(u))
     tanh(softplus(u))    where(u >= 0, 1 + 2 * {E}, {E} * (2 + {E})) * (1 / {D})
     sech(softplus(u))    where(u >= 0, 2 * {E} * (1 + {E}), 2 * (1 + {E})) * (1 / {D})
     square(sech(u))      4 * {T} * square(1 / (2 + {M}))
     saturate(exp(u))     exp(u)
     decay(-1.5 * softplus(u))    sigmoid(-u) * sqrt(sigmoid(-u))
+    erf(softplus(u))             erf_log({Z})
+    decay(-square(softplus(u))) * sigmoid(u)    {Z} * erf_log_slope({Z})
+    logistic(u) / (1 + sigmoid(u))    {E} * (1 / ((1 + {E}) * where(u >= 0, 2 + {E}, 1 + 2 * {E})))
+    u * Phi(u)                   relu(u) - tail(u) * ({H})
+    Phi(u) + u * phi(u)          where(u > 0, 1 - {K}, {K})
     """,
     {**ALL, **PRELUDE},
 )
@@ -84,19 +106,37 @@ PARTS = Rules(
 @lru_cache(maxsize=512)
 def lowered(node: Node) -> Node:
     """The formula without any function that the prelude lacks."""
-    return _apply(PARTS, _apply(WHOLES, _apply(TOWERS, _narrowed(node), {}), {}), {})
+    node = _in_company(_renamed(node, _narrow))
+    for rules in (TOWERS, WHOLES, PARTS):
+        node = _apply(rules, node, {})
+    return node
 
 
-def _narrowed(node: Node) -> Node:
-    """With functions whose argument is known to stay in a part of the line by their cheaper forms there."""
+def _narrow(here: Call) -> str:
+    """The cheapest form of a function whose argument is known to stay in a part of the line."""
+    for narrow, part in NARROW.get(here.function, ()):
+        if bounds(here.arguments[0]).within(part):
+            return narrow
+    return here.function
+
+
+def _in_company(node: Node) -> Node:
+    """With the forms that suit what else is asked of a number: sin and cos of it share a range, tanh and sech an exponential,
+    but tanh alone costs less without."""
+    calls = {here for here in walk(node) if isinstance(here, Call)}
+
+    def name(here: Call) -> str:
+        with_other = here.function in OTHERS and call(OTHERS[here.function], *here.arguments) in calls
+        return COMPANY.get((here.function, with_other), here.function)
+
+    return _renamed(node, name)
+
+
+def _renamed(node: Node, name: Callable[[Call], str]) -> Node:
+    """With each function by the name that it is given."""
     done: dict[Node, Node] = {}
     for here in walk(node):
-        done[here] = here
-        if isinstance(here, Call):
-            function = here.function
-            if function in NARROW and bounds(here.arguments[0]).within(NARROW[function][1]):
-                function = NARROW[function][0]
-            done[here] = call(function, *(done[a] for a in here.arguments))
+        done[here] = call(name(here), *(done[a] for a in here.arguments)) if isinstance(here, Call) else here
     return done[node]
 
 
