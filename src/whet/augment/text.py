@@ -26,8 +26,9 @@ class WordDropout:
 
 
 def drop_tokens(tokens: Tensor, p: float, unknown: int, generator: Generator) -> Tensor:
-    """Tokens (B, T) with each one replaced by `unknown` with probability p; 0, which is no token, stays."""
-    gone = torch.rand(tokens.shape, generator=generator) < p
+    """Tokens (B, T), or words (B, T, F), each replaced by `unknown` with probability p; 0, which is none, stays."""
+    gone = torch.rand(tokens.shape[:2], generator=generator) < p
+    gone = gone.view(*gone.shape, *[1] * (tokens.ndim - 2))
     return tokens.masked_fill(gone & (tokens != 0), unknown)
 
 

@@ -389,6 +389,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
                 "sizes": (1, 2, 3),
                 "members": 2,
                 "dropout": 0.5,
+                "linear": 0.5,
             },
             domains=("text",),
             paper="Wang & Manning 2012, Baselines and Bigrams, doi:10.3115/2390665.2390688; Kim 2014, arXiv:1408.5882; "

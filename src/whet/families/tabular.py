@@ -210,17 +210,19 @@ class Dropout(nn.Module):
         return x * keep * (256 / (256 - self.out_of_256))
 
 
-def combine(out: Tensor, classify: bool) -> Tensor:
+def combine(out: Tensor, classify: bool, shares: Sequence[float] | None = None) -> Tensor:
     """One answer from M members, (B, M, C) -> (B, C): the mean value, or the log of the mean probability.
 
-    A single output that classifies is a logit, and so is what comes out.
+    A single output that classifies is a logit, and so is what comes out. `shares` weigh the members and sum to 1; None: all
+    count alike.
     """
+    weight = out.new_tensor(shares or [1 / out.shape[1]] * out.shape[1])[:, None]  # (M, 1)
     if not classify:
-        return out.mean(1)
+        return (weight * out).sum(1)
     if out.shape[-1] == 1:
-        yes, no = (torch.logsumexp(F.logsigmoid(z), 1) for z in (out, -out))
+        yes, no = (torch.logsumexp(F.logsigmoid(z) + weight.log(), 1) for z in (out, -out))
         return yes - no
-    return torch.logsumexp(F.log_softmax(out, -1), 1) - math.log(out.shape[1])
+    return torch.logsumexp(F.log_softmax(out, -1) + weight.log(), 1)
 
 
 def make(

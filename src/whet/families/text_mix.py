@@ -2,7 +2,7 @@
 
     places, weights --linear bag---------> (B, C) --+
                     --bag with a bend----> (B, C) --+--> (B, M, C) in training, the mean probability in evaluation
-    tokens ----------convolutions--> (B, m, C) -----+
+    words -----------convolutions--> (B, m, C) -----+
 
 Wang & Manning (2012, "Baselines and Bigrams") found bags of n-grams hard to beat on short and on long texts; a convolution
 (Kim 2014) knows words that mean the same. They err on different texts, so their mean is better than either.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from whet.errors import RecipeError
 from whet.families.tabular import combine
 from whet.families.text_bag import Bag
 from whet.families.text_cnn import TextCnn
@@ -25,18 +26,23 @@ if TYPE_CHECKING:
 
 
 class TextMix(nn.Module):
-    """(tokens (B, T), places (B, L), weights (B, L)) -> (B, M, outputs); in evaluation (B, outputs)."""
+    """(words (B, T, F), places (B, L), weights (B, L)) -> (B, M, outputs); in evaluation (B, outputs)."""
 
-    def __init__(self, spec: InputSpec, bags: nn.ModuleList, cnn: TextCnn | None) -> None:
+    def __init__(self, spec: InputSpec, bags: nn.ModuleList, cnn: TextCnn | None, linear: float) -> None:
         super().__init__()
-        self.classify, self.bags, self.cnn = spec.goal == "classify", bags, cnn
+        self.classify, self.bags, self.cnn, self.linear = spec.goal == "classify", bags, cnn, linear
 
-    def forward(self, tokens: Tensor, places: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, words: Tensor, places: Tensor, weights: Tensor) -> Tensor:
         said = [bag(places, weights)[:, None] for bag in self.bags]
         if self.cnn is not None:
-            said.append(self.cnn.each(tokens))
+            said.append(self.cnn.each(words))
         out = torch.cat(said, 1)
-        return out if self.training else combine(out, self.classify)
+        return out if self.training else combine(out, self.classify, self.shares(out.shape[1]))
+
+    def shares(self, members: int) -> list[float]:
+        """How much each member counts: the linear bag, which is the first one, and the others alike."""
+        others = members - 1
+        return [self.linear, *[(1 - self.linear) / others] * others] if others else [1.0]
 
 
 def make(
@@ -48,9 +54,15 @@ def make(
     sizes: tuple[int, ...] = (1, 2, 3),
     members: int = 2,
     dropout: float = 0.5,
+    linear: float = 0.5,
 ) -> nn.Module:
-    """A linear bag, `bags` with `hidden` units, and `members` convolutional networks as text_cnn has them; 0: none."""
+    """A linear bag, `bags` with `hidden` units, and `members` convolutional networks as text_cnn has them; 0: none.
+
+    `linear`: the share of the linear bag in what all say together.
+    """
     check_sizes("text_mix", hidden=hidden, bags=1 + bags, members=1 + members, dropout=dropout)
+    if not 0 < linear < 1:
+        raise RecipeError(f"text_mix.linear={linear} is no share.", "Use a number between 0 and 1.")
     made = nn.ModuleList([Bag(spec, 0, dropout), *(Bag(spec, hidden, dropout) for _ in range(bags))])
     cnn = TextCnn(spec, width, filters, tuple(sizes), members, dropout) if members else None
-    return TextMix(spec, made, cnn)
+    return TextMix(spec, made, cnn, linear)

@@ -12,7 +12,7 @@ from whet.families import FAMILIES, InputSpec
 
 NAMES = [f.name for f in FAMILIES if "text" in f.domains]
 SMALL = {
-    "text_mix": {"hidden": 8, "width": 8, "filters": 8},
+    "text_mix": {"hidden": 8, "width": 8, "filters": 8, "linear": 0.3},
     "text_bag": {"hidden": 8},
     "text_cnn": {"width": 8, "filters": 8, "members": 2},
     "text_rnn": {"width": 8, "cell": "lstm"},
@@ -104,3 +104,32 @@ def test_word_dropout_hides_words_and_never_the_end() -> None:
     assert float((hidden[:, :3] == 1).float().mean()) == pytest.approx(0.3, abs=0.05)
     weights = augment.text.drop_weights(torch.ones(500, 8), 0.3, torch.Generator().manual_seed(0))
     assert float(weights.mean()) == pytest.approx(1, abs=0.05)
+
+
+def test_the_linear_bag_counts_as_much_as_is_said() -> None:
+    shares = {}
+    for linear in (0.2, 0.8):
+        model = made("text_mix", linear=linear).eval()
+        said = model(*inputs("text_mix")).softmax(1)
+        bag = model.bags[0](*inputs("text_mix")[1:]).softmax(1)
+        words = model.cnn.each(inputs("text_mix")[0]).softmax(2)
+        others = torch.stack([model.bags[1](*inputs("text_mix")[1:]).softmax(1), *words.unbind(1)]).mean(0)
+        torch.testing.assert_close(said, linear * bag + (1 - linear) * others)
+        shares[linear] = said
+    assert not torch.allclose(shares[0.2], shares[0.8])
+
+
+@pytest.mark.parametrize("linear", [0.0, 1.0, -2.0])
+def test_a_share_of_the_linear_bag_that_is_none_is_refused(linear: float) -> None:
+    with pytest.raises(RecipeError, match="no share"):
+        made("text_mix", linear=linear)
+
+
+def test_dropped_words_lose_all_their_parts() -> None:
+    words = torch.full((4, 50, 5), 7).int()
+    words[:, 40:] = 0
+    hidden = augment.text.drop_tokens(words, 0.3, 1, torch.Generator().manual_seed(0))
+    gone = (hidden == 1).any(2)
+    assert 0.15 < gone[:, :40].float().mean() < 0.45
+    assert (hidden[gone] == 1).all()
+    assert (hidden[:, 40:] == 0).all()

@@ -1,5 +1,6 @@
 """Words, n-grams and tokens."""
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from whet.fields.text.grams import Kind, Table, laid_out
-from whet.fields.text.tokens import START, Vocabulary, cut
+from whet.fields.text.lexicon import Lexicon
+from whet.fields.text.tokens import START, UNKNOWN, Vocabulary, cut
 from whet.fields.text.words import END, char_grams, clean, counted, stable_hash, word_grams, words
 from whet.fields.text.words import START as FIRST
 
@@ -89,3 +91,39 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
 def test_an_empty_text_has_one_token() -> None:
     vocabulary = Vocabulary.fit(["some words"] * 3, 8)
     assert vocabulary.encoded([""]) == [[START]]
+
+
+def test_a_word_never_seen_is_known_by_its_parts() -> None:
+    lexicon = Lexicon.fit(["Running far", "Walking far", "She is walking NASA", "He is running NATO"])
+    (word,) = lexicon.padded(["hopping"])
+    known = dict(zip(("word", "beginning", "end", "short end", "shape"), word[0].tolist(), strict=True))
+    assert known["word"] == known["beginning"] == known["end"] == UNKNOWN
+    assert known["short end"] > UNKNOWN
+    assert known["shape"] > UNKNOWN
+    assert not word[1:].any()
+
+
+def test_a_long_text_is_read_from_both_ends_and_an_empty_one_is_an_unknown_word() -> None:
+    lexicon = Lexicon(Lexicon.fit(["a b c d e f g h"] * 2).hashes, length=4)
+    long, whole, empty = lexicon.padded(["a b c d e f g h", "a b c h", ""])
+    assert (long == whole).all()
+    assert (empty[0] == UNKNOWN).all()
+    assert not empty[1:].any()
+
+
+def test_a_lexicon_is_read_back_as_it_was_written() -> None:
+    lexicon = Lexicon.fit(["one two", "two three one"])
+    again = Lexicon.from_dict(json.loads(json.dumps(lexicon.to_dict())))
+    assert (again.padded(["three two ONE"]) == lexicon.padded(["three two ONE"])).all()
+
+
+def test_shapes_are_counted_where_texts_have_capitals() -> None:
+    texts = ["Who was Ada Lovelace ?", "Who was Alan Turing ?", "What is NATO ?", "What is NASA ?"]
+    assert [kind.name for kind in Table.fit(texts, 4).kinds] == ["words", "chars", "shapes"]
+    assert [kind.name for kind in Table.fit([t.lower() for t in texts], 4).kinds] == ["words", "chars"]
+    shapes = Table.fit(texts, 4).kinds[2]
+    row, place, _ = shapes.weighed(["Who was Grace Hopper ?", "Who was Ada Lovelace ?", "What is UNO ?"])
+    first, second, third = (set(place[row == i]) for i in range(3))
+    assert first == second
+    assert first - third
+    assert third - first

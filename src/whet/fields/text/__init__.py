@@ -20,7 +20,7 @@ from whet.data.splits import split as split_rows
 from whet.data.transforms import TargetScale
 from whet.fields.base import Field, Shown, Wanted, refuse
 from whet.fields.text.looking import TEXT_TASKS
-from whet.fields.text.transform import BOTH, GRAMS, MOST_TOKENS, TOKENS, TextTransform
+from whet.fields.text.transform import BOTH, GRAMS, MOST_TOKENS, TOKENS, WORDS, TextTransform
 from whet.figures import Figure
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
@@ -28,7 +28,7 @@ from whet.search.first import Candidate, Facts
 from whet.tasks import Baseline, Task
 from whet.train.parts import Prepare
 
-TAKES = {"text_mix": BOTH, "text_bag": GRAMS}
+TAKES = {"text_mix": BOTH, "text_bag": GRAMS, "text_cnn": WORDS}
 """What networks want of a text; the others take its tokens."""
 VAL_SHARE = 0.08
 """Of the training rows, where the source names no validation part: recipes have fixed steps, so validation rows only
@@ -130,7 +130,7 @@ class TextField(Field):
         return TextTransform.from_dict(state)
 
     def seen_by(self, recipe: Recipe, transform: Any) -> TextTransform:
-        """Tokens, n-grams, or both, as the network wants them."""
+        """Tokens, words, n-grams, or both of these, as the network wants them."""
         seen: TextTransform = dataclasses.replace(transform, wants=TAKES.get(recipe.family.name, TOKENS))
         return seen
 
@@ -143,7 +143,7 @@ class TextField(Field):
         return Front.of(transform, augment)
 
     def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
-        tokens, places, _ = prepared.inputs
+        tokens, _, places, _ = prepared.inputs
         mean = float((tokens != 0).sum(1).float().mean())
         transform: Any = prepared.transform
         return {

@@ -19,7 +19,7 @@ from whet.train.parts import Inputs
 
 @dataclass(frozen=True)
 class Front:
-    """(tokens, places, weights) -> what the network wants of them."""
+    """(tokens, words, places, weights) -> what the network wants of them."""
 
     transform: Any
     dropout: WordDropout
@@ -32,17 +32,18 @@ class Front:
     def __call__(
         self, inputs: Inputs, target: Tensor, generator: Generator | None, progress: float = 0.0
     ) -> tuple[Inputs, Tensor]:
-        tokens, places, weights = inputs
+        tokens, words, places, weights = inputs
         if not torch.onnx.is_in_onnx_export():  # an exported network gets whatever length it is given
-            tokens = tokens[:, : longest(tokens)]
+            tokens, words = tokens[:, : longest(tokens)], words[:, : longest(words[..., 0])]
             length = longest(places)
             places, weights = places[:, :length], weights[:, :length]
         if generator is not None and self.dropout.tokens:
             dropped = drop_tokens(tokens[:, 1:], self.dropout.tokens, UNKNOWN, generator)
             tokens = torch.cat([torch.full_like(tokens[:, :1], START), dropped], 1)
+            words = drop_tokens(words, self.dropout.tokens, UNKNOWN, generator)
         if generator is not None and self.dropout.grams:
             weights = drop_weights(weights, self.dropout.grams, generator)
-        return self.transform.chosen((tokens, places, weights)), target
+        return self.transform.chosen((tokens, words, places, weights)), target
 
 
 def longest(filled: Tensor) -> int:

@@ -9,18 +9,29 @@ have is a row of a network's table; the others are left out. Hashes stand for n-
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from whet.fields.text.words import Grams, char_grams, clean, counted, word_grams
+from whet.fields.text.lexicon import cased, shape
+from whet.fields.text.words import (
+    Grams,
+    char_grams,
+    clean,
+    counted,
+    listed_grams,
+    packed,
+    unpacked,
+    word_grams,
+)
 
-KINDS = {"words": word_grams, "chars": char_grams}
 WORD_ORDERS = (1, 2, 3)
 CHAR_ORDERS = (2, 3, 4, 5)
+SHAPE_ORDERS = (2, 3)
+CAPITALS = 0.1
+"""Share of the texts that have a capital behind the first letter, from which on shapes are counted too."""
 SHORT = 400.0
 """Characters of a mean text up to which runs of characters are counted too: of long texts the words say enough."""
 FEWEST_ROWS = 2
@@ -33,6 +44,31 @@ MOST_EACH = 4096
 """N-grams of one text that a network is told, the heaviest ones."""
 MOST_BYTES = 1 << 31
 """Of all rows together."""
+
+
+def cleaned(texts: Sequence[str]) -> list[str]:
+    return [clean(text) for text in texts]
+
+
+def words_of(texts: Sequence[str], orders: Sequence[int]) -> Grams:
+    return word_grams(cleaned(texts), orders)
+
+
+def chars_of(texts: Sequence[str], orders: Sequence[int]) -> Grams:
+    return char_grams(cleaned(texts), orders)
+
+
+def shapes_of(texts: Sequence[str], orders: Sequence[int]) -> Grams:
+    """N-grams of words in which names, numbers and abbreviations count by their shape: "who was Aa+ Aa+"."""
+    return listed_grams([[masked(word, i) for i, word in enumerate(cased(text))] for text in texts], orders)
+
+
+def masked(word: str, place: int) -> str:
+    """A text's first word has a capital anyhow."""
+    return word.lower() if place == 0 or word.islower() else shape(word)
+
+
+KINDS = {"words": words_of, "chars": chars_of, "shapes": shapes_of}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +84,7 @@ class Kind:
 
     @classmethod
     def fit(cls, name: str, orders: Sequence[int], texts: Sequence[str], most: int) -> Kind:
-        """Those that these cleaned texts have, the `most` frequent ones."""
+        """Those that these texts have, the `most` frequent ones."""
         _, found, _ = counted(KINDS[name](texts, orders), len(texts))
         hashes, rows = np.unique(found, return_counts=True)
         enough = np.flatnonzero(rows >= (FEWEST_ROWS if len(texts) >= FEW_TEXTS else 1))
@@ -57,7 +93,7 @@ class Kind:
         return cls(name, tuple(orders), hashes[kept], idf.astype(np.float32))
 
     def weighed(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(text, place in the table from 0, weight) of every known n-gram of cleaned texts, texts ascending."""
+        """(text, place in the table from 0, weight) of every known n-gram of these texts, texts ascending."""
         return self.of(KINDS[self.name](texts, self.orders), len(texts))
 
     def of(self, grams: Grams, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,12 +125,14 @@ class Table:
     @classmethod
     def fit(cls, texts: Sequence[str], rows: int) -> Table:
         """Of the training texts; `rows` are all that will be asked about, which limits the length."""
-        cleaned = [clean(text) for text in texts]
-        short = sum(map(len, cleaned)) <= SHORT * len(cleaned)
-        orders = {"words": WORD_ORDERS, **({"chars": CHAR_ORDERS} if short else {})}
+        short = sum(map(len, texts)) <= SHORT * len(texts)
+        capitals = sum(text[1:] != text[1:].lower() for text in texts) > CAPITALS * len(texts)
+        orders: dict[str, tuple[int, ...]] = {"words": WORD_ORDERS}
+        if short:
+            orders |= {"chars": CHAR_ORDERS, **({"shapes": SHAPE_ORDERS} if capitals else {})}
         most = MOST_ROWS if short else 2 * MOST_ROWS
-        kinds = tuple(Kind.fit(name, of, cleaned, most) for name, of in orders.items())
-        counts = sum(np.bincount(kind.weighed(cleaned)[0], minlength=len(cleaned)) for kind in kinds)
+        kinds = tuple(Kind.fit(name, of, texts, most) for name, of in orders.items())
+        counts = sum(np.bincount(kind.weighed(texts)[0], minlength=len(texts)) for kind in kinds)
         longest = int(np.max(counts, initial=1))
         return cls(kinds, max(1, min(longest, MOST_EACH, MOST_BYTES // (8 * max(1, rows)))))
 
@@ -105,9 +143,9 @@ class Table:
 
     def padded(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(places (n, length) int32, weights (n, length) float32); places of weight 0 are no n-grams."""
-        cleaned, offset, found = [clean(text) for text in texts], 1, []
+        offset, found = 1, []
         for kind in self.kinds:
-            row, place, weight = kind.weighed(cleaned)
+            row, place, weight = kind.weighed(texts)
             found.append((row, place + offset, weight))
             offset += len(kind.hashes)
         row, place, weight = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -133,12 +171,3 @@ def laid_out(
     places[row[fits], column[fits]] = place[fits]
     weights[row[fits], column[fits]] = weight[fits]
     return places, weights
-
-
-def packed(values: np.ndarray) -> str:
-    """An array's bytes as text, little-endian."""
-    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
-
-
-def unpacked(text: str, kind: type[np.generic]) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), np.dtype(kind).newbyteorder("<")).astype(kind)

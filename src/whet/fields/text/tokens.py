@@ -11,12 +11,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from whet.errors import MissingExtra
 from whet.fields.text.words import clean
+
+Piece = TypeVar("Piece", int, str)
 
 PAD, UNKNOWN, START = 0, 1, 2
 """Behind a text's end; in place of a piece that was dropped; before a text's first piece."""
@@ -101,7 +103,7 @@ def tokenizers() -> Any:
     return package
 
 
-def cut(ids: list[int], length: int) -> list[int]:
+def cut(ids: list[Piece], length: int) -> list[Piece]:
     """The beginning and the end of what is too long."""
     if len(ids) <= length:
         return ids

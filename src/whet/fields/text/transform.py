@@ -1,4 +1,4 @@
-"""Texts as tensors: tokens for networks that read in order, weighted n-grams for those that count."""
+"""Texts as tensors: tokens or words for networks that read in order, weighted n-grams for those that count."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from whet.fields.text.grams import Table
+from whet.fields.text.lexicon import PARTS, Lexicon
 from whet.fields.text.tokens import START, UNKNOWN, Vocabulary
 from whet.rng import generator
 
@@ -19,14 +20,17 @@ MOST_TOKENS = 512
 """Tokens of a text that are read in order."""
 AT_ONCE = 2_000
 """Texts that are transformed together."""
-BOTH, TOKENS, GRAMS = "both", "tokens", "grams"
+TOKENS, WORDS, GRAMS, BOTH = "tokens", "words", "grams", "words and grams"
+TAKEN = {TOKENS: (0,), WORDS: (1,), GRAMS: (2, 3), BOTH: (1, 2, 3)}
+"""Which of the inputs a network takes that wants this."""
 
 
 @dataclass(frozen=True, eq=False)
 class TextTransform:
-    """(n,) texts -> tokens (n, T) int32, places of n-grams (n, L) int32, their weights (n, L) float32."""
+    """(n,) texts -> tokens (n, T) int32, words (n, W, PARTS) int32, places of n-grams (n, L) int32, their weights (n, L)."""
 
     vocabulary: Vocabulary
+    lexicon: Lexicon
     table: Table
     wants: str = BOTH
     """Which of them the network takes; "grams": places and weights."""
@@ -34,29 +38,30 @@ class TextTransform:
     @classmethod
     def fit(cls, texts: Sequence[str], rows: int) -> TextTransform:
         """Fitted on training texts; `rows` are all that will be asked about in training."""
-        return cls(Vocabulary.fit(texts, MOST_TOKENS), Table.fit(texts, rows))
+        return cls(Vocabulary.fit(texts, MOST_TOKENS), Lexicon.fit(texts), Table.fit(texts, rows))
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.vocabulary.length,)
 
     def apply(self, x: pl.DataFrame) -> tuple[Tensor, ...]:
-        """The three inputs of these rows, whatever is wanted of them."""
+        """All inputs of these rows, whatever is wanted of them."""
         found = list(self.pieces(x))
         return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
     def pieces(self, x: pl.DataFrame) -> Iterator[tuple[Tensor, ...]]:
         for at in range(0, max(1, x.height), AT_ONCE):
             texts = x.get_column("text")[at : at + AT_ONCE].to_list()
-            arrays = (self.vocabulary.padded(texts), *self.table.padded(texts))
+            arrays = (self.vocabulary.padded(texts), self.lexicon.padded(texts), *self.table.padded(texts))
             yield tuple(torch.from_numpy(array) for array in arrays)
 
     def chosen(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What the network takes of the three."""
-        return {BOTH: inputs, TOKENS: inputs[:1], GRAMS: inputs[1:]}[self.wants]
+        """What the network takes of them."""
+        return tuple(inputs[i] for i in TAKEN[self.wants])
 
     def spec(self) -> dict[str, Any]:
-        more = {"vocabulary": self.vocabulary.size, "table": self.table.size}
+        read = self.vocabulary if self.wants == TOKENS else self.lexicon
+        more = {"vocabulary": read.size, "table": self.table.size}
         return {"shape": self.shape, "domain": "text", "more": more, "example": self.example}
 
     def example(self) -> tuple[Tensor, ...]:
@@ -66,17 +71,20 @@ class TextTransform:
         random = generator(seed, "text")
         tokens = random.integers(UNKNOWN + 1, self.vocabulary.size, (rows, self.vocabulary.length))
         tokens[:, 0] = START
+        words = random.integers(UNKNOWN, self.lexicon.size, (rows, self.lexicon.length, PARTS))
         places = random.integers(0, self.table.size, (rows, self.table.length))
         weights = random.random((rows, self.table.length)) * (places > 0) / self.table.length**0.5
-        arrays = {"tokens": tokens.astype(np.int32), "places": places.astype(np.int32)}
-        arrays["weights"] = weights.astype(np.float32)
+        arrays = {"tokens": tokens.astype(np.int32), "words": words.astype(np.int32)}
+        arrays |= {"places": places.astype(np.int32), "weights": weights.astype(np.float32)}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def to_dict(self) -> dict[str, Any]:
         own = self.vocabulary
         vocabulary = {"model": own.model, "length": own.length, "lower": own.lower}
-        return {"vocabulary": vocabulary, "table": self.table.to_dict(), "wants": self.wants}
+        tables = {"lexicon": self.lexicon.to_dict(), "table": self.table.to_dict()}
+        return {"vocabulary": vocabulary, **tables, "wants": self.wants}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> TextTransform:
-        return cls(Vocabulary(**state["vocabulary"]), Table.from_dict(state["table"]), state["wants"])
+        lexicon, table = Lexicon.from_dict(state["lexicon"]), Table.from_dict(state["table"])
+        return cls(Vocabulary(**state["vocabulary"]), lexicon, table, state["wants"])

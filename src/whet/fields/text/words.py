@@ -9,6 +9,7 @@ however many texts there are. Character n-grams stay within a word and its two b
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import unicodedata
@@ -49,7 +50,12 @@ class Grams:
 
 def word_grams(texts: Sequence[str], orders: Sequence[int]) -> Grams:
     """The n-grams of words of these orders, each as often as it occurs, of cleaned texts."""
-    listed = [[START, *words(text), END] for text in texts]
+    return listed_grams([words(text) for text in texts], orders)
+
+
+def listed_grams(texts: Sequence[Sequence[str]], orders: Sequence[int]) -> Grams:
+    """The same of lists of words, with marks of where a text begins and ends."""
+    listed = [[START, *text, END] for text in texts]
     known: dict[str, int] = {}
     numbers = np.fromiter((known.setdefault(w, len(known)) for ws in listed for w in ws), np.int64)
     hashes = np.fromiter((stable_hash(w) for w in known), np.uint64, len(known))
@@ -97,3 +103,12 @@ def counted(grams: Grams, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
     row, found = grams.row[order], grams.hash[order]
     first = np.flatnonzero(np.diff(row, prepend=-1).astype(bool) | (np.diff(found, prepend=np.uint64(0)) != 0))
     return row[first], found[first], np.diff(first, append=len(row))
+
+
+def packed(values: np.ndarray) -> str:
+    """An array's bytes as text, little-endian."""
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def unpacked(text: str, kind: type[np.generic]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.dtype(kind).newbyteorder("<")).astype(kind)
