@@ -47,6 +47,11 @@ class Policy(Protocol):
         ...
 
 
+def usual() -> Policy:
+    """The policy of a study that was given none."""
+    return Halving()
+
+
 FACTOR = 3.0
 """One of so many trials goes on from each rung to the next, which is so many times as far away."""
 WORSE = 1.5

@@ -14,7 +14,7 @@ from whet.rng import generator
 from whet.search import choice, table
 from whet.search.log import StudyLog
 from whet.search.plain import is_number
-from whet.search.policy import Go, Halving, New, Policy, Stop
+from whet.search.policy import Go, New, Policy, Stop, usual
 from whet.search.proposers import Proposer, proposed, proposer_named
 from whet.search.space import Space, key
 from whet.search.state import Event, State
@@ -71,7 +71,7 @@ class Study:
         space = space if isinstance(space, Space) else Space(space)
         self.direction = direction
         self._state = State(space, whole(max_resource), seed, DIRECTIONS[direction])
-        self._policy: Policy = policy or Halving()
+        self._policy: Policy = policy or usual()
         self._proposer = proposer_named(proposer) if isinstance(proposer, str) else proposer
         self._lock = threading.RLock()
         self._spent = 0.0
