@@ -23,7 +23,7 @@ LAYERS = (
     "build diagnosis remedies",
     "runners",
     "network delivery run_folder run contest screen prior profiling "
-    "report conclude improve tune predicting generating exporting shelf doctor",
+    "report conclude improve tune refit predicting generating exporting shelf doctor",
     "cli __init__ __main__ sklearn",
 )
 FRIENDLY = (0, 10, 11)
@@ -86,7 +86,7 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
         assert getattr(whet, name).__doc__, f"whet.{name} says nothing"
 
 
-PUBLIC = """fit Result predict Predictions generate export profile Profile Setup watch diagnose Diagnosis repair Repair
+PUBLIC = """fit Result compare Comparison predict Predictions generate export profile Profile Setup watch diagnose Diagnosis repair Repair
 load Data Recipe Choice Edit Record Step Finding Entry Catalogue WhetError UserError DataError RecipeError BudgetError
 OutputError WhetClassifier WhetRegressor"""
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from whet import losses, optim, regularise
 from whet.data.prepared import Prepared
 from whet.errors import RecipeError
+from whet.families.user import load
 from whet.fields import field
 from whet.model import make_model, make_spec, saying_which
 from whet.recipe import Choice, Recipe
@@ -90,11 +91,30 @@ def some_inputs(data: Prepared, prepare: Prepare, most: int) -> Inputs:
 
 
 def make_loss(choice: Choice, task: Task) -> Callable[[Tensor, Tensor], Tensor]:
+    if ":" in choice.name:
+        return users_loss(choice.name)
     if choice.name == "auto":
         choice = Choice(goal(task.goal).loss, choice.params)
     entry = losses.LOSSES[choice.name]
     with saying_which(choice):
         return entry.make(**entry.fill(choice.params))
+
+
+def users_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss of the user's own, a function or "FILE.py:name", in which outputs (rows, 1) meet targets (rows,) as equals."""
+    own: Any = load(name)
+    if isinstance(own, type):  # a class of losses, such as nn.L1Loss
+        own = own()
+
+    def loss(outputs: Tensor, target: Tensor) -> Tensor:
+        if outputs.shape != target.shape and outputs.numel() == target.numel():
+            outputs = outputs.reshape(target.shape)
+        found: Tensor = own(outputs, target)
+        if found.dim():
+            raise RecipeError(f"The loss {name} gives a tensor of shape {tuple(found.shape)}.", "Let it give its mean.")
+        return found
+
+    return loss
 
 
 def make_schedule(choice: Choice) -> Callable[[float], float]:

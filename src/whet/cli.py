@@ -37,6 +37,13 @@ def _role(help: str) -> Any:
     return typer.Option(rich_help_panel=COLUMNS, help=help)
 
 
+COMPARED = "What is compared"
+
+
+def _compared(example: str) -> Any:
+    return typer.Option(rich_help_panel=COMPARED, help=f"With commas between them: {example}")
+
+
 Text = Annotated[str | None, _role("The column that holds text; several with commas between them.")]
 User = Annotated[str | None, _role("The column of users, for a recommender.")]
 Item = Annotated[str | None, _role("The column of items.")]
@@ -65,6 +72,11 @@ def fit(
     model: Model = None,
     recipe: Annotated[Path | None, typer.Option(help="Train exactly this recipe.toml.")] = None,
     steps: Annotated[int | None, typer.Option(help="Train exactly this many steps.", min=1)] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(help="What is searched, once for each: optimizer.lr=1e-4..1e-2, activation=relu,gelu."),
+    ] = None,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="Several networks may be delivered as one.")] = False,
     text: Text = None,
     user: User = None,
     item: Item = None,
@@ -94,6 +106,8 @@ def fit(
             model=model,
             recipe=recipe,
             steps=steps,
+            space=search,
+            ensemble=ensemble,
             show=True,
             started=process_start(),
             **given(
@@ -108,6 +122,83 @@ def fit(
                 pattern=pattern,
             ),
         )
+
+
+@app.command()
+def compare(
+    data: Data,
+    activation: Annotated[str | None, _compared("relu,gelu,mish")] = None,
+    optimizer: Annotated[str | None, _compared("adamw,lion")] = None,
+    init: Annotated[str | None, _compared("he,auto")] = None,
+    norm: Annotated[str | None, _compared("batch,layer,none")] = None,
+    loss: Annotated[str | None, _compared("cross_entropy,focal")] = None,
+    augment: Annotated[str | None, _compared("none,flip,flip+crop(pad=2)")] = None,
+    choices: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=A,B", rich_help_panel=COMPARED, help="Any choice: optimizer.lr=1e-3,1e-2"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings per arm, paired.")] = 5,
+    budget: Annotated[str, typer.Option(help="Wall-clock for everything: 60s, 5m, 1h30m.")] = "5m",
+    steps: Annotated[int | None, typer.Option(help="Exactly so many steps per training; no clock.", min=1)] = None,
+    by: Annotated[str, typer.Option(help="What each training has the same of: steps or seconds.")] = "steps",
+    keep_lr: Annotated[bool, typer.Option("--keep-lr", help="Don't tune each arm's learning rate.")] = False,
+    target: Target = None,
+    task: TaskName = None,
+    seed: Annotated[int, typer.Option(help="Of the split, and the first of the trainings'.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The folder; the same command goes on in it.")] = None,
+    workers: Annotated[int, typer.Option(help="Trainings that run side by side.", min=1)] = 1,
+    holdout: Holdout = None,
+    split: Split = None,
+    model: Model = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="What all arms share; else what whet fit would try first.")
+    ] = None,
+    text: Text = None,
+    user: User = None,
+    item: Item = None,
+    rating: Rating = None,
+    time: Time = None,
+    series: Series = None,
+    horizon: Horizon = None,
+    lookback: Lookback = None,
+    pattern: Pattern = None,
+) -> None:
+    """A controlled experiment: which choice trains the best network on this data, and how sure is that?"""
+    from whet.comparing.arms import asked_for
+    from whet.comparing.conduct import compare as call
+
+    named = given(activation=activation, optimizer=optimizer, init=init, norm=norm, loss=loss, augment=augment)
+    call(
+        data,
+        asked_for(named, choices or ()),
+        seeds=seeds,
+        budget=budget,
+        steps=steps,
+        by=by,
+        keep_lr=keep_lr,
+        target=target,
+        task=task,
+        seed=seed,
+        out=out,
+        workers=workers,
+        holdout=holdout,
+        split=split,
+        model=model,
+        recipe=recipe,
+        show=True,
+        started=process_start(),
+        **given(
+            text=text,
+            user=user,
+            item=item,
+            rating=rating,
+            time=time,
+            series=series,
+            horizon=horizon,
+            lookback=lookback,
+            pattern=pattern,
+        ),
+    )
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from whet import files
 from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
-from whet.fields import field
+from whet.families.ensemble import NAME as ENSEMBLE
+from whet.fields import field as field_of
 from whet.fields.base import Shown
 from whet.network import Network
 from whet.recipe import Recipe
@@ -51,6 +52,8 @@ class Outcome:
     took: Mapping[str, float]
     """Seconds per step."""
     clock: Clock
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further entries of result.json."""
 
     @property
     def records(self) -> dict[str, Record]:
@@ -62,18 +65,26 @@ class Outcome:
 def conclude(outcome: Outcome) -> None:
     """Measure the delivered network and the baselines on the test rows, and write result.json and report.html."""
     network, rows = Network.load(outcome.folder.path), outcome.parts["test"]
-    own = field(outcome.data.domain)
+    own = field_of(outcome.data.domain)
     truth = own.truth(outcome.data, rows)
     with running(outcome.plan):  # from the files that were delivered, with as many threads as in training
         predicted = own.predict_rows(network, outcome.data, rows, outcome.prepared)
         shown = shown_of(outcome, network, truth, predicted)
-        result = result_of(outcome, network.recipe, truth, predicted) | own.extra(shown)
-        view = view_of(outcome, network.recipe, truth, predicted, result)
+        recipe = winner_of(outcome, network)
+        result = result_of(outcome, recipe, truth, predicted) | own.extra(shown) | dict(outcome.extra)
+        view = view_of(outcome, recipe, truth, predicted, result)
         view = replace(view, figures=own.figures(shown))
     save(view)
     write(view)
     result["seconds"] = round(outcome.clock.spent, 2)
     files.write_json(outcome.folder.result, result)
+
+
+def winner_of(outcome: Outcome, network: Network) -> Recipe:
+    """The recipe that won: an ensemble's network has one that can't be trained, and recipe.toml keeps the winner's."""
+    if network.recipe.family.name != ENSEMBLE:
+        return network.recipe
+    return Recipe.from_toml(outcome.folder.recipe.read_text())
 
 
 def shown_of(outcome: Outcome, network: Network, truth: np.ndarray, predicted: np.ndarray) -> Shown:

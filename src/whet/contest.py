@@ -74,6 +74,7 @@ def train_out(run: Run) -> None:
             f"The training gave no network that could be measured: {trial.fate or 'its predictions are no numbers.'}",
             "Lower the learning rate, or check the loss and the network.",
         )
+    run.delivery.finish(trial)
 
 
 def deliver(run: Run) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from whet import files
 from whet.data.prepared import Prepared
+from whet.families.ensemble import members_of
 from whet.fields import field
+from whet.model import make_model, make_spec
 from whet.network import Network
 from whet.recipe import Recipe
 from whet.run_folder import RunFolder
@@ -20,6 +24,8 @@ REPORT_SECONDS = 0.3
 """What writing the result and the report takes: 0.1 s on one core, with a margin for slow disks."""
 MARGIN = 1.1
 """The test may run a little slower than the newest validation did."""
+AGAIN = 1.4
+"""Times as long as it took, that is kept for a training on all rows: the search before it may end later than it meant to."""
 
 
 class Delivery:
@@ -31,6 +37,10 @@ class Delivery:
         self.seconds_per_row = 0.0
         self.views = 2
         """How often the test part is seen: twice where mirror images count too."""
+        self.voices = 1
+        """Networks that an ensemble may have."""
+        self.kept = 0.0
+        """Seconds that are kept to train the newest winner on all rows, where that is done: see `whet.refit`."""
 
     def network(self, training: Training, recipe: Recipe) -> Network:
         """The training's model, as something that predicts."""
@@ -55,21 +65,36 @@ class Delivery:
 
     def write(self, training: Training, recipe: Recipe) -> None:
         """Deliver this training's best weights, whatever was delivered before."""
-        network, own = self.network(training, recipe), field(self.task.domain)
-        if own.calibrates and training.best_weights is not None:
-            with holding(network.model, training.best_weights):
-                network.inputs = {**self.inputs, **own.calibration(network, self.data)}
-        network.save(self.folder.path, training.best_weights)
+        self.put(self.network(training, recipe), training.best_weights)
         files.write_text(self.folder.recipe, recipe.to_toml())
+
+    def pooled(self, recipe: Recipe, weights: Mapping[str, Tensor]) -> None:
+        """Deliver an ensemble."""
+        seen = field(self.task.domain).seen_by(members_of(recipe)[0], self.data.transform)
+        model = make_model(recipe, make_spec(recipe, self.task, seen), seed=0)
+        self.put(Network(model, recipe, self.task, seen, self.data.scale, self.plan, self.inputs), weights)
+
+    def put(self, network: Network, weights: Mapping[str, Tensor] | None) -> None:
+        """Write a network with these weights in it, and what validation rows tell about later answers."""
+        own = field(self.task.domain)
+        if own.calibrates and weights is not None:
+            with holding(network.model, weights):
+                network.inputs = {**self.inputs, **own.calibration(network, self.data)}
+        network.save(self.folder.path, weights)
 
     def finish(self, trial: Trial) -> None:
         """Deliver the winner."""
         if trial.training.best_weights is not None:
             self.write(trial.training, trial.recipe)
+        if field(self.task.domain).refits and trial.recipe.steps:
+            rows = {part: len(rows) for part, rows in self.data.rows.items()}
+            self.kept = AGAIN * trial.training.seconds * (1 + rows["val"] / rows["train"])
 
     def seconds_to_finish(self, test_rows: int) -> float:
-        """How long the test and the report will take."""
-        return REPORT_SECONDS + MARGIN * self.views * test_rows * self.seconds_per_row
+        """How long training again, the test and the report will take."""
+        pooled = len(self.data.rows["val"]) * self.voices if self.voices > 1 else 0  # what is looked at to choose them
+        rows = self.views * test_rows * self.voices + pooled
+        return self.kept + REPORT_SECONDS + MARGIN * rows * self.seconds_per_row
 
 
 class Listener:

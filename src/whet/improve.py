@@ -27,14 +27,18 @@ from whet.fields import field as field_of
 from whet.fields import load
 from whet.fields.base import Wanted
 from whet.network import Network
+from whet.pooling import pool_trials
 from whet.profiling import profile_of
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
+from whet.refit import train_again
 from whet.report.text import show_result
 from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
 from whet.screen import Screen, clock_time
 from whet.search.first import Candidate, Facts
+from whet.search.recipes import Recipes, put, settings
+from whet.search.recipes import read as read_space
 from whet.tasks import Baseline, aside
 from whet.train.horizon import Clock, Horizon, parse_seconds
 from whet.train.loop import Training, own_random_numbers, train_step
@@ -49,6 +53,7 @@ from whet.train.plan import (
     saved_bytes,
     time_of_step,
 )
+from whet.tune import KEPT
 
 BASELINE_SHARE = 0.025
 """Share of the budget that the baselines may cost."""
@@ -110,8 +115,11 @@ def fit(
     holdout: Any = None,
     split: str | None = None,
     model: Any = None,
+    loss: Any = None,
     recipe: Recipe | str | Path | None = None,
     steps: int | None = None,
+    space: Mapping[str, Any] | Sequence[str] | None = None,
+    ensemble: bool = False,
     show: bool = False,
     started: float | None = None,
     **roles: Any,
@@ -121,7 +129,9 @@ def fit(
     `data`: a folder of class folders, a table's file, an .npz, IDX files, a bundled name, a DataFrame, (X, y) arrays or
     a torch Dataset. `task` names what is to be learned; None: inferred, and said. `budget`: wall-clock seconds, or text
     such as "60s" or "1h30m". `model`: your own network, a function that returns a fresh `nn.Module`, or
-    "FILE.py:function". `recipe` and `steps`: train exactly this.
+    "FILE.py:function"; `loss`: your own, (outputs, target) -> scalar. `recipe` and `steps`: train exactly this.
+    `space`: what is searched, in place of what whet would search: {"activation": ["relu", "gelu"], "optimizer.lr": (1e-4,
+    1e-1)}, or lines such as "optimizer.lr=1e-4..1e-1". `ensemble`: several networks may be delivered as one.
     `started`: a time of `time.monotonic()` from which the budget counts. `roles` says what columns are, where a field
     needs to know: text, user, item, rating, time, series, horizon, lookback, pattern (see `whet.data.core.Roles`).
 
@@ -129,7 +139,7 @@ def fit(
     """
     started = time.monotonic() if started is None else started
     seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
-    known = roles_of(roles)
+    known, wanted = roles_of(roles), read_space(space or {})
     found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
     order = Order(
         data=str(data) if isinstance(data, str | Path) else found.name,
@@ -144,6 +154,9 @@ def fit(
         holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
         split=split,
         roles=known.given(),
+        space={path: p.describe() for path, p in wanted.items()},
+        ensemble=ensemble,
+        loss=factory_name(loss),
     )
     folder = choose(order, found.name, Path(out) if out is not None else None)
     with opened(folder, order) as journal:
@@ -151,7 +164,8 @@ def fit(
             screen.say(f"{folder.path} holds this run already, finished: here is its result.")
         else:
             clock = Clock(seconds, journal.spent, started)
-            conduct(Run(order, folder, journal, clock, screen, found, fitting_workers(workers, order, screen), fixed))
+            at_once = fitting_workers(workers, order, screen)
+            conduct(Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted))
     result = Result.read(folder)
     if show:
         show_result(result.details, folder.path)
@@ -272,6 +286,7 @@ def get_ready(run: Run) -> None:
     for sentence in run.prepared.said:
         run.screen.say(sentence)
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), own.input_spec(run.data))
+    run.delivery.voices = KEPT if run.order.ensemble else 1
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
     if given is not None:  # what can't be built is refused now, before anything takes its time
         build(given, run.task, run.prepared, run.order.seed, Plan())
@@ -331,12 +346,31 @@ def choose_recipes(run: Run) -> None:
                 if candidate not in known_ones:
                     run.screen.say(f"To be tried too, {candidate.name}: {candidate.because}.")
     if not known:
+        run.candidates = [as_ordered(run, candidate) for candidate in run.candidates]
+        refuse_space(run)
         run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
     if run.plan.allocator:
         keep_large_blocks()  # a setting of the process: a resumed run has to make it again
     run.delivery.plan = run.plan
     measured = f" ({run.plan.milliseconds:.3g} ms a step)" if run.plan.milliseconds else ""
     run.screen.say(f"Plan: {run.plan}{measured}.")
+
+
+def as_ordered(run: Run, candidate: Candidate) -> Candidate:
+    """A candidate with the user's loss, and inside the user's space."""
+    recipe = candidate.recipe.put("loss", Choice(run.order.loss)) if run.order.loss else candidate.recipe
+    if run.space:
+        found = Recipes.of({candidate.name: recipe}, lambda _: run.space)
+        recipe = found.recipe(found.params(recipe))
+    return replace(candidate, recipe=recipe)
+
+
+def refuse_space(run: Run) -> None:
+    """Raises UnknownName or RecipeError for a choice that can't be built here: now, before anything takes its time."""
+    first = run.candidates[0].recipe
+    for path, choices in settings(run.space).items():
+        for value in choices:
+            build(put(first, path, value), run.task, run.prepared, run.order.seed, Plan())
 
 
 def with_prior(run: Run, candidates: list[Candidate]) -> list[Candidate]:
@@ -416,10 +450,11 @@ def test_once(run: Run) -> None:
         fates=run.fates,
         took=took,
         clock=run.clock,
+        extra=run.extra,
     )
     conclude(outcome)
     run.say("done")
 
 
 Step = Callable[[Run], None]
-STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, train_recipes, test_once)
+STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, train_recipes, pool_trials, train_again, test_once)

@@ -57,6 +57,8 @@ class Run:
     winner: str = ""
     why: str = ""
     fates: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further entries of result.json."""
     took: dict[str, float] = field(default_factory=dict)
     """Seconds that each step took in this process."""
 

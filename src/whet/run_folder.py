@@ -19,7 +19,7 @@ from whet.journal import Journal
 
 HOME = Path("whet-runs")
 """Where runs go when no folder is named."""
-FORMAT = 1
+FORMAT = 2
 """Raised when an older run folder can't be read any more."""
 
 
@@ -42,6 +42,12 @@ class Order:
     split: str | None
     roles: Mapping[str, Any] = field(default_factory=dict)
     """What the user said of columns."""
+    space: Mapping[str, Any] = field(default_factory=dict)
+    """What the user wants searched, as plain data; empty: what the field says."""
+    ensemble: bool = False
+    """Whether several networks may be delivered as one."""
+    loss: str | None = None
+    """The user's own loss; None: the recipe's."""
 
     @property
     def hash(self) -> str:

@@ -309,6 +309,6 @@ def parameter(path: str, value: Any) -> Parameter:
     raise SearchError(f"{path}={value!r} is no range and no list.", "Write (low, high) or [one, other].")
 
 
-def settings(space: Space) -> dict[str, list[Any]]:
+def settings(space: Mapping[str, Parameter]) -> dict[str, list[Any]]:
     """path -> every name that may be put there: what can be checked before anything is trained."""
     return {n: list(p.choices) for n, p in space.items() if isinstance(p, Categorical) and n != START}
