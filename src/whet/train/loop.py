@@ -20,6 +20,7 @@ from whet.train.events import Events
 from whet.train.horizon import Horizon
 from whet.train.parts import Inputs, Parts
 from whet.train.plan import autocast
+from whet.train.world import ALONE, World
 
 Weights = dict[str, Tensor]
 SHARE_OF_VALIDATION = 0.025
@@ -49,6 +50,8 @@ class Training:
     metric: str = "loss"
     higher_is_better: bool = False
     listeners: Sequence[object] = ()
+    world: World = ALONE
+    """The processes that train together. Listeners are the first one's alone."""
 
     step: int = 0
     seconds: float = 0.0
@@ -121,10 +124,10 @@ def advance(training: Training, seconds: float = math.inf, pause: Horizon | None
         training.wake()
         training.events("start", training)
         stop = training.seconds + seconds
-        while not training.over and training.seconds < stop and not pause.over(training.step, training.seconds):
+        while goes_on(training, stop, pause):
             train_step(training)
             training.tick()
-            if validation_is_due(training):
+            if training.world.first(validation_is_due(training)):
                 validate(training)
             training.events("save", training)
         if training.metrics.get("step") != training.step:
@@ -133,17 +136,24 @@ def advance(training: Training, seconds: float = math.inf, pause: Horizon | None
         training.tick()
 
 
+def goes_on(training: Training, stop: float, pause: Horizon) -> bool:
+    """Whether there is another step to do before `stop`, in training seconds, and before `pause`."""
+    training.seconds = training.world.first(training.seconds)  # one clock decides for all processes
+    return not training.over and training.seconds < stop and not pause.over(training.step, training.seconds)
+
+
 def train_step(training: Training) -> None:
     """One batch, one step of the optimiser."""
-    parts, step = training.parts, training.step
-    generator = draw_from(training.seed, step)
-    inputs, target = parts.train.batch(*divmod(step, parts.train.batches_per_epoch))
+    parts, step, world = training.parts, training.step, training.world
+    generator = draw_from(training.seed, step, world.rank)
+    inputs, target, share = world.batch(parts.train, *divmod(step, parts.train.batches_per_epoch))
     inputs, target = parts.prepare(inputs, target, generator, training.progress)
     training.events("batch", training)
     multiplier = parts.schedule(training.progress)
     set_lr(parts.optimizer, multiplier)
     parts.optimizer.zero_grad(set_to_none=True)
-    training.note_loss(forward_backward(training, inputs, target))
+    with world.working(whole=parts.plan.micro_batch == 0):
+        training.note_loss(forward_backward(training, inputs, target, share))
     if parts.clip is not None:
         parts.clip(parts.model)
     parts.optimizer.step()
@@ -155,9 +165,12 @@ def train_step(training: Training) -> None:
     training.events("step", training)
 
 
-def forward_backward(training: Training, inputs: Inputs, target: Tensor) -> float:
-    """Gradients of the mean loss over the batch, in pieces of the plan's micro-batch; the loss as a number."""
-    parts, rows = training.parts, len(target)
+def forward_backward(training: Training, inputs: Inputs, target: Tensor, share: float = 1.0) -> float:
+    """Gradients of the mean loss over the batch, in pieces of the plan's micro-batch; the loss as a number.
+
+    `share`: of the whole batch's rows; the other processes of the training have the rest.
+    """
+    parts, world, rows = training.parts, training.world, len(target)
     piece = parts.plan.micro_batch or rows
     total = 0.0
     for at in range(0, rows, piece):
@@ -166,22 +179,34 @@ def forward_backward(training: Training, inputs: Inputs, target: Tensor) -> floa
             loss = parts.loss(parts.model(*part), wanted)
         if at == 0 and parts.penalty is not None:
             loss = loss + parts.penalty(parts.model) * (rows / len(wanted))
-        if piece < rows:
-            loss = loss * (len(wanted) / rows)
+        if piece < rows or share < 1.0:
+            loss = loss * (share * len(wanted) / rows)
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise Diverged(f"The loss became {value} at step {training.step}.")
+        if world.size == 1:
+            refuse_no_number(value, training)
         total += value
         training.events("loss", training)
         loss.backward()
+    total = world.sum(parts.model, total)
+    refuse_no_number(total, training)  # after the sum: all processes have to see it
     training.events("backward", training)
     return total
 
 
-def draw_from(seed: int, step: int) -> torch.Generator:
-    """The step's own generator for augmentation; also seeds the one that dropout draws from."""
-    torch.default_generator.manual_seed(seed_for(seed, "dropout", step))
-    return torch.Generator().manual_seed(seed_for(seed, "augment", step))
+def refuse_no_number(loss: float, training: Training) -> None:
+    """Raises Diverged for NaN and infinity."""
+    if not math.isfinite(loss):
+        raise Diverged(f"The loss became {loss} at step {training.step}.")
+
+
+def draw_from(seed: int, step: int, rank: int = 0) -> torch.Generator:
+    """The step's own generator for augmentation; also seeds the one that dropout draws from.
+
+    Each of several processes draws its own: their rows are others.
+    """
+    counters = (step, rank) if rank else (step,)
+    torch.default_generator.manual_seed(seed_for(seed, "dropout", *counters))
+    return torch.Generator().manual_seed(seed_for(seed, "augment", *counters))
 
 
 @contextlib.contextmanager
@@ -212,7 +237,7 @@ def validate(training: Training) -> None:
     began = time.perf_counter()
     parts = training.parts
     with evaluation_weights(parts) as model:
-        measured = training.validate(model)
+        measured = training.world.first(training.validate(model) if training.world.rank == 0 else {})
         score = measured[training.metric]
         if is_better(measured, training):
             training.best = Best(score, training.step, dict(measured))
