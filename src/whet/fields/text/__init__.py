@@ -167,6 +167,7 @@ class TextField(Field):
 
         return text_baselines(wanted)
 
+    refits = True
     calibrates = True
 
     def calibration(self, network: Any, data: Prepared) -> dict[str, Any]:
