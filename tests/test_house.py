@@ -23,8 +23,8 @@ LAYERS = (
     "build diagnosis remedies",
     "runners",
     "network delivery run_folder run contest screen prior profiling "
-    "report conclude improve tune refit predicting generating exporting shelf doctor",
-    "cli __init__ __main__ sklearn",
+    "report conclude improve tune refit comparing predicting generating exporting shelf doctor",
+    "cli __init__ __main__ sklearn callbacks",
 )
 FRIENDLY = (0, 10, 11)
 """Layers whose parts may import each other: plain data, runners with the search they serve, the conductor's room, the
@@ -86,8 +86,8 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
         assert getattr(whet, name).__doc__, f"whet.{name} says nothing"
 
 
-PUBLIC = """fit Result compare Comparison predict Predictions generate export profile Profile Setup watch diagnose Diagnosis repair Repair
-load Data Recipe Choice Edit Record Step Finding Entry Catalogue WhetError UserError DataError RecipeError BudgetError
+PUBLIC = """fit Result compare Comparison predict Predictions generate export profile Profile Setup watch diagnose
+Diagnosis repair Repair load Data Recipe Choice Edit Record Step Finding Entry Catalogue WhetError UserError DataError RecipeError BudgetError
 OutputError WhetClassifier WhetRegressor"""
 
 

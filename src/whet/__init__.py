@@ -15,6 +15,8 @@ from whet import openmp
 _HOMES = {
     "fit": "whet.improve",
     "Result": "whet.improve",
+    "compare": "whet.comparing.conduct",
+    "Comparison": "whet.comparing.comparison",
     "predict": "whet.predicting",
     "Predictions": "whet.predicting",
     "generate": "whet.generating",
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
     from whet import init as init
     from whet import surgery as surgery
     from whet import theory as theory
+    from whet.comparing.comparison import Comparison as Comparison
+    from whet.comparing.conduct import compare as compare
     from whet.data import load as load
     from whet.data.core import Data as Data
     from whet.data.core import Profile as Profile

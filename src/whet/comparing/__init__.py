@@ -1,0 +1,1 @@
+"""Layer 10, comparing: controlled experiments. `comparing/conduct.py` is where to begin."""

@@ -1,0 +1,177 @@
+"""The trainings of a comparison: each in its own folder, each done once, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from whet import record
+from whet.comparing.arms import rate_of
+from whet.comparing.sizing import Size
+from whet.errors import OutputError
+from whet.recipe import Recipe
+from whet.run import Run
+from whet.runners import rescue
+from whet.runners.job import Job, Outcome, Runner
+from whet.runners.pool import Pool
+from whet.runners.serial import Serial
+from whet.runners.trial import Trial, open_trial
+from whet.tasks import Task
+from whet.train import checkpoint
+from whet.train.horizon import Horizon
+from whet.train.plan import cores
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One training that is wanted."""
+
+    name: str
+    recipe: Recipe
+    seed: int
+    size: Size
+
+    @property
+    def end(self) -> Horizon:
+        return Horizon(self.size.steps) if self.size.steps else Horizon(seconds=self.size.seconds)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it; plain data."""
+
+    name: str
+    value: float
+    """The best validation; NaN where there was none."""
+    loss: float
+    """Of the same weights, on the same rows."""
+    steps: int
+    seconds: float
+    lr: float
+    """What it ended with: lower than what was wanted after it diverged."""
+    diverged: int
+    """How often it was begun again with a lower learning rate, or gave up."""
+    failed: str = ""
+    """The last line of an error that ended it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Trained:
+        lost = {name: math.nan for name in ("value", "loss") if said[name] is None}
+        return cls(**{name: said[name] for name in cls.__dataclass_fields__} | lost)
+
+
+Train = Callable[[Sequence[Wanted]], list[Trained]]
+"""Trainings, done: in this order, or side by side. What is in the journal is not done again."""
+
+
+@contextlib.contextmanager
+def trainer(run: Run) -> Iterator[Train]:
+    """How trainings are done here: one after the other in this process, or in `workers` processes."""
+    open_ones: dict[str, Wanted] = {}
+
+    def train(wanted: Sequence[Wanted]) -> list[Trained]:
+        done = known(run)
+        open_ones.update({w.name: w for w in wanted if w.name not in done})
+        for name in open_ones:
+            runner.submit(job_of(open_ones[name], run))
+        while open_ones:
+            outcome = runner.next()
+            made = finished(open_ones.pop(outcome.name), outcome, run)
+            run.say("trained", **made.to_dict())
+            if isinstance(runner, Serial):
+                runner.drop(keep="")  # networks of trainings that are over
+        done = known(run)
+        return [done[w.name] for w in wanted]
+
+    with runner_of(run, open_ones) as runner:
+        yield train
+
+
+def known(run: Run) -> dict[str, Trained]:
+    """Every training that has ended, by name."""
+    return {line["name"]: Trained.from_dict(line) for line in run.journal.all("trained")}
+
+
+@contextlib.contextmanager
+def runner_of(run: Run, wanted: Mapping[str, Wanted]) -> Iterator[Runner]:
+    runner: Runner
+    if run.workers == 1:
+        runner = Serial(lambda name: opened(run, wanted[name]))
+    else:
+        run.prepared.save(shared(run))
+        runner = Pool(run.workers, max(1, cores() // run.workers))
+    try:
+        yield runner
+    finally:
+        runner.close()
+        shutil.rmtree(shared(run), ignore_errors=True)
+
+
+def shared(run: Run) -> Path:
+    """Where other processes find the data."""
+    return run.folder.path / "prepared"
+
+
+def opened(run: Run, one: Wanted) -> Trial:
+    """A training in this process, which moves the bar."""
+    folder = run.folder.trial(one.name)
+    return open_trial(one.name, one.recipe, run.task, run.prepared, one.seed, run.plan, folder, [Moves(run, one.name)])
+
+
+def job_of(one: Wanted, run: Run) -> Job:
+    folder = run.folder.trial(one.name)
+    return Job(one.name, one.recipe, run.task, shared(run), folder, one.seed, run.plan, horizon=one.end)
+
+
+class Moves:
+    """Listens to a training and moves the screen's bar."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        self.run, self.name = run, name
+
+    def on_step(self, training: Any) -> None:
+        self.run.screen.move(self.name, f"{training.progress:.0%}", max(0.0, self.run.clock.left))
+
+
+def finished(one: Wanted, outcome: Outcome, run: Run) -> Trained:
+    """What a training left in its folder. The best weights stay there; what was needed to go on does not."""
+    if outcome.failure and outcome.failure.kind == "disk":
+        raise OutputError(outcome.failure.text)
+    folder, gave_up = run.folder.trial(one.name), outcome.failure is not None
+    kept = folder / "recipe.toml"
+    recipe = Recipe.from_toml(kept.read_text()) if kept.exists() else one.recipe
+    for path in checkpoint.checkpoints(folder):
+        path.unlink(missing_ok=True)
+    diverged = gave_up and outcome.failure is not None and outcome.failure.kind == "diverged"
+    return Trained(
+        name=one.name,
+        **best_validation(folder),
+        steps=outcome.step,
+        seconds=round(outcome.seconds, 3),
+        lr=rate_of(recipe),
+        diverged=rescue.retries(folder) + diverged,
+        failed=outcome.failure.text.strip().split("\n")[-1] if outcome.failure and not diverged else "",
+    )
+
+
+def best_validation(folder: Path) -> dict[str, float]:
+    """Of the weights that a training kept: value and loss; NaN where it kept none."""
+    if not (folder / checkpoint.BEST).exists():
+        return {"value": math.nan, "loss": math.nan}
+    best = checkpoint.read(folder / checkpoint.BEST)[1]["best"]
+    return {"value": best["score"], "loss": best["metrics"].get("loss", math.nan)}
+
+
+def curve(folder: Path, task: Task) -> list[tuple[float, float]]:
+    """(progress, validation) of a training."""
+    steps = record.read(folder / "record.jsonl").steps
+    name = f"val/{task.watched.name}"
+    return [(s.progress, s.metrics[name]) for s in steps if s.metrics.get(name) is not None]

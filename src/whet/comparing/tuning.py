@@ -1,0 +1,85 @@
+"""Each arm gets the learning rate that suits it, found with equal effort: an unfair rate often makes a false winner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from whet.comparing.arms import Arm, at_rate, rate_of
+from whet.comparing.sizing import TUNING_SHARE, Size
+from whet.comparing.training import Train, Trained, Wanted
+from whet.search import rates
+from whet.tasks import Task
+
+TIE = 1e-6
+"""What the loss may add to a score."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How an arm's learning rate was found; plain data."""
+
+    factor: float
+    """Of the recipe's own rate."""
+    lr: float
+    trials: Mapping[str, float]
+    """Learning rate -> its validation score; NaN where it diverged."""
+    edge: bool
+    """Whether the best was the lowest or highest that was tried."""
+    seconds: float
+    """Of one training, on average."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Tuned:
+        return cls(**{name: said[name] for name in cls.__dataclass_fields__})
+
+
+def tune(arms: Sequence[Arm], sizes: Sequence[Size], seed: int, task: Task, train: Train) -> list[Tuned]:
+    """Five short trainings for each arm: three rates, then two more beyond the edge where the best lies, or around it.
+
+    All on one seed that is not among the measured ones, and judged by the validation rows.
+    """
+    short = [size.of(TUNING_SHARE) for size in sizes]
+    factors: list[tuple[float, ...]] = [rates.FIRST] * len(arms)
+    for _ in range(2):
+        wanted = {
+            (a, factor): Wanted(name_of(a, arm, factor), at_rate(arm.recipe, factor), seed, short[a])
+            for a, arm in enumerate(arms)
+            for factor in factors[a]
+        }
+        in_turn = sorted(wanted, key=lambda key: factors[key[0]].index(key[1]))
+        made = dict(zip(in_turn, train([wanted[key] for key in in_turn]), strict=True))
+        scores = [{f: score(made[a, f], task) for f in factors[a]} for a in range(len(arms))]
+        if len(factors[0]) < rates.TRIALS:
+            factors = [(*factors[a], *rates.then(scores[a])) for a in range(len(arms))]
+    return [_tuned(arm, {f: made[a, f] for f in factors[a]}, task) for a, arm in enumerate(arms)]
+
+
+def name_of(a: int, arm: Arm, factor: float) -> str:
+    return f"tune-{a + 1}-lr-{rate_of(arm.recipe) * factor:.3g}"
+
+
+def score(trained: Trained, task: Task) -> float:
+    """The higher the better; NaN where it diverged, though a lower rate saved it.
+
+    Of scores that agree in six digits, as shares of few rows often do, the one with the lower loss is the better.
+    """
+    sign = 1.0 if task.watched.direction == "max" else -1.0
+    return math.nan if trained.diverged else sign * trained.value + TIE * math.exp(-max(0.0, trained.loss))
+
+
+def _tuned(arm: Arm, made: Mapping[float, Trained], task: Task) -> Tuned:
+    scores = {factor: score(trained, task) for factor, trained in made.items()}
+    factor, own = rates.peak(scores), rate_of(arm.recipe)
+    return Tuned(
+        factor=factor,
+        lr=own * factor,
+        trials={f"{own * f:.3g}": math.nan if t.diverged else t.value for f, t in sorted(made.items())},
+        edge=rates.on_edge(scores),
+        seconds=sum(t.seconds for t in made.values()) / len(made),
+    )
