@@ -184,12 +184,16 @@ class Watching(Watch):
     @property
     def diagnosis(self) -> Diagnosis:
         """What the steps so far say. Raises UserError where none was seen."""
-        e = self.evidence
-        suffers = harm(e)
-        if e.course.broke is None and not any(f.confidence >= WATCHED for f in judge(e)):
-            suffers = Harm()  # a loss that doesn't fall may be meant: two networks against each other
-        said = suffers.said or f"{e.course.steps} steps were watched, and nothing speaks against them"
-        return Diagnosis(not suffers, ranked(e, suffers), said, math.nan, {}, self.spent)
+        return seen(self.evidence, self.spent)
+
+
+def seen(e: Evidence, seconds: float) -> Diagnosis:
+    """The verdict on a training that was watched, where nothing is measured on other rows."""
+    suffers = harm(e)
+    if e.course.broke is None and not any(f.confidence >= WATCHED for f in judge(e)):
+        suffers = Harm()  # a loss that doesn't fall may be meant: two networks against each other
+    said = suffers.said or f"{e.course.steps} steps were watched, and nothing speaks against them"
+    return Diagnosis(not suffers, ranked(e, suffers), said, math.nan, {}, seconds)
 
 
 def watch(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Any = None) -> Watching:

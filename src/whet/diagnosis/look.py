@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,24 +26,54 @@ FEWEST = 16
 """Examples that are looked at however large each is."""
 
 
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """A layer with weights, of torch or of Keras."""
+
+    path: str
+    module: nn.Module
+    weight: Tensor
+    kind: str
+    axis: int
+    """Of its inputs: where the units are."""
+    turned: bool = False
+    """Whether the weights stand as (…, inputs, outputs), as Keras keeps them, and not as (outputs, inputs, …)."""
+
+    @property
+    def rows(self) -> Tensor:
+        """(outputs, fan-in)."""
+        weight = self.weight.detach().float()
+        return weight.reshape(-1, weight.shape[-1]).t() if self.turned else weight.reshape(len(weight), -1)
+
+
+def weighted(model: nn.Module) -> list[Weighted]:
+    """The layers of torch's kinds that hold weights, in the model's order; of a recurrent one its first weights."""
+    found = []
+    for path, module in model.named_modules():
+        if isinstance(module, WEIGHTED):
+            weight = next(p for name, p in module.named_parameters() if name.startswith("weight"))
+            axis = 1 if isinstance(module, CONVOLUTIONS) else -1
+            found.append(Weighted(path, module, weight, type(module).__name__, axis))
+    return found
+
+
 class Readings:
     """Inputs and outputs of every layer with weights, as numbers, from one forward pass."""
 
     def __init__(self) -> None:
         self.of: dict[str, dict[str, float]] = {}
 
-    def take(self, path: str, module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+    def take(self, one: Weighted, args: tuple[Any, ...], out: Any) -> None:
         """What a layer was given and gave, from its forward hook; a layer that is called twice is read once."""
         out = out[0] if isinstance(out, tuple) else out
-        if path in self.of or not isinstance(out, Tensor):
+        if one.path in self.of or not isinstance(out, Tensor):
             return
         found = {f"out_{k}": v for k, v in spread(fewer(out)).items()}
         given = args[0] if args else None
         if isinstance(given, Tensor) and given.is_floating_point() and given.dim() > 1:
             given = fewer(given)
-            axis = 1 if isinstance(module, CONVOLUTIONS) else -1
-            found |= {f"in_{k}": v for k, v in spread(given).items()} | units(given, axis)
-        self.of[path] = found
+            found |= {f"in_{k}": v for k, v in spread(given).items()} | units(given, one.axis)
+        self.of[one.path] = found
 
 
 def fewer(x: Tensor) -> Tensor:
@@ -79,16 +110,15 @@ def units(x: Tensor, axis: int) -> dict[str, float]:
 
 
 @contextmanager
-def reading(model: nn.Module) -> Iterator[Readings]:
+def reading(layers: Sequence[Weighted]) -> Iterator[Readings]:
     """Reads the first forward pass within the block."""
     readings, handles = Readings(), []
-    for path, module in model.named_modules():
-        if isinstance(module, WEIGHTED):
+    for one in layers:
 
-            def hook(module: nn.Module, args: tuple[Any, ...], out: Any, path: str = path) -> None:
-                readings.take(path, module, args, out)
+        def hook(_: nn.Module, args: tuple[Any, ...], out: Any, one: Weighted = one) -> None:
+            readings.take(one, args, out)
 
-            handles.append(module.register_forward_hook(hook))
+        handles.append(one.module.register_forward_hook(hook))
     try:
         yield readings
     finally:
@@ -111,25 +141,34 @@ def look(
     was = model.training
     model.eval()
     kept = {p: p.requires_grad for p in model.parameters()}
+    layers = weighted(model)
     try:
-        with reading(model) as readings, torch.enable_grad():
+        with reading(layers) as readings, torch.enable_grad():
             for p in model.parameters():
                 p.requires_grad_(p.is_floating_point())
             out = model(*inputs)
             value = loss(out, target)
-            named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-            found = torch.autograd.grad(value, [p for _, p in named], allow_unused=True)
+            free = [p for p in model.parameters() if p.requires_grad]
+            found = torch.autograd.grad(value, free, allow_unused=True)
     finally:
         for p, wanted in kept.items():
             p.requires_grad_(wanted)
         model.train(was)
-    gradients = {n: g for (n, _), g in zip(named, found, strict=True) if g is not None}
-    layers = tuple(
-        layer_of(path, module, readings.of[path], gradients, kept, held, (moved or {}).get(path, math.nan))
-        for path, module in model.named_modules()
-        if path in readings.of
+    lengths = {id(p): float(g.float().norm()) for p, g in zip(free, found, strict=True) if g is not None}
+    read = tuple(
+        layer(
+            one,
+            weight_facts(one.rows),
+            readings.of[one.path],
+            gradient=lengths.get(id(one.weight), math.nan),
+            frozen=not kept[cast(nn.Parameter, one.weight)],
+            held=id(one.weight) in held,
+            step=(moved or {}).get(one.path, math.nan),
+        )
+        for one in layers
+        if one.path in readings.of
     )
-    return Look(layers, float(value.detach()), **outputs_of(out))
+    return Look(read, float(value.detach()), **outputs_of(out))
 
 
 def outputs_of(out: Tensor) -> dict[str, Any]:
@@ -149,30 +188,8 @@ def outputs_of(out: Tensor) -> dict[str, Any]:
     }
 
 
-def layer_of(
-    path: str,
-    module: Any,
-    numbers: dict[str, float],
-    gradients: dict[str, Tensor],
-    kept: dict[nn.Parameter, bool],
-    held: set[int],
-    moved: float,
-) -> Layer:
-    name, weight = named_weight(module)
-    gradient = gradients.get(f"{path}.{name}" if path else name)
-    length = math.nan if gradient is None else float(gradient.float().norm())
-    state = {"gradient": length, "frozen": not kept[weight], "held": id(weight) in held, "step": moved}
-    return layer(path, module, weight_facts(weight.detach()), numbers, **state)
-
-
-def named_weight(module: nn.Module) -> tuple[str, nn.Parameter]:
-    """A layer's weight and its name; of a recurrent one the first."""
-    return next((n, p) for n, p in module.named_parameters() if n.startswith("weight"))
-
-
-def weight_facts(weight: Tensor) -> dict[str, Any]:
+def weight_facts(rows: Tensor) -> dict[str, Any]:
     """What a layer's weights alone say."""
-    rows = weight.float().reshape(weight.shape[0], -1)
     fan_in = rows.shape[1]
     return {
         "inputs": fan_in,
@@ -183,11 +200,11 @@ def weight_facts(weight: Tensor) -> dict[str, Any]:
     }
 
 
-def layer(path: str, module: nn.Module, facts: dict[str, Any], numbers: dict[str, float], **state: Any) -> Layer:
+def layer(one: Weighted, facts: dict[str, Any], numbers: dict[str, float], **state: Any) -> Layer:
     """A layer's reading from its weights and the numbers of a forward pass; `state` is what remains of `Layer`."""
     return Layer(
-        path=path,
-        kind=type(module).__name__,
+        path=one.path,
+        kind=one.kind,
         in_mean=numbers.get("in_mean", 0.0),
         in_std=numbers.get("in_std", 1.0),
         in_zero=numbers.get("in_zero", 0.0),

@@ -1,7 +1,7 @@
 """One step of a training, read while it is done: signals, gradients, and how far the weights moved.
 
-    open        before the forward pass
-    gradients   after the backward pass, before the step
+    open        before the step's forward pass
+    gradients   before the weights change; where nobody can tell when that is, what is left of them afterwards is read
     look        after the step
 
 No random number is drawn and nothing is changed, so that the trained weights are the same to the bit. Which steps are read
@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from whet.diagnosis.evidence import Layer, Look
-from whet.diagnosis.look import WEIGHTED, Readings, layer, named_weight, outputs_of, thin, weight_facts
+from whet.diagnosis.look import Readings, Weighted, layer, outputs_of, thin, weight_facts, weighted
 
 SHARE = 0.01
 """Of the time of all steps that readings may cost."""
@@ -29,13 +28,21 @@ ROWS = 256
 
 
 class Sampler:
-    """Reads a model and its optimiser; keeps the first reading and the newest."""
+    """Reads a model; keeps the first reading and the newest.
+
+    `held`: ids of the parameters that the optimiser holds. `layers`: what is read; None: torch's layers with weights.
+    """
 
     def __init__(
-        self, model: nn.Module, optimizer: Optimizer, share: float = SHARE, early: tuple[int, ...] = EARLY
+        self,
+        model: nn.Module,
+        held: set[int],
+        share: float = SHARE,
+        early: tuple[int, ...] = EARLY,
+        layers: Sequence[Weighted] | None = None,
     ) -> None:
-        self.model, self.share, self.early = model, share, early
-        self.held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        self.model, self.held, self.share, self.early = model, held, share, early
+        self.layers = weighted(model) if layers is None else layers
         self.first: Look | None = None
         self.newest: Look | None = None
         self.count = 0
@@ -46,6 +53,7 @@ class Sampler:
         self._next = 0
         self._readings: Readings | None = None
         self._out: Tensor | None = None
+        self._answered = False
         self._probes: list[Any] = []
         self._before: dict[str, dict[str, Any]] = {}
 
@@ -58,32 +66,30 @@ class Sampler:
         return step >= self._next
 
     def open(self) -> None:
-        """Listen to the next forward pass."""
+        """Listen to the next forward pass, and keep enough of the weights to see how far they will move."""
         began = time.perf_counter()
         self.close()
-        self._readings = Readings()
-        self._probes = [
-            module.register_forward_hook(self._reader(path))
-            for path, module in self.model.named_modules()
-            if isinstance(module, WEIGHTED)
-        ]
+        self._readings, self._answered = Readings(), False
+        self._probes = [one.module.register_forward_hook(self._reader(one)) for one in self.layers]
         self._probes.append(self.model.register_forward_hook(self._whole))
+        self._before = {
+            one.path: {"facts": weight_facts(one.rows), "thin": thin(one.weight.detach()).clone()}
+            for one in self.layers
+        }
         self.spent += time.perf_counter() - began
 
     def close(self) -> None:
         """Stop listening; what was read of an unfinished step is forgotten."""
         self._stop_probing()
-        self._readings, self._out = None, None
+        self._readings, self._out, self._before = None, None, {}
 
     def gradients(self) -> None:
-        """Read the gradients, and keep enough of the weights to see how far they move."""
-        if self._readings is None:
+        """Read the gradients of a step whose forward pass is done."""
+        if self._readings is None or not self._readings.of:
             return
         began = time.perf_counter()
         self._stop_probing()
-        self._before = {
-            path: self._weights(module) for path, module in self.model.named_modules() if path in self._readings.of
-        }
+        self._read_gradients()
         self.spent += time.perf_counter() - began
 
     def look(self, loss: float, step: int, seconds: float) -> None:
@@ -92,13 +98,13 @@ class Sampler:
         if readings is None:
             return
         began = time.perf_counter()
-        if out is not None and readings.of.keys() >= self._before.keys():
-            layers = tuple(self._layer(path, readings.of[path]) for path in self._before)
-            self.newest = Look(layers, loss, **outputs_of(out))
+        if out is not None:
+            self._read_gradients()
+            read = tuple(self._layer(one, readings.of[one.path]) for one in self.layers if one.path in readings.of)
+            self.newest = Look(read, loss, **outputs_of(out))
             self.first = self.first or self.newest
             self.count += 1
         self.close()
-        self._before = {}
         self.spent += time.perf_counter() - began
         self._next = self._after(step, seconds)
 
@@ -110,45 +116,57 @@ class Sampler:
         reading = self.spent / max(1, self.count)
         return max(step + 1, math.ceil((self.spent + reading) / (self.share * each)))
 
-    def _reader(self, path: str) -> Callable[..., None]:
-        def read(module: Any, args: tuple[Any, ...], out: Any) -> None:
+    def _reader(self, one: Weighted) -> Callable[..., None]:
+        def read(module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+            if self._readings is None or not module.training:
+                return  # a validation between two steps is none of this step's
             began = time.perf_counter()
-            if self._readings is not None:
-                self._readings.take(path, module, args, out)
+            self._readings.take(one, args, out)
+            if not self._answered:  # of a model that is never called itself, the last layer's output counts
+                self._keep(args if self._out is None else (), out)
             self.spent += time.perf_counter() - began
 
         return read
 
-    def _whole(self, _: nn.Module, args: tuple[Any, ...], out: Any) -> None:
-        if isinstance(out, Tensor) and self._out is None:
-            self._out = out.detach()[:ROWS]
-            self.inputs = tuple(a.detach()[:ROWS] for a in args if isinstance(a, Tensor))
+    def _whole(self, model: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+        if self._readings is not None and model.training and not self._answered:
+            self._answered = True
+            self._keep(args, out)
+
+    def _keep(self, args: tuple[Any, ...], out: Any) -> None:
+        said, given = answer(out), tuple(a.detach()[:ROWS] for a in args if isinstance(a, Tensor) and a.dim())
+        self._out = self._out if said is None else said.detach()[:ROWS]
+        self.inputs = given or self.inputs
 
     def _stop_probing(self) -> None:
         for probe in self._probes:
             probe.remove()
         self._probes = []
 
-    def _weights(self, module: nn.Module) -> dict[str, Any]:
-        weight = named_weight(module)[1]
-        return {
-            "module": module,
-            "facts": weight_facts(weight.detach()),
-            "thin": thin(weight.detach()).clone(),
-            "gradient": math.nan if weight.grad is None else float(weight.grad.float().norm()),
-        }
+    def _read_gradients(self) -> None:
+        for one in self.layers:
+            known = self._before[one.path]
+            if one.weight.grad is not None and "gradient" not in known:
+                known["gradient"] = float(one.weight.grad.float().norm())
 
-    def _layer(self, path: str, numbers: dict[str, float]) -> Layer:
-        old = self._before[path]
-        weight = named_weight(old["module"])[1]
-        moved = (thin(weight.detach()) - old["thin"]).norm() / old["thin"].norm().clamp_min(1e-12)
+    def _layer(self, one: Weighted, numbers: dict[str, float]) -> Layer:
+        old = self._before[one.path]
+        moved = (thin(one.weight.detach()) - old["thin"]).norm() / old["thin"].norm().clamp_min(1e-12)
         return layer(
-            path,
-            old["module"],
+            one,
             old["facts"],
             numbers,
-            gradient=old["gradient"],
-            frozen=not weight.requires_grad,
-            held=id(weight) in self.held,
+            gradient=old.get("gradient", math.nan),
+            frozen=not one.weight.requires_grad,
+            held=id(one.weight) in self.held,
             step=float(moved),
         )
+
+
+def answer(out: Any) -> Tensor | None:
+    """The tensor in what a model returns: its logits, or the first of several."""
+    if isinstance(out, Mapping):
+        out = out.get("logits", next(iter(out.values()), None))
+    if isinstance(out, tuple | list):
+        out = next((x for x in out if isinstance(x, Tensor)), None)
+    return out if isinstance(out, Tensor) and out.dim() else None

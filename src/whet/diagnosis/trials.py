@@ -6,13 +6,12 @@ import dataclasses
 
 from whet.diagnosis import curves
 from whet.diagnosis.evidence import DataFacts, Evidence
-from whet.diagnosis.examine import non_linearities
+from whet.diagnosis.examine import non_linearities, settings
 from whet.diagnosis.losses import Losses
 from whet.diagnosis.rules import judge
 from whet.diagnosis.sampler import EARLY, SHARE, Sampler
 from whet.diagnosis.watch import evidence_of
 from whet.record import Finding, Record
-from whet.setups import Criterion
 from whet.train.loop import Training
 
 CERTAIN, LIKELY = 0.9, 0.5
@@ -39,7 +38,8 @@ class TrialWatch:
     def on_batch(self, training: Training) -> None:
         if self._sampler is None:
             early = EARLY if training.step == 0 else ()
-            self._sampler = Sampler(training.parts.model, training.parts.optimizer, self.share, early)
+            held = {id(p) for group in training.parts.optimizer.param_groups for p in group["params"]}
+            self._sampler = Sampler(training.parts.model, held, self.share, early)
             self._began = training.seconds
         if self._sampler.due(self.steps):
             self._sampler.open()
@@ -64,7 +64,8 @@ class TrialWatch:
             return None
         rows = training.parts.train.batches_per_epoch * self.batch_size
         data = DataFacts(rows=rows, val_rows=0, numbers=False)
-        found = evidence_of(self._sampler, training.parts.optimizer, self.losses, data, Criterion("unknown", ""))
+        optimizer = training.parts.optimizer
+        found = evidence_of(self._sampler, self.losses, type(optimizer).__name__, settings(optimizer), data)
         return dataclasses.replace(found, batch_size=self.batch_size)
 
     def findings(self, training: Training, record: Record) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ Between the samples a step costs a few counters.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,12 +15,13 @@ from torch.optim import Optimizer
 from whet.diagnosis import rows
 from whet.diagnosis.evidence import DataFacts, Evidence, Steps
 from whet.diagnosis.examine import DROPOUTS, NORMS, settings
-from whet.diagnosis.look import WEIGHTED
 from whet.diagnosis.losses import Losses
 from whet.diagnosis.sampler import ROWS, SHARE, Sampler
 from whet.errors import UserError
 from whet.setups import Criterion, recognise
 from whet.setups.training import is_classes
+
+UNKNOWN = Criterion("unknown", "")
 
 
 class Watch:
@@ -33,15 +34,16 @@ class Watch:
         self, model: nn.Module, optimizer: Optimizer, loss: Callable[..., Any] | None = None, *, share: float = SHARE
     ) -> None:
         self.model, self.optimizer, self.loss = model, optimizer, loss
-        self.sampler = Sampler(model, optimizer, share)
-        if not self.sampler.held & {id(p) for p in model.parameters()}:
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        self.sampler = Sampler(model, held, share)
+        if not held & {id(p) for p in model.parameters()}:
             raise UserError(
                 "The optimiser holds none of the model's parameters.", "Give the optimiser that trains this model."
             )
         self.steps = 0
         self.losses = Losses()
         self.data: DataFacts | None = None
-        self.criterion = Criterion("unknown", "")
+        self.criterion = UNKNOWN
         self._asked = False
         self._handles: list[Any] = []
         self._began = 0.0
@@ -50,15 +52,14 @@ class Watch:
 
     def begin(self) -> None:
         """Start to watch."""
-        model, optimizer = self.model, self.optimizer
         self._handles = [
-            model.register_forward_pre_hook(self._forward),
-            optimizer.register_step_pre_hook(self._gradients),
-            optimizer.register_step_post_hook(self._stepped),
+            self.optimizer.register_step_pre_hook(self._gradients),
+            self.optimizer.register_step_post_hook(self._stepped),
         ]
         if isinstance(self.loss, nn.Module):
             self._handles.append(self.loss.register_forward_hook(self._judged))
         self._began = time.perf_counter()
+        self.sampler.open()
 
     def end(self) -> None:
         """Stop to watch; every hook is taken off. Twice is once."""
@@ -88,10 +89,6 @@ class Watch:
 
     # -- hooks -------------------------------------------------------------------------------------------------
 
-    def _forward(self, *_: Any) -> None:
-        if not self.sampler.is_open and self.model.training and self.sampler.due(self.steps):
-            self.sampler.open()
-
     def _gradients(self, *_: Any, **__: Any) -> None:
         self.sampler.gradients()
 
@@ -99,6 +96,8 @@ class Watch:
         if self.sampler.is_open:
             self.sampler.look(self.losses.newest, self.steps, time.perf_counter() - self._began)
         self.steps += 1
+        if self.sampler.due(self.steps):
+            self.sampler.open()
 
     def _judged(self, _: nn.Module, args: tuple[Any, ...], out: Any) -> None:
         """The loss's own inputs: outputs and targets."""
@@ -128,13 +127,25 @@ class Watch:
             raise UserError(
                 "No training step was seen.", "Run model, loss, backward and optimizer.step() in the block."
             )
-        return evidence_of(self.sampler, self.optimizer, self.losses, self.data, self.criterion)
+        return evidence_of(
+            self.sampler,
+            self.losses,
+            type(self.optimizer).__name__,
+            settings(self.optimizer),
+            data=self.data,
+            criterion=self.criterion,
+        )
 
 
 def evidence_of(
-    sampler: Sampler, optimizer: Optimizer, losses: Losses, data: DataFacts | None, criterion: Criterion
+    sampler: Sampler,
+    losses: Losses,
+    optimizer: str,
+    numbers: Mapping[str, float],
+    data: DataFacts | None = None,
+    criterion: Criterion = UNKNOWN,
 ) -> Evidence:
-    """What was read beside a loop; nothing is known of other rows."""
+    """What was read beside a loop, with the optimiser's name and numbers; nothing is known of other rows."""
     model = sampler.model
     assert sampler.first is not None
     return Evidence(
@@ -145,8 +156,8 @@ def evidence_of(
         criterion=criterion,
         metric="loss",
         higher_is_better=False,
-        optimizer=type(optimizer).__name__,
-        settings=settings(optimizer),
+        optimizer=optimizer,
+        settings=numbers,
         batch_size=len(sampler.inputs[0]) if sampler.inputs else 0,
         epochs=1,
         steps=Steps(),
@@ -154,5 +165,5 @@ def evidence_of(
         norms=sum(isinstance(m, NORMS) for m in model.modules()),
         activations=(),
         followed=False,
-        linears=sum(isinstance(m, WEIGHTED) for m in model.modules()),
+        linears=len(sampler.layers),
     )
