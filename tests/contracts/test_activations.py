@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,15 @@ def points(n: int = 400, seed: int = 0) -> Tensor:
     """Float64 numbers from [-15, 15] on no kink, more of them near zero."""
     u = 2 * torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 1
     return 15 * u * u.abs()
+
+
+def value_and_slope(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a function of one number, its slope zero where it does not depend on x any more."""
+    x = x if x.requires_grad else x.detach().requires_grad_()
+    y = f(x)
+    if not y.requires_grad:
+        return y, torch.zeros_like(x)
+    return y, torch.autograd.grad(y.sum(), x, create_graph=x.dtype == torch.float64, materialize_grads=True)[0]
 
 
 def twin(name: str, x: Tensor) -> np.ndarray:
@@ -73,6 +83,17 @@ def test_in_float32_it_is_exact_to_float32(entry: Activation) -> None:
     expected = twin(entry.name, x.detach().double())
     wrong = np.abs(y.detach().double().numpy() - expected)
     assert (wrong <= 2e-6 + 1e-6 * (np.abs(expected) + (x * slope).abs().detach().numpy())).all()
+
+
+@each([e for e in ELEMENTWISE if e.kind == "fixed"])
+def test_with_many_numbers_its_value_and_slope_are_as_exact(entry: Activation) -> None:
+    """From some thousands of numbers on it is a compiled loop that computes them, where there is a compiler."""
+    x = points(20_000).float()
+    y, slope = value_and_slope(made(entry), x)
+    far, slopes = value_and_slope(made(entry).double(), x.double())
+    bend = value_and_slope(lambda z: value_and_slope(made(entry).double(), z)[1], x.double())[1]
+    assert ((y - far).abs() <= 2e-6 + 1e-6 * (far.abs() + (x * slopes).abs())).all()
+    assert ((slope - slopes).abs() <= 2e-6 + 2e-6 * (slopes.abs() + (x * bend).abs())).all()
 
 
 @each(ELEMENTWISE)

@@ -32,10 +32,17 @@ SYMLOG = "sign(x) * log1p(abs(x))"
 GELU = "x * Phi(x)"
 GELU_TANH = "x / 2 * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x^3)))"
 
+
+def gelu(approximate: bool) -> nn.Module:
+    """Gelu, or its approximation by a tanh."""
+    kind = "tanh" if approximate else "none"
+    return or_native(GELU_TANH if approximate else GELU, F.gelu, approximate=kind)()
+
+
 ENTRIES = [
     Activation(
         "gelu",
-        lambda approximate: nn.GELU("tanh" if approximate else "none"),
+        gelu,
         "x times the share of N(0, 1) that lies below x; `approximate` uses a tanh.",
         {"approximate": False},
         formula=GELU,

@@ -21,10 +21,11 @@ PRELUDE = {
         name: Function(("u",), ("0",))
         for name in (
             *("decay", "decay_expm1", "exp_within", "log1p_unit", "tail", "gauss", "mills"),
-            *("rational_tanh", "erf_log", "erf_log_slope", "paired_sin", "paired_cos"),
+            *("rational_tanh", "tanh_within", "erf_log", "erf_log_slope", "paired_sin", "paired_cos"),
         )
     },
     "with_sign": Function(("size", "u"), ("0", "0")),
+    "erf_log_sum": Function(("z", "v"), ("0", "0")),
 }
 """Functions of prelude.h that the grammar does not have; see there."""
 
@@ -53,7 +54,7 @@ EXP = "decay(min(u, 5))"
 TOWERS = Rules(
     f"""
     tanh(saturate(exp(u)))                                     tanh({EXP})
-    rational_tanh(saturate(exp(u)))                            rational_tanh({EXP})
+    rational_tanh(saturate(exp(u)))                            tanh_within(decay(min(u, 2.1972245773362196)))
     decay(-saturate(exp(u)))                                   decay(-{EXP})
     sech(saturate(exp(u)))                                     sech({EXP})
     saturate(v * (decay(-{EXP}) * saturate(exp(u))))           v * (decay(-{EXP}) * {EXP})
@@ -72,6 +73,7 @@ WHOLES = Rules(
     decay(-1.5 * softplus(u))    sigmoid(-u) * sqrt(sigmoid(-u))
     erf(softplus(u))             erf_log({Z})
     decay(-square(softplus(u))) * sigmoid(u)    {Z} * erf_log_slope({Z})
+    erf_log(u) + c * (v * (u * erf_log_slope(u)))    erf_log_sum(u, c * v)
     logistic(u) / (1 + sigmoid(u))    {E} * (1 / ((1 + {E}) * where(u >= 0, 2 + {E}, 1 + 2 * {E})))
     u * Phi(u)                   relu(u) - tail(u) * ({H})
     Phi(u) + u * phi(u)          where(u > 0, 1 - {K}, {K})
@@ -82,6 +84,8 @@ WHOLES = Rules(
 PARTS = Rules(
     f"""
     abs(-u)           abs(u)
+    abs(decay(u))     decay(u)
+    with_sign(u, decay(v))    abs(u)
     sigmoid(u)        where(u >= 0, 1, {E}) * (1 / (1 + {E}))
     logistic(u)       {E} * square(1 / (1 + {E}))
     softplus(u)       relu(u) + log1p_unit({E})
