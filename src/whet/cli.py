@@ -311,7 +311,7 @@ def repair(
 ) -> None:
     """Mend a training with as few edits as will do, and prove that they help."""
     from whet import files
-    from whet.doctor import repair as call
+    from whet.repairing import repair as call
     from whet.report.doctor import show_repair
     from whet.setups.files import load
 

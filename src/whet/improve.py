@@ -26,6 +26,8 @@ from whet.errors import DataError, RecipeError, UnknownName
 from whet.fields import field as field_of
 from whet.fields import load
 from whet.fields.base import Wanted
+from whet.fields.own import NAME as OWN_DATA
+from whet.fields.own import OwnSource, is_own
 from whet.network import Network
 from whet.pooling import pool_trials
 from whet.profiling import profile_of
@@ -112,6 +114,8 @@ def fit(
     seed: int = 0,
     out: str | Path | None = None,
     workers: int = 1,
+    ray: str | None = None,
+    storage: str | None = None,
     holdout: Any = None,
     split: str | None = None,
     model: Any = None,
@@ -127,11 +131,13 @@ def fit(
     """Train the best network that the budget allows on this data.
 
     `data`: a folder of class folders, a table's file, an .npz, IDX files, a bundled name, a DataFrame, (X, y) arrays or
-    a torch Dataset. `task` names what is to be learned; None: inferred, and said. `budget`: wall-clock seconds, or text
-    such as "60s" or "1h30m". `model`: your own network, a function that returns a fresh `nn.Module`, or
+    a torch Dataset; with a network of your own also DataLoaders: one, or (train, val). `task` names what is to be learned;
+    None: inferred, and said. `budget`: wall-clock seconds, or text such as "60s" or "1h30m". `model`: your own network, a function that returns a fresh `nn.Module`, or
     "FILE.py:function"; `loss`: your own, (outputs, target) -> scalar. `recipe` and `steps`: train exactly this.
     `space`: what is searched, in place of what whet would search: {"activation": ["relu", "gelu"], "optimizer.lr": (1e-4,
     1e-1)}, or lines such as "optimizer.lr=1e-4..1e-1". `ensemble`: several networks may be delivered as one.
+    `workers`: trials side by side in processes of this machine. `ray`: on this cluster, "auto", "HOST:PORT" or "local";
+    `storage`: a URL for what its nodes share, where they see no common disk. Where trials run changes nothing of the run.
     `started`: a time of `time.monotonic()` from which the budget counts. `roles` says what columns are, where a field
     needs to know: text, user, item, rating, time, series, horizon, lookback, pattern (see `whet.data.core.Roles`).
 
@@ -140,6 +146,9 @@ def fit(
     started = time.monotonic() if started is None else started
     seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
     known, wanted = roles_of(roles), read_space(space or {})
+    network, own_loss = factory_name(model), factory_name(loss)
+    if is_own(data, model, loss):
+        data = OwnSource.of(data, holdout, str(network), loss)
     found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
     order = Order(
         data=str(data) if isinstance(data, str | Path) else found.name,
@@ -148,7 +157,7 @@ def fit(
         task=task,
         budget=seconds,
         seed=seed,
-        model=factory_name(model),
+        model=network,
         recipe=fixed.to_json() if fixed else None,
         steps=steps or 0,
         holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
@@ -156,7 +165,7 @@ def fit(
         roles=known.given(),
         space={path: p.describe() for path, p in wanted.items()},
         ensemble=ensemble,
-        loss=factory_name(loss),
+        loss=own_loss,
     )
     folder = choose(order, found.name, Path(out) if out is not None else None)
     with opened(folder, order) as journal:
@@ -164,8 +173,11 @@ def fit(
             screen.say(f"{folder.path} holds this run already, finished: here is its result.")
         else:
             clock = Clock(seconds, journal.spent, started)
-            at_once = fitting_workers(workers, order, screen)
-            conduct(Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted))
+            at_once = 1 if ray else fitting_workers(workers, order, screen)
+            refuse_own_functions(order, ray)
+            conduct(
+                Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted, cluster=ray, storage=storage)
+            )
     result = Result.read(folder)
     if show:
         show_result(result.details, folder.path)
@@ -205,12 +217,26 @@ def conduct(run: Run) -> None:
 
 def fitting_workers(workers: int, order: Order, screen: Screen) -> int:
     """No more processes than cores, and one where the network is a function of this process."""
-    if workers > 1 and (order.model or "").startswith("python:"):
-        screen.say("The network is a function of this process: trials run one after the other (give FILE.py:function).")
+    if workers > 1 and (own := functions_of_this_process(order)):
+        screen.say(f"The {own} is a function of this process: trials run one after the other (give FILE.py:function).")
         return 1
     if workers > cores():
         screen.say(f"{workers} workers on {cores()} cores: {cores()} are used.")
     return max(1, min(workers, cores()))
+
+
+def functions_of_this_process(order: Order) -> str:
+    """What no other process could be told: the network, the loss or the data; empty for none of them."""
+    given = {"network": order.model, "loss": order.loss, "data": "python:" if order.data == OWN_DATA else ""}
+    return " and ".join(name for name, said in given.items() if (said or "").startswith("python:"))
+
+
+def refuse_own_functions(order: Order, ray: str | None) -> None:
+    """Raises RecipeError where a cluster would have to know a function of this process."""
+    if ray and (own := functions_of_this_process(order)):
+        raise RecipeError(
+            f"The {own} is a function of this process, which no node of a cluster knows.", "Give FILE.py:function."
+        )
 
 
 def read_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
@@ -457,4 +483,13 @@ def test_once(run: Run) -> None:
 
 
 Step = Callable[[Run], None]
-STEPS: tuple[Step, ...] = (look, get_ready, lay_baselines, choose_recipes, train_recipes, pool_trials, train_again, test_once)
+STEPS: tuple[Step, ...] = (
+    look,
+    get_ready,
+    lay_baselines,
+    choose_recipes,
+    train_recipes,
+    pool_trials,
+    train_again,
+    test_once,
+)

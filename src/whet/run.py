@@ -42,6 +42,10 @@ class Run:
     fixed: Recipe | None
     space: Mapping[str, Parameter] = field(default_factory=dict)
     """What the user wants searched; empty: what the field says."""
+    cluster: str | None = None
+    """The address of a Ray cluster on which trials run; None: this machine."""
+    storage: str | None = None
+    """A URL for what the cluster's nodes share; None: they see the run's folder."""
     parts: dict[str, np.ndarray] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     signs: Signs = field(default_factory=Signs)

@@ -28,11 +28,12 @@ from whet.remedies.recipes import recipe_edits
 from whet.run import LAST_MOMENT, Run
 from whet.runners.job import Job, Outcome, Runner
 from whet.runners.pool import Pool
+from whet.runners.ray import RayRunner
 from whet.search import choice
 from whet.search.first import Candidate
 from whet.search.policy import Go, Halving, Move, New, Policy
-from whet.search.score import clearly_better
 from whet.search.recipes import Recipes
+from whet.search.score import clearly_better
 from whet.search.space import Parameter
 from whet.search.study import Study
 from whet.search.trial import Job as Asked
@@ -196,16 +197,23 @@ def replay(run: Run) -> None:
 
 @contextlib.contextmanager
 def runner_of(run: Run) -> Iterator[Runner]:
-    """Where trials run: in this process one after the other, or side by side in processes that share the cores."""
-    if run.workers == 1:
+    """Where trials run: in this process one after the other, or side by side elsewhere."""
+    if run.workers == 1 and not run.cluster:
         yield run.runner
         return
     run.prepared.save(prepared_in(run))
     try:
-        with Pool(run.workers, max(1, cores() // run.workers)) as pool:
-            yield pool
+        with side_by_side(run) as runner:
+            yield runner
     finally:
         shutil.rmtree(prepared_in(run), ignore_errors=True)
+
+
+def side_by_side(run: Run) -> Pool | RayRunner:
+    """Processes that share this machine's cores, or a cluster."""
+    if run.cluster is None:
+        return Pool(run.workers, cores() // run.workers)
+    return RayRunner(run.cluster, run.plan.threads, run.folder.path, run.storage)
 
 
 # -- a trial's way -------------------------------------------------------------------------------------------------

@@ -14,10 +14,11 @@ import pytest
 import torch
 from jobs import STEPS, MakeJob, state
 
-from whet.errors import MissingExtra, UserError
+import whet
+from whet.errors import MissingExtra, RecipeError, UserError
 from whet.recipe import Choice
 from whet.record import Step
-from whet.runners.job import Outcome
+from whet.runners.job import Job, Outcome
 from whet.runners.serial import Serial
 from whet.train.horizon import Horizon
 
@@ -140,12 +141,40 @@ def test_a_node_that_does_not_see_the_folder_says_so(cluster: Any, job: MakeJob,
     assert "does not see" in outcome.failure.text
 
 
-def test_a_job_that_no_node_had_room_for_in_its_time_is_given_up(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
+def test_a_job_that_no_node_had_room_for_in_its_time_is_given_up(
+    cluster: Any, job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RayRunner("auto", 64, tmp_path) as runner:
+        assert (runner.threads, runner.slots) == (1, 2), "no node has so many cores"
+    monkeypatch.setattr(RayRunner, "_fitting", lambda _, threads: threads)  # as where the large node has gone
     with RayRunner("auto", 64, tmp_path) as runner:
         runner.submit(job("large", until=time.monotonic() + 0.1))
         outcome = runner.next()
     assert outcome.failure is not None
     assert "had room" in outcome.failure.text
+
+
+def test_fit_runs_its_trials_on_a_cluster(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handed_in: list[str] = []
+    submit = RayRunner.submit
+
+    def noted(self: RayRunner, job: Job) -> None:
+        handed_in.append(job.name)
+        submit(self, job)
+
+    monkeypatch.setattr(RayRunner, "submit", noted)
+    result = whet.fit("iris", budget="12s", out=tmp_path / "run", ray="auto")
+    assert handed_in
+    again = whet.fit("iris", budget="12s", out=tmp_path / "run")  # where trials ran is no part of the order
+    assert again.value == result.value
+
+
+def test_a_function_of_this_process_is_refused_for_a_cluster(tmp_path: Path) -> None:
+    def make() -> torch.nn.Module:
+        return torch.nn.LazyLinear(3)
+
+    with pytest.raises(RecipeError, match="no node of a cluster knows"):
+        whet.fit("iris", model=make, ray="auto", out=tmp_path / "run")
 
 
 def test_a_cluster_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

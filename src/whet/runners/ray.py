@@ -49,14 +49,14 @@ class RayRunner:
         self, address: str, threads: int, root: Path, storage: str | None = None, tell: Tell = tell_nobody
     ) -> None:
         self._ray, self._own = connect(address)
-        self.threads, self._tell = threads, tell
+        self.threads, self._tell = self._fitting(threads), tell
         self._root, self._storage = root.absolute(), storage
         self._mirror = Mirror(storage, self._root) if storage else None
         self._task = self._ray.remote(work).options(
-            num_cpus=threads,
+            num_cpus=self.threads,
             max_retries=0,  # a job that died is handed in again from here, where deaths are counted
             num_returns="streaming",
-            runtime_env={"env_vars": openmp.of_a_worker(threads)},
+            runtime_env={"env_vars": openmp.of_a_worker(self.threads)},
         )
         self._out: dict[Any, Job] = {}
         self._begun: set[Any] = set()
@@ -73,8 +73,16 @@ class RayRunner:
     @property
     def slots(self) -> int:
         """What the nodes that are alive have room for; at least one, for a node that may come."""
-        nodes = (node for node in self._ray.nodes() if node["Alive"])
-        return max(1, sum(int(node["Resources"].get("CPU", 0) // self.threads) for node in nodes))
+        return max(1, sum(int(cores // self.threads) for cores in self._cores()))
+
+    def _cores(self) -> list[float]:
+        """Of each node that is alive and takes jobs."""
+        alive = [node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"]]
+        return [cores for cores in alive if cores >= 1]
+
+    def _fitting(self, threads: int) -> int:
+        """So many threads that a job fits on every node that is there."""
+        return max(1, min([threads, *map(int, self._cores())]))
 
     @property
     def pending(self) -> int:

@@ -24,8 +24,9 @@ def do(job: Job, tell: Tell) -> Outcome:
 
 def open_job(job: Job, listeners: Sequence[object] = ()) -> Trial:
     """The job's trial, at its newest checkpoint if it has one."""
-    if job.recipe.family.name == "user":
-        remember(str(job.recipe["family.factory"]))  # the user named it in the process that sent the job
+    for name in (job.recipe["family.factory"], job.recipe.loss.name):
+        if ":" in str(name):
+            remember(str(name))  # the user named it in the process that sent the job
     data = Prepared.load(job.prepared, transform_from)
     return open_trial(job.name, job.recipe, job.task, data, job.seed, job.plan, job.folder, listeners, job.every)
 
