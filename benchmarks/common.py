@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,8 @@ def whet_fit(
 ) -> dict[str, Any]:
     """Run `whet fit` as a user would, into a fresh folder, and return the record of it.
 
-    `wall_seconds` is the whole command seen from outside, from the start of the process to its end. With `empty_cache`
+    `wall_seconds` is the whole command seen from outside, from the start of the process to its end; `cpu_seconds` what it
+    had of the cores, which says how much others took where the load was high. With `empty_cache`
     nothing is known from earlier runs: images are decoded and the plan is measured within the budget. `also`: what the
     record takes over from the result beyond KEPT. A run that fails gives a record without `value`, with `failed`.
     """
@@ -77,14 +79,20 @@ def whet_fit(
         command += ["--budget", f"{budget:g}s", "--seed", str(seed), "--out", str(out)]
         extra = {"WHET_CACHE": str(Path(temporary, "cache"))} if empty_cache else {}
         record = {**surroundings(), "system": "whet", "budget": budget, "seed": seed, "empty_cache": empty_cache}
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), children_worked()
         done = subprocess.run(command, env={**os.environ, **extra}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         wall = time.perf_counter() - began
-        record["wall_seconds"] = round(wall, 2)
+        record |= {"wall_seconds": round(wall, 2), "cpu_seconds": round(children_worked() - worked, 2)}
         if done.returncode:
             return {**record, "failed": failure(command, done.returncode, done.stderr.decode())}
         result = json.loads((out / "result.json").read_text())
     return {**record, **{k: result[k] for k in (*KEPT, *ALSO_KEPT, *also)}}
+
+
+def children_worked() -> float:
+    """Seconds that the cores worked for finished child processes."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def failure(command: Sequence[str], code: int, said: str) -> str:
