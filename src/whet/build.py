@@ -109,7 +109,13 @@ def users_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     def loss(outputs: Tensor, target: Tensor) -> Tensor:
         if outputs.shape != target.shape and outputs.numel() == target.numel():
             outputs = outputs.reshape(target.shape)
-        found: Tensor = own(outputs, target)
+        try:
+            with torch.autocast(outputs.device.type, enabled=False):
+                found: Tensor = own(outputs.float() if outputs.is_floating_point() else outputs, target)
+        except Exception as error:
+            shapes = f"outputs {tuple(outputs.shape)} and targets {tuple(target.shape)}"
+            said = str(error).strip().split("\n")[0]
+            raise RecipeError(f"The loss {name} fails on {shapes}: {type(error).__name__}: {said}") from error
         if found.dim():
             raise RecipeError(f"The loss {name} gives a tensor of shape {tuple(found.shape)}.", "Let it give its mean.")
         return found

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from whet.fields.base import Field
 
 HOMES = {
+    "own": "own",
     "pictures": "generate.pictures",
     "rows": "generate.rows",
     "anomaly": "anomaly",

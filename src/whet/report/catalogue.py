@@ -51,6 +51,8 @@ def show_tasks(console: Console | None = None) -> None:
 
     table = _grid("--task", "also", "data")
     for name in HOMES:
+        if not field(name).tasks:  # a user's own data says itself what is to be learned
+            continue
         first, *others = field(name).tasks
         table.add_row(Text(first, style="bold"), Text(", ".join(others), style="dim"), Text(summary(name)))
     (console or Console(highlight=False)).print(table)

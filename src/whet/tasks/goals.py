@@ -123,6 +123,7 @@ HOMES: dict[str, str] = {
     "rank": "rank",
     "transcribe": "transcribe",
     "forecast": "forecast",
+    "own": "own",
 }
 """goal -> the module of this package that defines it as GOAL; imported when asked for."""
 

@@ -1,0 +1,75 @@
+"""What is known of the user's own inputs: shapes and kinds. Nothing is fitted and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+PIECE = 1000
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input of the network."""
+
+    shape: tuple[int, ...]
+    """Of one example."""
+    kind: str
+    """Its type, such as "float32"."""
+    most: int = 1
+    """Of whole numbers: above every one that was seen."""
+
+    def drawn(self, rows: int, draw: torch.Generator) -> Tensor:
+        dtype = getattr(torch, self.kind)
+        if dtype.is_floating_point:
+            return torch.randn(rows, *self.shape, generator=draw, dtype=dtype)
+        return torch.randint(max(1, self.most), (rows, *self.shape), generator=draw).to(dtype)
+
+
+def column(x: Tensor) -> Column:
+    """Of a batch's tensor."""
+    kind = str(x.dtype).removeprefix("torch.")
+    return Column(tuple(x.shape[1:]), kind, 1 if x.is_floating_point() or not x.numel() else int(x.max()) + 1)
+
+
+@dataclass(frozen=True)
+class OwnTransform:
+    """Inputs as they are."""
+
+    columns: tuple[Column, ...]
+    loader: DataLoader[Any] | None = field(default=None, compare=False)
+    """Of the training rows; None in a network that is read from disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.columns[0].shape
+
+    def spec(self) -> dict[str, Any]:
+        return {
+            "domain": "own",
+            "shape": self.shape,
+            "example": lambda: tuple(self.drawn(2, 0).values()),
+            "more": {"free": True},
+        }
+
+    def apply(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(x)
+
+    def pieces(self, x: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+        return (tuple(v[at : at + PIECE] for v in x) for at in range(0, max(1, len(x[0])), PIECE))
+
+    def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
+        draw = torch.Generator().manual_seed(seed)
+        return {f"input{i}": column.drawn(rows, draw) for i, column in enumerate(self.columns)}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"columns": [[list(c.shape), c.kind, c.most] for c in self.columns]}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> OwnTransform:
+        return cls(tuple(Column(tuple(shape), kind, most) for shape, kind, most in state["columns"]))
