@@ -26,8 +26,8 @@ _HOMES = {
     "watch": "whet.doctor",
     "diagnose": "whet.doctor",
     "Diagnosis": "whet.doctor",
-    "repair": "whet.doctor",
-    "Repair": "whet.doctor",
+    "repair": "whet.repairing",
+    "Repair": "whet.repairing",
     "Profile": "whet.data.core",
     "load": "whet.data",
     "Data": "whet.data.core",
@@ -65,9 +65,7 @@ if TYPE_CHECKING:
     from whet.data.core import Data as Data
     from whet.data.core import Profile as Profile
     from whet.doctor import Diagnosis as Diagnosis
-    from whet.doctor import Repair as Repair
     from whet.doctor import diagnose as diagnose
-    from whet.doctor import repair as repair
     from whet.doctor import watch as watch
     from whet.entry import Catalogue as Catalogue
     from whet.entry import Entry as Entry
@@ -90,6 +88,8 @@ if TYPE_CHECKING:
     from whet.record import Finding as Finding
     from whet.record import Record as Record
     from whet.record import Step as Step
+    from whet.repairing import Repair as Repair
+    from whet.repairing import repair as repair
     from whet.setups import Setup as Setup
     from whet.sklearn import WhetClassifier as WhetClassifier
     from whet.sklearn import WhetRegressor as WhetRegressor

@@ -52,6 +52,8 @@ class Finding:
     """The cause as a code of the documented list (docs/doctor.md), where there is one."""
     cost: str = ""
     """What it costs; empty: not known."""
+    remedies: tuple[str, ...] = ()
+    """What can be changed about it, in the words of an edit, the most promising first; () where nothing of ours helps."""
 
     def __str__(self) -> str:
         at = f" [{self.where}]" if self.where else ""

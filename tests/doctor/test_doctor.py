@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
-from cases import HEALTHY, SICK, moons, net, setup
+from cases import HEALTHY, SICK, adam, moons, net, setup
 from torch import nn
 
 import whet
+from whet.diagnosis.examine import examine
+from whet.diagnosis.rules import judge
+from whet.diagnosis.verdict import harm
 from whet.errors import UserError
 from whet.setups import train
 
@@ -56,6 +60,33 @@ def test_a_repaired_training_takes_raw_inputs_and_answers_in_the_targets_own_uni
     said = whet.repair(given, budget=6.0).train(seed=1).predict(given.val[0])
     assert said.shape == (200,)
     assert abs(float(said.mean()) - 40_000) < 900
+
+
+def test_a_finding_says_what_could_be_tried_in_the_words_of_repair() -> None:
+    given = SICK["high rate"][1]()
+    found = whet.diagnose(given).findings[0]
+    assert [said.split(":")[0] for said in found.remedies] == ["lr", "optimizer"]
+    repaired = whet.repair(given)
+    assert f"{repaired.edits[0].path}: 5 -> {repaired.edits[0].new:g}" == found.remedies[0]
+    assert found.remedies[0] in str(whet.diagnose(given))
+
+
+def test_rectified_units_that_are_likely_to_die_are_given_a_slope() -> None:
+    narrow = net(nn.Identity, width=4, depth=5)
+    assert whet.repair(setup(model=narrow)).edits[0].new == "elu"
+    assert "activation: none -> relu; init: the network's own -> auto" in str(whet.diagnose(SICK["linear"][1]()))
+
+
+def test_a_training_that_ended_early_and_is_hardly_behind_is_not_sick() -> None:
+    e = examine(setup(epochs=8, optimizer=adam(2e-3))).evidence
+    best = max(e.yardsticks.values())
+    points = [replace(p, val=best - 0.06, train=best - 0.06, loss=0.7**i) for i, p in enumerate(e.course.points)]
+    brief = replace(e, course=replace(e.course, points=points, first_loss=1.0))
+    assert [f.name for f in judge(brief) if f.confidence >= 0.5] == ["still improving"]
+    assert not harm(brief)
+    assert harm(replace(brief, settings={**brief.settings, "weight_decay": 9.0}))  # another cause speaks against it
+    far = [replace(p, val=best - 0.12) for p in points]
+    assert harm(replace(brief, course=replace(brief.course, points=far)))
 
 
 def test_the_repair_can_be_pasted_as_code() -> None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.data import SHIFT, STRETCH
 from whet.diagnosis.rules.steps import TOO_LONG, step_of
 
@@ -14,6 +15,9 @@ BEHIND = 0.03
 BEHIND_R2 = 0.1
 WORSE = 0.1
 """The same for errors, as a share of the yardstick's."""
+MILD, MILD_R2 = 0.08, 0.15
+LIKELY = 0.5
+"""Confidence from which a finding counts as a cause."""
 APART = 0.3
 """Between training and validation rows, in accuracy or R2."""
 LEARNED = 0.05
@@ -42,10 +46,21 @@ def harm(e: Evidence) -> Harm:
     if known:
         name = (max if e.higher_is_better else min)(known, key=lambda k: known[k])
         gap = (known[name] - e.value) * (1 if e.higher_is_better else -1)
-        if gap > margin(e, known[name]):
+        if gap > margin(e, known[name]) and not (gap < mild(e) and is_brief(e)):
             what = {"guess": "the same answer for all", "neighbours": "nearest neighbours", "linear": "a linear model"}
             return Harm(f"{what[name]} reaches {known[name]:.3g}, this network {e.value:.3g}", gap)
     return reckless(e, known) or apart(e, known) or stuck(e, known)
+
+
+def mild(e: Evidence) -> float:
+    """Behind by less than this, in the metric's own unit: a training that goes well may end so, where it ended early."""
+    return {"accuracy": MILD, "r2": MILD_R2}.get(e.metric, 0.0)
+
+
+def is_brief(e: Evidence) -> bool:
+    """Whether all that speaks against a training is that it still got better when it ended."""
+    likely = [f.name for f in judge(e) if f.confidence >= LIKELY]
+    return likely == ["still improving"]
 
 
 def reckless(e: Evidence, known: dict[str, float]) -> Harm:

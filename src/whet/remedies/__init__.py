@@ -3,7 +3,7 @@ is trained here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from whet.recipe import Edit
 from whet.record import Finding
@@ -13,14 +13,25 @@ from whet.remedies.recipes import recipe_edits
 from whet.setups import Setup
 
 Remedy = Callable[[Need], Setup | None]
-REMEDIES: Mapping[str, Remedy] = {**data.REMEDIES, **network.REMEDIES, **output.REMEDIES, **steps.REMEDIES}
-"""Finding's name -> what is done about it; None from a remedy: nothing can be done here."""
+REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
+    **data.REMEDIES,
+    **network.REMEDIES,
+    **output.REMEDIES,
+    **steps.REMEDIES,
+}
+"""Finding's name -> what can be done about it, the most promising first; None from a remedy: nothing can be done here."""
 
 
-def remedy(finding: Finding, need: Need) -> Setup | None:
-    """The set-up with the remedy for a finding; None where there is none, or where it changes nothing."""
-    known = REMEDIES.get(finding.name)
-    return None if known is None else known(need)
+def remedy(finding: Finding, need: Need, place: int = 0) -> Setup | None:
+    """The set-up with a finding's remedy, the first or another one; None where there is none, or it changes nothing."""
+    known = REMEDIES.get(finding.name, ())
+    return known[place](need) if place < len(known) else None
 
 
-__all__ = ["REMEDIES", "Edit", "Need", "recipe_edits", "remedy"]
+def alternatives(finding: Finding, need: Need) -> Iterator[Setup]:
+    """The set-up with each of a finding's remedies that can be applied to it."""
+    edited = (remedy(finding, need, place) for place in range(len(REMEDIES.get(finding.name, ()))))
+    yield from (setup for setup in edited if setup is not None)
+
+
+__all__ = ["REMEDIES", "Edit", "Need", "alternatives", "recipe_edits", "remedy"]

@@ -27,4 +27,4 @@ def scale_targets(need: Need) -> Setup | None:
     return need.setup.with_operation(StretchOutputs(mean, spread), edits).edited(loss=scaled)
 
 
-REMEDIES = {"unscaled inputs": scale_inputs, "unscaled targets": scale_targets}
+REMEDIES = {"unscaled inputs": (scale_inputs,), "unscaled targets": (scale_targets,)}

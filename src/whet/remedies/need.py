@@ -34,6 +34,10 @@ class Need:
     outputs: int
     width: int
     """Units of the widest hidden layer."""
+    narrow: int
+    """Units of the narrowest one."""
+    depth: int
+    """Hidden layers."""
     out_low: float
     out_high: float
     classify: bool

@@ -8,6 +8,9 @@ from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivatio
 
 ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Adamax", "Lion", "Muon")
 SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
+RECTIFIERS = ("relu", "relu6", "squared_relu")
+LIKELY_DEAD = 0.1
+"""Chance that rectified units pass nothing on from which they are exchanged."""
 GROWING = ("exp", "square", "exponential", "pow", "cube", "sinh", "cosh")
 
 
@@ -15,17 +18,55 @@ def draw_weights(need: Need) -> Setup:
     return need.setup.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
 
 
-def tamer_function(need: Need) -> Setup:
-    """A function that keeps what it is given, and weights that go with it."""
-    names = tuple(dict.fromkeys(w for _, w, role in need.activations if w in GROWING and role != "output"))
-    new = ReplaceActivations("elu", names, tuple(x[:8] for x in need.sample))
-    changed = need.setup.with_operation(new, need.edit("activation", names[0] if names else "?", "elu"))
+def living_weights(need: Need) -> Setup | None:
+    """Weights that carry the signal; where so few rectified units are likely to lose it all, a sloped function too."""
+    return sloped_function(need) if born_dead(need) > LIKELY_DEAD and rectified(need) else draw_weights(need)
+
+
+def born_dead(need: Need) -> float:
+    """The chance that an example reaches nothing: all units of some layer below zero, whatever the weights' size.
+
+    1 - (1 - 2^-n)^k for k layers of n rectified units with symmetric weights (Rister & Rubin 2020, Probabilistic bounds on
+    neuron death in deep rectifier networks, arXiv:2007.06192).
+    """
+    return 1 - (1 - 2.0**-need.narrow) ** need.depth
+
+
+def rectified(need: Need) -> tuple[str, ...]:
+    names = (what for _, what, role in need.activations if what in RECTIFIERS and role != "output")
+    return tuple(dict.fromkeys(names))
+
+
+def sloped_function(need: Need) -> Setup | None:
+    """A function with a slope on both sides in place of the rectifiers."""
+    return with_function(need, "elu", rectified(need))
+
+
+def unsquashed_function(need: Need) -> Setup | None:
+    """A function that does not saturate, in place of those that do."""
+    names = (what for _, what, role in need.activations if what in SQUASHING and role != "output")
+    return with_function(need, "elu", tuple(dict.fromkeys(names)))
+
+
+def with_function(need: Need, new: str, names: tuple[str, ...]) -> Setup | None:
+    """Another function in the place of these, and the weights that go with it."""
+    if not names:
+        return None
+    change = ReplaceActivations(new, names, tuple(x[:8] for x in need.sample))
+    changed = need.setup.with_operation(change, need.edit("activation", names[0], new))
     return changed.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
 
 
+def tamer_function(need: Need) -> Setup | None:
+    """A function that keeps what it is given."""
+    names = (what for _, what, role in need.activations if what in GROWING and role != "output")
+    return with_function(need, "elu", tuple(dict.fromkeys(names)))
+
+
 def insert_functions(need: Need) -> Setup:
-    """A rectifier behind each hidden layer, and the weights that go with it."""
-    changed = need.setup.with_operation(InsertActivations(), need.edit("activation", "none", "relu"))
+    """A function behind each hidden layer, and the weights that go with it: a rectifier where it is likely to live."""
+    new = "elu" if born_dead(need) > LIKELY_DEAD else "relu"
+    changed = need.setup.with_operation(InsertActivations(new), need.edit("activation", "none", new))
     return changed.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
 
 
@@ -63,15 +104,15 @@ def known(optimizer):  # type: ignore[no-untyped-def]
 
 
 REMEDIES = {
-    "weights that are all alike": draw_weights,
-    "initial weights far too large": draw_weights,
-    "initial weights far too small": draw_weights,
-    "vanishing signal": draw_weights,
-    "deep and squashing": draw_weights,
-    "dead units from the start": draw_weights,
-    "activation that grows without bound": tamer_function,
-    "no non-linearity": insert_functions,
-    "bottleneck": widen,
-    "weights that the optimiser does not hold": hold_all,
-    "frozen weights": hold_all,
+    "weights that are all alike": (draw_weights,),
+    "initial weights far too large": (draw_weights,),
+    "initial weights far too small": (living_weights, sloped_function),
+    "vanishing signal": (living_weights, sloped_function),
+    "deep and squashing": (draw_weights, unsquashed_function),
+    "dead units from the start": (draw_weights, sloped_function),
+    "activation that grows without bound": (tamer_function,),
+    "no non-linearity": (insert_functions,),
+    "bottleneck": (widen,),
+    "weights that the optimiser does not hold": (hold_all,),
+    "frozen weights": (hold_all,),
 }

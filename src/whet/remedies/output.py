@@ -89,16 +89,18 @@ def pairwise_shapes(need: Need) -> Setup:
     )
 
 
+def loss_of_logits(need: Need) -> Setup:
+    return need.setup.edited(need.edit("loss", need.criterion.name, "of logits"), loss=logits_loss(need))
+
+
 REMEDIES = {
-    "softmax over one unit": sigmoid_instead,
-    "rectified output": plain_output,
-    "doubled output function": plain_output,
-    "missing output function": lambda need: need.setup.edited(
-        need.edit("loss", need.criterion.name, "of logits"), loss=logits_loss(need)
-    ),
-    "sigmoid for several classes": softmax_instead,
-    "targets out of the output's range": plain_output,
-    "absolute error for classes": fitting_loss,
-    "squared error for classes": fitting_loss,
-    "every output against every target": pairwise_shapes,
+    "softmax over one unit": (sigmoid_instead, plain_output),
+    "rectified output": (plain_output,),
+    "doubled output function": (plain_output,),
+    "missing output function": (loss_of_logits,),
+    "sigmoid for several classes": (softmax_instead, plain_output),
+    "targets out of the output's range": (plain_output,),
+    "absolute error for classes": (fitting_loss,),
+    "squared error for classes": (fitting_loss,),
+    "every output against every target": (pairwise_shapes,),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from whet.remedies.need import Need, of_kind, tuned
-from whet.remedies.network import ADAPTIVE
+from whet.remedies.network import ADAPTIVE, draw_weights, sloped_function
 from whet.setups import Setup
 from whet.setups.operations import SetDropout
 
@@ -94,18 +94,19 @@ def usual_momentum(need: Need) -> Setup:
 
 
 REMEDIES = {
-    "learning rate too high": usual_rate,
-    "unsteady loss": lower_rate,
-    "dying units": lower_rate,
-    "learning rate too low": usual_rate,
-    "optimiser too slow": adam,
-    "too few steps": more_epochs,
-    "still improving": more_epochs,
-    "penalty stronger than the data": plain_step,
-    "gradients are not cleared": plain_step,
-    "weight decay too strong": less_decay,
-    "dropout too strong": less_dropout,
-    "batch too small": usual_batch,
-    "batch too large": usual_batch,
-    "wild momentum": usual_momentum,
+    "learning rate too high": (usual_rate, lower_rate, adam),
+    "unsteady loss": (lower_rate, adam),
+    "dying units": (lower_rate, sloped_function, draw_weights),
+    "learning rate too low": (usual_rate, adam, more_epochs),
+    "optimiser too slow": (adam, usual_rate, more_epochs),
+    "too few steps": (more_epochs, usual_rate, adam),
+    "still improving": (more_epochs, adam),
+    "penalty stronger than the data": (plain_step,),
+    "gradients are not cleared": (plain_step,),
+    "weight decay too strong": (less_decay,),
+    "dropout too strong": (less_dropout,),
+    "batch too small": (usual_batch, lower_rate),
+    "batch too large": (usual_batch, more_epochs),
+    "wild momentum": (usual_momentum, lower_rate),
+    "learns too little": (adam, more_epochs, draw_weights),
 }

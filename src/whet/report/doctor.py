@@ -75,6 +75,8 @@ def _findings(findings: Sequence[Any], healthy: bool, width: int) -> Text:
         text.append(_wrapped(f.cause, width) + "\n")
         if f.advice:
             text.append(_wrapped(f"To do: {f.advice}", width) + "\n", "dim")
+        if f.remedies:
+            text.append(_wrapped(f"Repair would try {', or '.join(f.remedies)}", width) + "\n", "dim")
     if len(findings) > MOST:
         text.append(f"\n  and {len(findings) - MOST} less likely ones\n", "dim")
     return text

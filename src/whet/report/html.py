@@ -340,6 +340,7 @@ def _finding(found: Finding) -> Html:
             h("p", h("b", found.name.replace("-", " ").replace("_", " ")), h("span", where, class_="soft")),
             h("p", found.cause),
             h("p", found.advice, class_="advice") if found.advice else None,
+            h("p", f"Worth trying: {', or '.join(found.remedies)}.", class_="advice") if found.remedies else None,
             h("p", evidence, class_="evidence") if evidence else None,
         ),
         class_="finding",

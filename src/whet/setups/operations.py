@@ -153,16 +153,19 @@ class Followed(nn.Module):
 
 @dataclass(frozen=True)
 class InsertActivations:
-    """A rectifier behind every linear and convolutional layer but the last."""
+    """A function behind every linear and convolutional layer but the last."""
+
+    new: str = "relu"
+    """"relu" or "elu"."""
 
     def __call__(self, model: nn.Module) -> nn.Module:
         layers = [(path, m) for path, m in model.named_modules() if isinstance(m, LINEAR)]
         for path, layer in layers[:-1]:
-            put(model, path, Followed(layer, nn.ReLU()))
+            put(model, path, Followed(layer, {"relu": nn.ReLU, "elu": nn.ELU}[self.new]()))
         return model
 
     def code(self) -> list[str]:
-        return ["model = whet.setups.operations.InsertActivations()(model)  # a ReLU behind each hidden layer"]
+        return [f"model = whet.setups.operations.InsertActivations({self.new!r})(model)  # behind each hidden layer"]
 
 
 def put(model: nn.Module, path: str, new: nn.Module) -> None:
