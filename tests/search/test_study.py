@@ -256,7 +256,7 @@ def test_the_space_widens_where_the_best_lie_on_an_edge_that_may_move() -> None:
 
 
 def test_a_search_in_the_middle_of_its_space_warns_of_nothing() -> None:
-    assert searched(Study(SPACE, seed=1), 60).warnings() == []
+    assert searched(Study(SPACE, seed=1, policy=Steps(), proposer="random"), 60).warnings() == []
 
 
 WRONG = {

@@ -49,7 +49,9 @@ class Policy(Protocol):
 
 def usual() -> Policy:
     """The policy of a study that was given none."""
-    return Halving()
+    from whet.search.look_ahead import LookAhead
+
+    return LookAhead()
 
 
 FACTOR = 3.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ TRIES = 20
 """Proposals that may be known already before another way is looked for."""
 
 
+@runtime_checkable
 class Proposer(Protocol):
     def propose(self, view: StudyView, random: np.random.Generator) -> Params:
         """Parameters of the space. Of a list of candidates the one nearest to them is taken."""
@@ -53,6 +54,13 @@ class Local:
         base = ranked[min(int(able * random.random() ** 2), len(ranked) - 1)]
         changes = int(random.geometric(0.5))
         return view.space.neighbour(base.params, random, changes, STEP * 10 ** random.uniform(*self.steps))
+
+
+def proposer_for(policy: object, given: str | Proposer | None) -> Proposer:
+    """The proposer that was asked for; none was: the policy, where it proposes too."""
+    if given is None:
+        return policy if isinstance(policy, Proposer) else Local()
+    return proposer_named(given) if isinstance(given, str) else given
 
 
 def proposer_named(name: str) -> Proposer:

@@ -29,8 +29,6 @@ class State(StudyView):
         """1 where lower values are better, -1 where higher ones are."""
         self.queue: deque[tuple[Params, str]] = deque()
         """Parameters that wait to be tried, with the reason."""
-        self.seen: set[str] = set()
-        """Keys of all parameters that were tried or wait."""
         self._does: dict[str, Callable[..., None]] = {
             "new": self._new,
             "go": self._go,
@@ -79,6 +77,7 @@ class State(StudyView):
         track.resources.append(resource)
         track.values.append(math.nan if value is None else self.sign * value)
         track.costs.append(math.nan if cost is None else cost)
+        track.order.append(self.points)
         track.cost += cost or 0.0
         track.symptoms += [s for s in symptoms if s not in track.symptoms]
         self.points += 1

@@ -15,7 +15,7 @@ from whet.search import choice, table
 from whet.search.log import StudyLog
 from whet.search.plain import is_number
 from whet.search.policy import Go, New, Policy, Stop, usual
-from whet.search.proposers import Proposer, proposed, proposer_named
+from whet.search.proposers import Proposer, proposed, proposer_for
 from whet.search.space import Space, key
 from whet.search.state import Event, State
 from whet.search.trial import Job, Trial, ended, failure_of, trial_of, whole
@@ -57,12 +57,13 @@ class Study:
         journal: str | Path | None = None,
         *,
         policy: Policy | None = None,
-        proposer: str | Proposer = "local",
+        proposer: str | Proposer | None = None,
     ) -> None:
         """`max_resource`: how far a trial is trained at most, in what the objective counts (epochs, steps, …).
 
         `journal`: a file that everything is written to; where it exists already, the study goes on from there.
-        `policy`: who goes on. `proposer`: what is tried next: "local", "random", "tpe", "gp", "cmaes", "auto".
+        `policy`: who goes on. `proposer`: what is tried next: "local", "random", "tpe", "gp", "cmaes", "auto"; None:
+        what the policy expects the most of, where it can say that, else "local".
         """
         if direction not in DIRECTIONS:
             raise UnknownName("direction", direction, DIRECTIONS)
@@ -72,7 +73,7 @@ class Study:
         self.direction = direction
         self._state = State(space, whole(max_resource), seed, DIRECTIONS[direction])
         self._policy: Policy = policy or usual()
-        self._proposer = proposer_named(proposer) if isinstance(proposer, str) else proposer
+        self._proposer = proposer_for(self._policy, proposer)
         self._lock = threading.RLock()
         self._spent = 0.0
         self._waiting: list[int] = []

@@ -35,6 +35,7 @@ class Track:
         "costs",
         "error",
         "number",
+        "order",
         "params",
         "resources",
         "start",
@@ -52,6 +53,8 @@ class Track:
         """What was measured there, turned so that lower is better."""
         self.costs: list[float] = []
         """Seconds that each point took; NaN where none were told."""
+        self.order: list[int] = []
+        """How many points of all trials were told before each point."""
         self.symptoms: list[str] = []
         """What the doctor saw, in the order in which it was told."""
         self.state, self.error, self.cost = RUNNING, "", 0.0
@@ -85,6 +88,8 @@ class StudyView:
         self.paused: set[int] = set()
         self.limit = math.inf
         """Trials that may be started at most."""
+        self.seen: set[str] = set()
+        """Keys of all parameters that were tried or wait to be."""
         self.points = 0
         """Points told so far, of all trials together."""
         n = len(space.candidates or ())
