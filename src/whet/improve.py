@@ -28,6 +28,7 @@ from whet.fields import load
 from whet.fields.base import Wanted
 from whet.fields.own import NAME as OWN_DATA
 from whet.fields.own import OwnSource, is_own
+from whet.hunt import KEPT
 from whet.network import Network
 from whet.pooling import pool_trials
 from whet.profiling import profile_of
@@ -37,6 +38,7 @@ from whet.refit import train_again
 from whet.report.text import show_result
 from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
+from whet.runners.together import follow, leading
 from whet.screen import Screen, clock_time
 from whet.search.first import Candidate, Facts
 from whet.search.recipes import Recipes, put, settings
@@ -55,7 +57,7 @@ from whet.train.plan import (
     saved_bytes,
     time_of_step,
 )
-from whet.tune import KEPT
+from whet.train.world import joined
 
 BASELINE_SHARE = 0.025
 """Share of the budget that the baselines may cost."""
@@ -132,8 +134,9 @@ def fit(
 
     `data`: a folder of class folders, a table's file, an .npz, IDX files, a bundled name, a DataFrame, (X, y) arrays or
     a torch Dataset; with a network of your own also DataLoaders: one, or (train, val). `task` names what is to be learned;
-    None: inferred, and said. `budget`: wall-clock seconds, or text such as "60s" or "1h30m". `model`: your own network, a function that returns a fresh `nn.Module`, or
-    "FILE.py:function"; `loss`: your own, (outputs, target) -> scalar. `recipe` and `steps`: train exactly this.
+    None: inferred, and said. `budget`: wall-clock seconds, or text such as "60s" or "1h30m". `model`: your own network, a
+    function that returns a fresh `nn.Module`, or "FILE.py:function"; `loss`: your own, (outputs, target) -> scalar.
+    `recipe` and `steps`: train exactly this.
     `space`: what is searched, in place of what whet would search: {"activation": ["relu", "gelu"], "optimizer.lr": (1e-4,
     1e-1)}, or lines such as "optimizer.lr=1e-4..1e-1". `ensemble`: several networks may be delivered as one.
     `workers`: trials side by side in processes of this machine. `ray`: on this cluster, "auto", "HOST:PORT" or "local";
@@ -144,44 +147,47 @@ def fit(
     The same call with the same `out` goes on with a run that was killed. Raises UserError for wrong input.
     """
     started = time.monotonic() if started is None else started
-    seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
-    known, wanted = roles_of(roles), read_space(space or {})
-    network, own_loss = factory_name(model), factory_name(loss)
-    if is_own(data, model, loss):
-        data = OwnSource.of(data, holdout, str(network), loss)
-    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
-    order = Order(
-        data=str(data) if isinstance(data, str | Path) else found.name,
-        fingerprint=found.fingerprint + code_of(model),
-        target=target,
-        task=task,
-        budget=seconds,
-        seed=seed,
-        model=network,
-        recipe=fixed.to_json() if fixed else None,
-        steps=steps or 0,
-        holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
-        split=split,
-        roles=known.given(),
-        space={path: p.describe() for path, p in wanted.items()},
-        ensemble=ensemble,
-        loss=own_loss,
-    )
-    folder = choose(order, found.name, Path(out) if out is not None else None)
-    with opened(folder, order) as journal:
-        if folder.result.exists():
-            screen.say(f"{folder.path} holds this run already, finished: here is its result.")
-        else:
-            clock = Clock(seconds, journal.spent, started)
-            at_once = 1 if ray else fitting_workers(workers, order, screen)
-            refuse_own_functions(order, ray)
-            conduct(
-                Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted, cluster=ray, storage=storage)
-            )
-    result = Result.read(folder)
-    if show:
-        show_result(result.details, folder.path)
-    return result
+    world = joined()
+    if world.rank:  # one of several processes that torchrun or Ray Train started: the first one conducts
+        return Result.read(RunFolder(follow(world)))
+    with leading(world) as lead:
+        seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
+        known, wanted = roles_of(roles), read_space(space or {})
+        network, own_loss = factory_name(model), factory_name(loss)
+        if is_own(data, model, loss):
+            data = OwnSource.of(data, holdout, str(network), loss)
+        found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
+        order = Order(
+            data=str(data) if isinstance(data, str | Path) else found.name,
+            fingerprint=found.fingerprint + code_of(model),
+            target=target,
+            task=task,
+            budget=seconds,
+            seed=seed,
+            model=network,
+            recipe=fixed.to_json() if fixed else None,
+            steps=steps or 0,
+            holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
+            split=split,
+            roles=known.given(),
+            space={path: p.describe() for path, p in wanted.items()},
+            ensemble=ensemble,
+            loss=own_loss,
+        )
+        folder = choose(order, found.name, Path(out) if out is not None else None)
+        lead.folder = folder.path
+        with opened(folder, order) as journal:
+            if folder.result.exists():
+                screen.say(f"{folder.path} holds this run already, finished: here is its result.")
+            else:
+                clock = Clock(seconds, journal.spent, started)
+                at_once = 1 if ray or world.size > 1 else fitting_workers(workers, order, screen)
+                refuse_own_functions(order, ray)
+                conduct(Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted, lead, ray, storage))
+        result = Result.read(folder)
+        if show:
+            show_result(result.details, folder.path)
+        return result
 
 
 def roles_of(said: Mapping[str, Any]) -> Roles:

@@ -17,12 +17,14 @@ from whet.recipe import Recipe
 from whet.record import Finding
 from whet.run_folder import Order, RunFolder
 from whet.runners.serial import Serial
+from whet.runners.together import Lead
 from whet.screen import Screen
 from whet.search.first import Candidate
 from whet.search.space import Parameter
 from whet.tasks import Task
 from whet.train.horizon import Clock
 from whet.train.plan import Plan
+from whet.train.world import ALONE
 
 LAST_MOMENT = 0.05
 """Seconds of training that are not worth another slice."""
@@ -42,6 +44,8 @@ class Run:
     fixed: Recipe | None
     space: Mapping[str, Parameter] = field(default_factory=dict)
     """What the user wants searched; empty: what the field says."""
+    lead: Lead = field(default_factory=lambda: Lead(ALONE))
+    """This process's end of a training by several processes."""
     cluster: str | None = None
     """The address of a Ray cluster on which trials run; None: this machine."""
     storage: str | None = None

@@ -83,6 +83,11 @@ def birthplace(training: Training) -> str:
         return born(parts.model, inputs)
 
 
+def alone(trial: Trial, error: Exception) -> bool:
+    """Whether this process may mend the trial by itself: several meet a divergence at the same place, and nothing else."""
+    return trial.training.world.size == 1 or isinstance(error, Diverged)
+
+
 def mend(trial: Trial, trouble: Finding) -> bool:
     """Change what is needed for the trial to go on; False where it can't."""
     return smaller(trial, trouble) if trouble.name == MEMORY else calmer(trial, trouble)
@@ -113,6 +118,11 @@ def live_edit(trouble: Finding, recipe: Recipe) -> Edit | None:
     """The first remedy that the network's weights survive."""
     edits = recipe_edits([trouble], recipe)
     return next((e for path in LIVE for e in edits if e.path.startswith(path)), None)
+
+
+def choices(finding: Finding, recipe: Recipe) -> tuple[str, ...]:
+    """What can be changed about a finding, in the words of an edit, the most promising first."""
+    return tuple(str(replace(edit, because="")) for edit in recipe_edits([finding], recipe))
 
 
 def drop_spoilt(trial: Trial) -> None:

@@ -19,6 +19,7 @@ from whet.diagnosis.trials import TrialWatch
 from whet.recipe import Edit, Recipe
 from whet.record import Finding, Record
 from whet.runners import rescue
+from whet.runners.together import Lead, Leg
 from whet.search.score import Score
 from whet.tasks import Task, goal
 from whet.train import checkpoint
@@ -27,6 +28,7 @@ from whet.train.horizon import Horizon
 from whet.train.loop import Training, advance, evaluation_weights
 from whet.train.parts import Parts
 from whet.train.plan import Plan, running
+from whet.train.world import ALONE
 
 FINDINGS = "findings.json"
 KEPT = "The best weights before that were kept; lower the learning rate."
@@ -44,6 +46,8 @@ class Trial:
     rebuild: Callable[[Recipe, Plan], tuple[Training, TrialWatch]]
     watch: TrialWatch
     reached: rescue.Reached
+    together: Callable[[Trial, Horizon, float, Horizon | None], contextlib.AbstractContextManager[None]]
+    """Within its block the other processes of the training's world do the same."""
     fate: str = ""
     """Why it failed; empty while it is sound."""
 
@@ -63,12 +67,13 @@ class Trial:
     def _train(self, horizon: Horizon, stop: float, pause: Horizon | None) -> Finding | None:
         """What stopped it before its time, if something did."""
         self.training.horizon = horizon
+        seconds = stop - self.training.seconds
         try:
-            with running(self.plan):
-                advance(self.training, stop - self.training.seconds, pause)
+            with running(self.plan), self.together(self, horizon, seconds, pause):
+                advance(self.training, seconds, pause)
         except Exception as error:
             trouble = rescue.trouble_of(error, self)
-            if trouble is None:
+            if trouble is None or not rescue.alone(self, error):
                 raise
             return trouble
         return None
@@ -84,8 +89,9 @@ class Trial:
         if not self.watch.steps and (self.folder / FINDINGS).exists():
             return findings_in(self.folder)  # just resumed: nothing new was seen
         failed = [Finding("diverged", self.fate, where=self.name, severity="error", advice=KEPT)] if self.fate else []
-        found = self.watch.findings(self.training, self.record)
-        return (*rescue.told(self.name, self.folder), *failed, *(replace(f, where=f.where or self.name) for f in found))
+        found = (*failed, *self.watch.findings(self.training, self.record))
+        told = (replace(f, where=f.where or self.name, remedies=rescue.choices(f, self.recipe)) for f in found)
+        return (*rescue.told(self.name, self.folder), *told)
 
     def _keep_findings(self) -> None:
         files.write_json(self.folder / FINDINGS, [{**asdict(f), "evidence": dict(f.evidence)} for f in self.findings])
@@ -198,6 +204,7 @@ def open_trial(
     folder: Path,
     listeners: Sequence[object] = (),
     every: float | None = None,
+    lead: Lead | None = None,
 ) -> Trial:
     """A new trial, or the one in `folder` at its newest sound checkpoint; one is written `every` so many seconds."""
     saving = checkpoint.Checkpoints(folder) if every is None else checkpoint.Checkpoints(folder, every)
@@ -207,6 +214,7 @@ def open_trial(
     else:
         write_recipe(folder, recipe)
     plan, reached = rescue.fitting(plan, folder), rescue.Reached()
+    lead = lead or Lead(ALONE)
 
     def rebuild(recipe: Recipe, plan: Plan) -> tuple[Training, TrialWatch]:
         head = Record(name, recipe.hash, task.name, seed, versions=record.versions())
@@ -222,17 +230,25 @@ def open_trial(
             higher_is_better=task.watched.direction == "max",
             listeners=[watch, reached, Recorder(folder / "record.jsonl", head), saving, *listeners],
         )
+        lead.join(training, data)
         return training, watch
+
+    def together(
+        trial: Trial, horizon: Horizon, seconds: float, pause: Horizon | None
+    ) -> contextlib.AbstractContextManager[None]:
+        return lead.leg(trial.training, Leg(trial.recipe, task, seed, trial.plan, horizon, seconds, pause))
 
     training, watch = rebuild(recipe, plan)
     checkpoint.resume(training, folder)
-    return Trial(name, recipe, training, plan, folder, rebuild, watch, reached)
+    return Trial(name, recipe, training, plan, folder, rebuild, watch, reached, together)
 
 
 def findings_in(folder: Path) -> tuple[Finding, ...]:
     """What was found in the trial of this folder when it was advanced the last time."""
     path = folder / FINDINGS
-    return tuple(Finding(**f) for f in json.loads(path.read_text())) if path.exists() else ()
+    if not path.exists():
+        return ()
+    return tuple(Finding(**{**f, "remedies": tuple(f["remedies"])}) for f in json.loads(path.read_text()))
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from whet.data.prepared import Prepared
 from whet.errors import OutputError
-from whet.families.user import remember
 from whet.fields import transform_from
 from whet.runners.job import Failure, Job, Outcome, Tell
 from whet.runners.rescue import is_memory
+from whet.runners.together import allow_functions
 from whet.runners.trial import Trial, open_trial
 from whet.train.horizon import Horizon
 from whet.train.loop import Training
@@ -24,9 +24,7 @@ def do(job: Job, tell: Tell) -> Outcome:
 
 def open_job(job: Job, listeners: Sequence[object] = ()) -> Trial:
     """The job's trial, at its newest checkpoint if it has one."""
-    for name in (job.recipe["family.factory"], job.recipe.loss.name):
-        if ":" in str(name):
-            remember(str(name))  # the user named it in the process that sent the job
+    allow_functions(job.recipe)
     data = Prepared.load(job.prepared, transform_from)
     return open_trial(job.name, job.recipe, job.task, data, job.seed, job.plan, job.folder, listeners, job.every)
 

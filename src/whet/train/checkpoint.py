@@ -90,6 +90,14 @@ def resume(training: Training, folder: Path) -> bool:
     return False
 
 
+def spread(training: Training) -> None:
+    """Give all processes of the training's world the first one's state."""
+    world = training.world
+    said = world.first(pack(*state_of(training)) if world.rank == 0 and world.size > 1 else b"")
+    if world.rank > 0:
+        restore(training, *unpack(said, Path("what the first process sent")))
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoint files in `folder`, the newest first."""
     found = [p for p in folder.glob("checkpoint-*.safetensors") if _NAME.fullmatch(p.name)]

@@ -224,8 +224,8 @@ def cores() -> int:
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(OSError, ValueError):  # "max 100000", or the microseconds of time in a period
         time_in, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(found, round(int(time_in) / int(period))))
-    return found
+        found = min(found, round(int(time_in) / int(period)))
+    return max(1, found // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # torchrun started as many beside this one
 
 
 class _Cache:
