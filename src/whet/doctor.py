@@ -8,16 +8,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from whet.diagnosis import rates, readings
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.examine import Examined, before, examine
+from whet.diagnosis.examine import Examined, before, examine, probe_batch
+from whet.diagnosis.readings import Reading
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.steps import step_of
 from whet.diagnosis.verdict import Harm, harm
@@ -50,10 +54,12 @@ class Diagnosis:
     yardsticks: dict[str, float]
     """What simple methods reach on the same rows."""
     seconds: float
+    readings: tuple[Reading, ...] = ()
+    """What was measured beside, and no rule judges by."""
 
     def __str__(self) -> str:
         head = f"Healthy: {self.said}." if self.healthy else f"Not healthy: {self.said}."
-        return "\n".join([head, *(_line(f) for f in self.findings)])
+        return "\n".join([head, *(_line(f) for f in self.findings), *(f"  {r}" for r in self.readings)])
 
 
 def _line(f: Finding) -> str:
@@ -63,12 +69,30 @@ def _line(f: Finding) -> str:
     return f"  {f.name}{where}{code}: {f.cause} {f.advice}{edits}"
 
 
-def diagnose(setup: Setup, seed: int = 0) -> Diagnosis:
+def diagnose(setup: Setup, seed: int = 0, *, range_test: bool = False, sharpness: bool = False) -> Diagnosis:
     """Train the set-up as it stands (or less, when it is already sure), and say what is wrong with it.
 
+    `range_test`: also short runs with a rising learning rate; `sharpness`: also the loss's largest curvature at the end.
     Raises UserError, in one line, for parts that don't fit together.
     """
-    return diagnosed(watched(setup, seed))
+    found = watched(setup, seed)
+    seen = [*read(found, seed, sharpness), *([rates.range_test(setup, seed)] if range_test else [])]
+    return dataclasses.replace(diagnosed(found), readings=tuple(seen))
+
+
+def read(found: Examined, seed: int, sharpness: bool) -> Iterator[Reading]:
+    """What can be read off the trained network; nothing of one that broke."""
+    trained = found.trained
+    setup, model, (inputs, y) = trained.setup, trained.model.eval(), probe_batch(trained.setup)
+    if trained.course.broke is not None:
+        return
+    with contextlib.suppress(RuntimeError, ValueError):  # a loss that takes whole batches only
+        noise = readings.gradient_noise(model, setup.loss, inputs, y, setup.batch_size)
+        yield from [noise] if noise else []
+    ranks = readings.feature_ranks(model, inputs)
+    yield from [ranks] if ranks else []
+    curved = readings.sharpness(model, setup.loss, inputs, y, seed) if sharpness else None
+    yield from [curved] if curved else []
 
 
 def watched(setup: Setup, seed: int) -> Examined:
