@@ -85,11 +85,9 @@ class Lead:
 
     def end(self, out: Path | None) -> None:
         """Tell the others where the result is; None: there is none. Nobody listens where a leg was broken off."""
-        if self.world.size == 1:
-            return
-        if self._saved:
-            shutil.rmtree(self.prepared, ignore_errors=True)
-        if not self._on_the_way:
+        if self.folder is not None:
+            shutil.rmtree(self.prepared, ignore_errors=True)  # a killed process may have left it, too
+        if self.world.size > 1 and not self._on_the_way:
             with contextlib.suppress(RuntimeError):  # the others may have died
                 self.world.first(out)
 
