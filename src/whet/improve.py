@@ -175,8 +175,8 @@ def fit(
             loss=own_loss,
         )
         folder = choose(order, found.name, Path(out) if out is not None else None)
-        lead.folder = folder.path
         with opened(folder, order) as journal:
+            lead.folder = folder.path
             if folder.result.exists():
                 screen.say(f"{folder.path} holds this run already, finished: here is its result.")
             else:

@@ -12,7 +12,9 @@ import torch
 from crew import train
 from jobs import STEPS, state
 
+import whet
 from whet import record
+from whet.errors import OutputError
 from whet.train import checkpoint
 
 TOLERANCE = 1e-5
@@ -53,3 +55,12 @@ def test_a_killed_process_ends_the_job_which_goes_on_with_any_number_of_them(
     steps = [point.step for point in record.read(tmp_path / "one" / "record.jsonl").steps]
     assert steps == [point.step for point in record.read(straight / "record.jsonl").steps], "lost or doubled"
     assert not (tmp_path / "prepared").exists()
+
+
+def test_a_folder_that_is_no_runs_keeps_what_is_in_it(tmp_path: Path) -> None:
+    own = tmp_path / "prepared" / "thesis.txt"
+    own.parent.mkdir()
+    own.write_text("years of work")
+    with pytest.raises(OutputError, match="is not empty"):
+        whet.fit("iris", budget="60s", out=tmp_path)
+    assert own.read_text() == "years of work"

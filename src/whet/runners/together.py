@@ -49,7 +49,7 @@ class Lead:
     def __init__(self, world: World) -> None:
         self.world = world
         self.folder: Path | None = None
-        """The run's, which all processes must see; set before anything is trained."""
+        """The run's, which all processes must see; set when it is this run's for sure, and before anything is trained."""
         self._saved = self._on_the_way = False
 
     @property
