@@ -300,9 +300,9 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         Entry(
             "committee",
             _late("anomaly_committee"),
-            "Rare values, rare directions, far neighbours and an autoencoder's error, judged together.",
+            "Rare values, rare directions, few cuts, far neighbours and an autoencoder's error, judged together.",
             defaults={
-                "views": ("columns", "directions", "neighbours", "code"),
+                "views": ("columns", "directions", "cuts", "neighbours", "code"),
                 "shrink": 0.05,
                 "places": 2000,
                 "k": 10,
@@ -312,7 +312,8 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
                 "code": 8,
             },
             domains=("anomaly",),
-            paper="Aggarwal & Sathe 2017, Outlier Ensembles; Li et al. 2022, arXiv:2201.00382; Ramaswamy et al. 2000; "
+            paper="Aggarwal & Sathe 2017, Outlier Ensembles; Li et al. 2022, arXiv:2201.00382; Liu et al. 2008, "
+            "Isolation Forest; Ramaswamy et al. 2000; "
             "Akbarinia & Cloez 2019, arXiv:1901.05708",
             cost="low; grows with the places that are remembered",
             hurts_when="one view alone is known to be right",

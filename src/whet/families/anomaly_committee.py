@@ -1,11 +1,12 @@
-"""A committee: four views of a row, each strange in its own way, and the mean of what they say.
+"""A committee: views of a row, each strange in its own way, and the mean of what they say.
 
     columns      is a number rare in its column?                    tails of each column's distribution
     directions   are the numbers rare together?                     distance in units of their covariance
+    cuts         do few cuts set it apart?                          depth in random trees
     neighbours   is there no place like it?                         distance to the nearest rows, or windows elsewhere
     code         can it not be said in a few numbers?               error of an autoencoder, which trains
 
-The first three are set in closed form from training rows when the network is built, the anomalies among these rows being
+All but the last are set in closed form from training rows when the network is built, the anomalies among these rows being
 left out in rounds: rows that the committee itself finds strangest (after Rousseeuw & Van Driessen 1999, the C-step of MCD).
 No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from whet.errors import RecipeError
 from whet.families.anomaly import by_column, exactly, flat_size, verdict
 from whet.families.anomaly_autoencoder import Dense
+from whet.families.anomaly_cuts import Cuts
 from whet.families.spec import InputSpec
 
 KNOTS = 64
@@ -197,6 +199,7 @@ class Committee(nn.Module):
         made: dict[str, nn.Module] = {
             "columns": Columns(size),
             "directions": Directions(size, shrink),
+            "cuts": Cuts(),
             "neighbours": Neighbours(size, min(places, rows), min(k, places, rows), float(self.steps)),
         }
         if unknown := [v for v in views if v not in (*made, "code")]:
@@ -261,7 +264,7 @@ class Committee(nn.Module):
 
 def make(
     spec: InputSpec,
-    views: Sequence[str] = ("columns", "directions", "neighbours", "code"),
+    views: Sequence[str] = ("columns", "directions", "cuts", "neighbours", "code"),
     shrink: float = 0.05,
     places: int = 2000,
     k: int = 10,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import IsolationForest
 from torch import nn
 
 from whet.errors import RecipeError
 from whet.families import FAMILIES, InputSpec
 from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_committee import Columns, Directions, Neighbours, Scale
+from whet.families.anomaly_cuts import Cuts, usual
 from whet.fields.anomaly.profiles import matrix_profile
 from whet.losses import LOSSES
 from whet.tasks.detect import COST, SCORE
@@ -140,3 +142,40 @@ def test_the_centre_of_one_class_stays_away_from_zero():
     network.calibrate(rows(5))
     assert (network.network.centre.abs() >= 0.1).all()
     assert all("bias" not in name for name, _ in network.named_parameters())
+
+
+def test_random_cuts_rank_rows_as_an_isolation_forest_does():
+    random = np.random.default_rng(0)
+    rows = np.concatenate([random.normal(size=(500, 4)), random.uniform(-6, 6, size=(25, 4))]).astype(np.float32)
+    torch.manual_seed(0)
+    cuts = Cuts(trees=300)
+    cuts.fit(torch.from_numpy(rows))
+    ours = cuts(torch.from_numpy(rows)).numpy()
+    theirs = -IsolationForest(n_estimators=300, random_state=0).fit(rows).score_samples(rows)
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.97
+    assert abs(ours.mean() - theirs.mean()) < 0.01  # both are 2 to the power of -E(h) / c
+
+
+def test_a_row_is_as_deep_as_the_cuts_around_it():
+    torch.manual_seed(0)
+    cuts = Cuts(trees=50)
+    rows = torch.tensor([[0.0], [1.0]]).repeat(4, 1)  # one cut apart, then four rows that no cut parts
+    cuts.fit(rows)
+    needed = (1 + usual(torch.tensor(4))) / usual(torch.tensor(8))
+    torch.testing.assert_close(cuts(rows), torch.exp2(-needed).expand(8))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_few_rows_or_one_that_is_repeated_can_be_cut_too(rows):
+    cuts = Cuts(trees=3)
+    cuts.fit(torch.ones(rows, 2))
+    assert cuts(torch.ones(2, 2)).isfinite().all()
+
+
+def test_the_usual_number_of_cuts_is_that_of_a_binary_search_tree():
+    exact = [0.0, 0.0, 1.0]
+    for n in range(3, 60):  # every place of the first cut is as likely: 1 + the mean of both sides
+        exact.append(1 + sum(2 * k / n * exact[k] for k in range(1, n)) / (n - 1))
+    found = usual(torch.arange(60))
+    assert found[:3].tolist() == [0.0, 0.0, 1.0]
+    assert np.abs(found[30:].numpy() - np.array(exact[30:])).max() < 0.05
