@@ -43,12 +43,13 @@ def begin(run: Run) -> None:
 
 def open_candidate(run: Run, name: str) -> Trial:
     """The trial of a candidate in this process, watched by the delivery and the bar."""
-    recipe = next(c.recipe for c in run.candidates if c.name == name)
+    candidate = next(c for c in run.candidates if c.name == name)
     left = None if run.order.steps else lambda: run.time_to_train
     listeners: list[object] = [Bar(run.screen, run.clock, name, left)]
     if not run.journal.last("trained"):  # what is found after that is delivered when it is clearly better
-        listeners.append(run.delivery.listener(recipe))
-    return open_trial(name, recipe, run.task, run.prepared, run.order.seed, run.plan, run.folder.trial(name), listeners)
+        listeners.append(run.delivery.listener(candidate.recipe))
+    seed, folder = run.order.seed + candidate.afresh, run.folder.trial(name)
+    return open_trial(name, candidate.recipe, run.task, run.prepared, seed, run.plan, folder, listeners, lead=run.lead)
 
 
 def refuse_short_budget(run: Run) -> None:
@@ -82,6 +83,8 @@ def deliver(run: Run) -> None:
     trial = run.runner.trial(run.winner)
     run.findings.extend(trial.findings)
     run.delivery.finish(trial)
+    again = run.journal.last("measured-again")
+    run.extra["validation_corrected"] = again["corrected"] if again else None
 
 
 def train_whole(run: Run, trial: Trial) -> None:

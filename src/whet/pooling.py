@@ -19,6 +19,7 @@ from whet.build import build
 from whet.errors import CorruptCheckpoint
 from whet.families.ensemble import recipe_of, weights_of
 from whet.fields import field
+from whet.hunt import KEPT
 from whet.recipe import Recipe
 from whet.run import Run
 from whet.runners.trial import holding
@@ -78,8 +79,9 @@ def pool_trials(run: Run) -> None:
 
 
 def kept(run: Run) -> list[str]:
-    """The trials whose best weights lie on the disk."""
-    return [c.name for c in run.candidates if (run.folder.trial(c.name) / checkpoint.BEST).exists()]
+    """The trials whose best weights lie on the disk: the winner, those from fresh seeds, and others up to `KEPT`."""
+    found = [c for c in run.candidates if (run.folder.trial(c.name) / checkpoint.BEST).exists()]
+    return [c.name for c in sorted(found, key=lambda c: (c.name != run.winner, -c.afresh))][:KEPT]
 
 
 def has_time(run: Run, networks: int) -> bool:

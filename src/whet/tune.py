@@ -13,16 +13,15 @@ import contextlib
 import itertools
 import math
 import shutil
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from whet import prior, record
+from whet import afresh, prior, record
 from whet.diagnosis.curves import diagnose
 from whet.errors import OutputError
 from whet.fields import field as field_of
+from whet.hunt import POINTS, Hunt, Way, job_for, maximizes, prepared_in, settle, tidy
 from whet.recipe import Recipe, show
 from whet.remedies.recipes import recipe_edits
 from whet.run import LAST_MOMENT, Run
@@ -33,17 +32,12 @@ from whet.search import choice
 from whet.search.first import Candidate
 from whet.search.policy import Go, Halving, Move, New, Policy
 from whet.search.recipes import Recipes
-from whet.search.score import clearly_better
 from whet.search.space import Parameter
 from whet.search.study import Study
 from whet.search.trial import Job as Asked
-from whet.search.view import FINISHED, PAUSED, StudyView, Track
-from whet.train import checkpoint
-from whet.train.horizon import Horizon
+from whet.search.view import FINISHED, StudyView, Track
 from whet.train.plan import cores
 
-POINTS = 4
-"""Parts of a whole training, after each of which a trial can be paused."""
 SEARCH_SHARE = 0.5
 """Of the time that a recipe without an end has, what is spent on choosing it; the rest belongs to training it out."""
 TRIALS = 8
@@ -52,52 +46,6 @@ EDITS = 16
 """Hand-made changes of the first recipe that are tried before others."""
 MARGIN = 1.1
 """Whole trainings differ a little in what they cost."""
-KEPT = 8
-"""Trials whose best weights stay on the disk."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """A whole training: as many steps as the recipe says, or so many seconds."""
-
-    seconds: float = 0.0
-
-    def end(self, recipe: Recipe) -> Horizon:
-        return Horizon(seconds=self.seconds) if self.seconds else Horizon(recipe.steps)
-
-    def part(self, recipe: Recipe, point: float) -> Horizon:
-        """Where a trial stands after this point."""
-        share = point / POINTS
-        return Horizon(seconds=self.seconds * share) if self.seconds else Horizon(math.ceil(recipe.steps * share))
-
-
-@dataclass
-class Hunt:
-    """A search under way."""
-
-    run: Run
-    recipes: Recipes
-    way: Way
-    reserve: float
-    """Seconds of the training time that belong to training the winner out."""
-    study: Study = field(init=False)
-    out: dict[str, Asked] = field(default_factory=dict)
-    """What runs just now: the trial's name -> what was asked."""
-    settled: int = 0
-    """Trials that were compared with the winner."""
-
-    @property
-    def left(self) -> float:
-        return self.run.time_to_train - self.reserve
-
-    def name(self, number: int) -> str:
-        return self.run.candidates[0].name if number == 0 else f"trial-{number}"
-
-    def candidate(self, number: int) -> Candidate:
-        """A trial of the study as a recipe with a name and a reason."""
-        trial = self.study.trials[number]
-        because = trial.because or self.recipes.because(trial.params)
-        return Candidate(self.name(number), self.recipes.recipe(trial.params), because)
 
 
 def search(run: Run) -> None:
@@ -115,6 +63,10 @@ def hunted(hunt: Hunt) -> None:
     with runner_of(hunt.run) as runner:
         while going_on(hunt, runner):
             learn(hunt, runner.next())
+        afresh.measure(hunt, runner)
+    afresh.train_last(hunt)
+    hunt.reserve = 0.0
+    tidy(hunt)
     for trial in hunt.study.trials:
         name, share = hunt.name(trial.trial), trial.resource / POINTS
         if name not in hunt.run.fates and name != hunt.run.winner:
@@ -151,6 +103,7 @@ def begun(run: Run) -> Hunt:
         hunt.study.enqueue(recipes.params(candidate.recipe), candidate.because)
     for trial in hunt.study.trials[1:]:
         run.candidates.append(hunt.candidate(trial.trial))
+    run.candidates += [Candidate.from_dict(line["candidate"]) for line in run.journal.all("afresh")]
     replay(run)
     hunt.settled = len(run.journal.all("explored"))
     return hunt
@@ -160,7 +113,8 @@ def start(run: Run) -> dict[str, Any]:
     """What is decided once: how long a trial is, and which recipes are tried first."""
     first = run.candidates[0]
     if first.recipe.steps:
-        starts, seconds, reserve = [first, *itertools.islice(nearby(run), EDITS)], 0.0, 0.0
+        starts, seconds = [first, *itertools.islice(nearby(run), EDITS)], 0.0
+        reserve = afresh.reserve(run.time_to_train, run.runner.trial(first.name).training.seconds)
     else:
         reserve = run.time_to_train * (1 - SEARCH_SHARE)
         starts, seconds = run.candidates, (run.time_to_train - reserve) / TRIALS
@@ -191,8 +145,9 @@ def ranges(run: Run, recipe: Recipe) -> dict[str, Parameter]:
 
 def replay(run: Run) -> None:
     """Winner and fates as they were before a restart."""
-    for line in [*run.journal.all("explored"), *run.journal.all("searched")]:
-        run.winner, run.why, run.fates = line["winner"], line["why"], line["fates"]
+    for line in run.journal:
+        if line["event"] in ("explored", "measured-again", "searched"):
+            run.winner, run.why, run.fates = line["winner"], line["why"], line["fates"]
 
 
 @contextlib.contextmanager
@@ -228,22 +183,10 @@ def going_on(hunt: Hunt, runner: Runner) -> bool:
 
 def job_of(hunt: Hunt, asked: Asked) -> Job:
     """What was asked, as a job for a runner."""
-    run, candidate = hunt.run, hunt.candidate(asked.trial)
-    if all(c.name != candidate.name for c in run.candidates):
-        run.candidates.append(candidate)
+    candidate = hunt.candidate(asked.trial)
     hunt.out[candidate.name] = asked
-    return Job(
-        name=candidate.name,
-        recipe=candidate.recipe,
-        task=run.task,
-        prepared=prepared_in(run),
-        folder=run.folder.trial(candidate.name),
-        seed=run.order.seed,
-        plan=run.plan,
-        until=time.monotonic() + hunt.left,
-        stop=hunt.way.part(candidate.recipe, asked.stop),
-        horizon=hunt.way.end(candidate.recipe),
-    )
+    stop, end = hunt.way.part(candidate.recipe, asked.stop), hunt.way.end(candidate.recipe)
+    return job_for(hunt.run, candidate, stop, end, hunt.left)
 
 
 def learn(hunt: Hunt, outcome: Outcome) -> None:
@@ -288,10 +231,6 @@ def crossings(outcome: Outcome, metric: str, better: Callable[..., float]) -> di
     return found
 
 
-def maximizes(run: Run) -> bool:
-    return run.task.watched.direction == "max"
-
-
 @dataclass(frozen=True)
 class InTime:
     """A policy that begins and goes on with nothing that there is no time to end. The first recipe is trained whole first."""
@@ -324,25 +263,6 @@ class InTime:
 # -- what comes out ------------------------------------------------------------------------------------------------
 
 
-def settle(hunt: Hunt, name: str) -> None:
-    """Compare a trial that is done with the winner, by what would be delivered; the better one is delivered."""
-    run = hunt.run
-    if name == run.winner or any(line["trial"] == name for line in run.journal.all("explored")):
-        return
-    hunt.settled += 1
-    trial, winner = run.runner.trial(name), run.runner.trial(run.winner)
-    because = next(c.because for c in run.candidates if c.name == name)
-    new, old = trial.best_score, winner.best_score
-    if clearly_better(new, old, hunt.settled):
-        run.fates[run.winner] = f"{old.value:.5g}, replaced by {name}"
-        run.winner, run.why = name, f"{because}: {new.value:.5g}"
-        run.delivery.finish(trial)
-    else:
-        run.fates[name] = f"{new.value:.5g}: not clearly better than {run.winner}"
-    run.screen.say(f"  {because}: {new.value:.5g}", "dim")
-    run.say("explored", trial=name, winner=run.winner, why=run.why, fates=run.fates)
-
-
 def try_remedy(hunt: Hunt, asked: Asked, outcome: Outcome) -> None:
     """What the doctor would change in the first recipe, or in one that failed, is tried before other proposals."""
     if asked.trial and not outcome.failure:
@@ -352,26 +272,3 @@ def try_remedy(hunt: Hunt, asked: Asked, outcome: Outcome) -> None:
         changed = recipe.apply(edit)
         if hunt.recipes.reaches(changed):
             hunt.study.enqueue(hunt.recipes.params(changed), f"{edit.path} {show(edit.new)}: {edit.because}")
-
-
-def tidy(hunt: Hunt) -> None:
-    """Only what may still be needed stays: the checkpoint of a paused trial, and of the best their best weights."""
-    run = hunt.run
-    run.runner.drop(keep=run.winner)
-    order = [t for t in hunt.study.trials if t.points and not t.error]
-    order.sort(key=lambda t: -t.value if maximizes(run) else t.value)
-    best = {hunt.name(t.trial) for t in order[:KEPT]} | {run.winner}
-    for trial in hunt.study.trials:
-        name = hunt.name(trial.trial)
-        if name == run.winner or name in hunt.out:
-            continue
-        saved = checkpoint.checkpoints(run.folder.trial(name))
-        for path in saved[1:] if trial.state == PAUSED else saved:
-            path.unlink(missing_ok=True)
-        if name not in best and trial.state != PAUSED:
-            (run.folder.trial(name) / checkpoint.BEST).unlink(missing_ok=True)
-
-
-def prepared_in(run: Run) -> Path:
-    """Where the data waits for other processes."""
-    return run.folder.path / "prepared"

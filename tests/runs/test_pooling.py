@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import whet
-from whet import pooling, tune
+from whet import afresh, pooling, tune
 from whet.exporting import export
 from whet.families.ensemble import members_of
 from whet.fields import field
@@ -45,6 +45,7 @@ class Two:
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
+    monkeypatch.setattr(afresh, "FROM", float("inf"))
     own = field("table")
     monkeypatch.setattr(own, "portfolio", lambda facts: [Candidate("plain", TINY, "plain")])
     monkeypatch.setattr(

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from setups import same_bits
 
 import whet
-from whet import improve, tune
+from whet import afresh, hunt, improve, tune
 from whet.fields import field
 from whet.recipe import Choice, Recipe
 from whet.record import Step
@@ -50,6 +50,7 @@ def raising(error: type[BaseException]) -> Callable[..., None]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table's first recipe that is trained in a moment, and one change of it."""
     torch.set_num_threads(1)
+    monkeypatch.setattr(afresh, "FROM", float("inf"))
     own = field("table")
     monkeypatch.setattr(own, "portfolio", lambda facts: [Candidate("plain", TINY, "plain")])
     monkeypatch.setattr(own, "neighbours", lambda *_: iter([Candidate("longer", TINY.put("steps", 48), "longer")]))
@@ -84,13 +85,13 @@ def test_a_restart_keeps_the_winner_that_was_found_before(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some_trials(monkeypatch, 2)
-    monkeypatch.setattr(tune, "clearly_better", lambda new, old, tries: True)
+    monkeypatch.setattr(hunt, "clearly_better", lambda new, old, tries: True)
     with monkeypatch.context() as dying:
         dying.setattr(improve, "conclude", raising(Killed))
         with pytest.raises(Killed):
             whet.fit("iris", budget=60, out=tmp_path)
     before = load_file(tmp_path / "model.safetensors")
-    monkeypatch.setattr(tune, "clearly_better", lambda new, old, tries: pytest.fail("it was decided already"))
+    monkeypatch.setattr(hunt, "clearly_better", lambda new, old, tries: pytest.fail("it was decided already"))
     result = whet.fit("iris", budget=60, out=tmp_path)
     assert result.details["winner"] == "trial-1"
     assert result.details["why"].startswith("longer: ")

@@ -24,13 +24,15 @@ class Candidate:
     name: str
     recipe: Recipe
     because: str
+    afresh: int = 0
+    """Added to the run's seed: other initial weights, another order of the rows."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "recipe": self.recipe.to_dict(), "because": self.because}
+        return {"name": self.name, "recipe": self.recipe.to_dict(), "because": self.because, "afresh": self.afresh}
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Candidate:
-        return cls(said["name"], Recipe.from_dict(said["recipe"]), said["because"])
+        return cls(said["name"], Recipe.from_dict(said["recipe"]), said["because"], said.get("afresh", 0))
 
 
 @dataclass(frozen=True)
