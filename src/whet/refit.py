@@ -29,7 +29,7 @@ from whet.train.horizon import Horizon
 from whet.train.loop import Training, advance, evaluation_weights
 from whet.train.plan import running
 
-ENOUGH = 0.5
+ENOUGH = 0.75
 """Share of what was kept with which it is begun, and of the steps with which it counts: its schedule may end by the clock."""
 
 Weights = dict[str, Tensor]
