@@ -86,8 +86,10 @@ class RunFolder:
 
     @property
     def has_network(self) -> bool:
-        """Whether something was trained: a network was delivered, or a checkpoint waits."""
-        return self.weights.exists() or any(self.path.glob("trials/*/checkpoint-*"))
+        """Whether something was trained: a network was delivered, a checkpoint waits, or a trial's best weights are kept."""
+        return self.weights.exists() or any(
+            found for name in ("checkpoint-*", "best.safetensors") for found in self.path.glob(f"trials/*/{name}")
+        )
 
     def trial(self, name: str) -> Path:
         return self.path / "trials" / name

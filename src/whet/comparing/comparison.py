@@ -140,7 +140,7 @@ class Judged:
     pairs: tuple[Pair, ...]
     said: tuple[str, ...]
     best: str
-    """The arm with the best mean; empty where nothing could be compared."""
+    """The arm with the best mean; empty where no two can be told apart."""
 
 
 def judge(
@@ -177,7 +177,7 @@ def judge(
         pair = Pair(names[a], names[b], c.difference, c.half, wide, c.p, c.smallest, "")
         pairs.append(Pair(**{**asdict(pair), "said": sentence(pair, metric, direction, y.shape[1])}))
     if not any(c.clear for c in found):
-        return Judged(tuple(pairs), (nothing(pairs, metric, y.shape[1]), *left_out), names[sound[best]])
+        return Judged(tuple(pairs), (nothing(pairs, metric, y.shape[1]), *left_out), "")
     behind = {c.second if c.first == best else c.first for c in found if c.clear and best in (c.first, c.second)}
     level = [names[sound[i]] for i in range(len(sound)) if i not in behind]
     head = headline(names[sound[best]], level, len(sound))
@@ -189,7 +189,7 @@ def nothing(pairs: Sequence[Pair], metric: str, seeds: int) -> str:
     if len(pairs) == 1:
         return pairs[0].said
     arms = len({name for p in pairs for name in (p.first, p.second)})
-    least = amount(metric, max(p.smallest for p in pairs))[0]
+    (least,) = amount(metric, max(p.smallest for p in pairs))
     return (
         f"No measurable difference between the {arms} arms (the smallest that {seeds} seeds would have shown: "
         f"{least}{unit(metric)})."
@@ -208,18 +208,18 @@ def headline(best: str, level: Sequence[str], arms: int) -> tuple[str, ...]:
 def sentence(pair: Pair, metric: str, direction: str, seeds: int) -> str:
     """One pair in words.
 
-    >>> sentence(Pair("mish", "relu", 0.004, 0.002, 0.003, 0.01, 0.003, ""), "accuracy", "max", 5)
-    'mish beats relu by 0.40 ± 0.20 points (5 paired seeds), and would on other test rows too (± 0.30).'
+    >>> sentence(Pair("mish", "relu", 0.0043, 0.0021, 0.003, 0.01, 0.003, ""), "accuracy", "max", 5)
+    'mish beats relu by 0.43 ± 0.21 points (5 paired seeds), and would on other test rows too (± 0.30).'
     """
     if not pair.clear:
-        least = amount(metric, pair.smallest)[0]
+        (least,) = amount(metric, pair.smallest)
         return (
             f"{pair.first} and {pair.second}: no measurable difference (the smallest that {seeds} seeds would have "
             f"shown: {least}{unit(metric)})."
         )
     ahead = (pair.difference > 0) == (direction == "max")
     winner, loser = (pair.first, pair.second) if ahead else (pair.second, pair.first)
-    size, half, wide = amount(metric, abs(pair.difference), pair.half, pair.half_rows or 0.0)
+    half, size, wide = amount(metric, pair.half, abs(pair.difference), pair.half_rows or 0.0)
     return f"{winner} beats {loser} by {size} ± {half}{unit(metric)} ({seeds} paired seeds){_elsewhere(pair, wide)}."
 
 
@@ -236,20 +236,24 @@ def unit(metric: str) -> str:
     return " points" if metric in wording.SHARES else f" {wording.metric_name(metric)}"
 
 
-def amount(metric: str, *values: float) -> list[str]:
-    """Sizes with the same decimals: two digits of the smallest that is not zero."""
-    scaled = [100 * v for v in values] if metric in wording.SHARES else list(values)
-    least = min((v for v in scaled if v > 0), default=1.0)
-    digits = min(8, max(0, 1 - math.floor(math.log10(least)))) if math.isfinite(least) else 0
-    return [f"{v:.{digits}f}" for v in scaled]
+def amount(metric: str, value: float, *others: float) -> list[str]:
+    """Sizes in the metric's unit, all with the decimals that give the first one two digits."""
+    scale = 100 if metric in wording.SHARES else 1
+    digits = min(8, max(0, 1 - math.floor(math.log10(scale * value)))) if 0 < value < math.inf else 2
+    return [f"{scale * v:.{digits}f}" for v in (value, *others)]
 
 
-def costs(arms: Sequence[ArmResult], by: str) -> list[str]:
-    """A note on arms that took longer for the same steps."""
-    known = [a for a in arms if a.seconds > 0]
-    if by != "steps" or len(known) < 2:
+def costs(names: Sequence[str], seconds: Sequence[Sequence[float]], by: str) -> list[str]:
+    """A note on arms that took longer for the same steps, in every one of their trainings."""
+    if by != "steps":
         return []
-    cheapest = min(known, key=lambda a: a.seconds)
-    dear = [a for a in known if a.seconds > DEARER * cheapest.seconds]
-    said = ", ".join(f"{a.name} {a.seconds / cheapest.seconds:.1f} times as long" for a in dear)
-    return [f"For the same steps as {cheapest.name} took {said}; --by seconds gives all the same time."] if dear else []
+    cheapest = min(range(len(names)), key=lambda a: np.median(seconds[a]))
+    least = float(np.median(seconds[cheapest]))
+    dear = [
+        f"{names[a]} {np.median(each) / least:.1f} times as long"
+        for a, each in enumerate(seconds)
+        if np.median(each) > DEARER * least and min(each) > max(seconds[cheapest])
+    ]
+    if not dear:
+        return []
+    return [f"For the same steps as {names[cheapest]} took {', '.join(dear)}; --by seconds gives all the same time."]

@@ -500,7 +500,8 @@ def notes(e: Experiment, arms: Sequence[ArmResult]) -> list[str]:
     said += [f"Trainings failed: {why}" for why in sorted(failed)]
     if len(e.seeds) < e.asked.seeds:
         said.append(f"The time was up after {len(e.seeds)} of {e.asked.seeds} seeds: give a larger --budget.")
-    return said + costs(arms, e.asked.by)
+    seconds = [[trained_of(e, a, seed).seconds for seed in e.seeds] for a in range(len(arms))]
+    return said + costs([arm.name for arm in arms], seconds, e.asked.by)
 
 
 def say_so_far(e: Experiment) -> None:

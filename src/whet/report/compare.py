@@ -39,15 +39,24 @@ def unit(result: Result) -> str:
     return "points" if result["metric"] in wording.SHARES else wording.metric_name(result["metric"])
 
 
-def signed(value: float, result: Result) -> str:
-    """A difference in its unit, with as many digits as its size asks for."""
-    value *= scale(result)
-    digits = 2 if abs(value) >= 0.1 or value == 0 else min(8, 1 - math.floor(math.log10(abs(value))))
-    return f"{value:+.{digits}f}".replace("-", "−")
+def decimals(value: float) -> int:
+    """Those that give a number two digits."""
+    return min(8, max(0, 1 - math.floor(math.log10(abs(value))))) if value and math.isfinite(value) else 2
 
 
 def spread(arm: Result, result: Result) -> str:
-    return f"± {signed(arm['spread'], result).lstrip('+')}" if wording.is_number(arm["spread"]) else wording.MISSING
+    if not wording.is_number(arm["spread"]):
+        return wording.MISSING
+    value = scale(result) * arm["spread"]
+    return f"± {value:.{decimals(value)}f}"
+
+
+def between(pair: Result | None, result: Result) -> str:
+    """A difference with its interval."""
+    if pair is None:
+        return ""
+    middle, half = scale(result) * pair["difference"], scale(result) * pair["half"]
+    return f"{middle:+.{decimals(half)}f} ± {half:.{decimals(half)}f}".replace("-", "−")
 
 
 def rate(arm: Result) -> str:
@@ -112,12 +121,6 @@ def is_clear(pair: Result | None) -> bool:
     return pair is not None and abs(pair["difference"]) > pair["half"]
 
 
-def between(pair: Result | None, result: Result) -> str:
-    if pair is None:
-        return ""
-    return f"{signed(pair['difference'], result)} ± {signed(pair['half'], result).lstrip('+')}"
-
-
 def _places(folder: Path) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row(Text("report", style="dim"), Text(str(folder / PAGE), overflow="fold"))
@@ -166,7 +169,7 @@ def headline(result: Result) -> Html:
         "header",
         h("p", h("b", "whet"), h("span", "compare"), class_="brand"),
         h("h1", f"{result['data']}: {', '.join(result['choices'])}"),
-        h("p", main, class_="score saying"),
+        h("p", main, class_="saying"),
         [h("p", line, class_="verdict") for line in rest],
         [h("p", f"! {note}", class_="interval") for note in result["notes"]],
         h("dl", [h("div", h("dt", k), h("dd", v)) for k, v in facts.items()], class_="facts"),
@@ -332,7 +335,9 @@ def tuning(result: Result) -> Html | None:
         )
         for arm in tuned
     ]
-    head = h("tr", h("th", "Arm"), h("th", "Chosen", class_="num"), h("th", "Tried, with its validation score"))
+    head = h(
+        "tr", h("th", "Arm"), h("th", "Chosen", class_="num"), h("th", "Tried, with its validation score", colspan=5)
+    )
     return _section(
         "Learning rates",
         "Five trainings of half the length for each arm, on one seed that is not among the measured ones. What was chosen is "

@@ -43,12 +43,12 @@ def peak(scores: Mapping[float, float]) -> float:
     if not any(math.isfinite(s) for s in scores.values()):
         return 1.0
     best = _best(scores)
-    near = sorted(f for f in scores if abs(math.log(f / best)) < 1.01 * math.log(STEP))
     if on_edge(scores):
         return best
-    x = np.log(np.asarray(near) / best)
-    bend, slope, _ = np.polyfit(x, _clipped([scores[f] for f in near]), 2)
-    if bend >= 0:
+    near = sorted(f for f in scores if abs(math.log(f / best)) < 1.01 * math.log(STEP))
+    x, y = np.log(np.asarray(near) / best), _clipped([scores[f] for f in near])
+    bend, slope, _ = np.polyfit(x, y, 2)
+    if bend >= 0 or np.ptp(y) <= 1e-12 * np.abs(y).max():
         return best
     return best * math.exp(min(max(-slope / (2 * bend), float(x[0])), float(x[-1])))
 

@@ -20,7 +20,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,17 +41,32 @@ class Contrast:
     """Mean of the paired differences, first minus second."""
     half: float
     """The difference lies within +- this, together with those of all other pairs."""
-    p: float
-    """How often the largest difference of an experiment with equal arms is as large as this one."""
     smallest: float
     """A difference of this size would have been found in `POWER` of such experiments."""
     spread: float
     """Standard deviation of the paired differences that was reckoned with."""
+    error: float
+    """Standard error of the difference."""
+    arms: int
+    freedom: int
 
     @property
     def clear(self) -> bool:
         """Whether there is a measurable difference."""
         return abs(self.difference) > self.half
+
+    @property
+    def p(self) -> float:
+        """How often the largest difference of an experiment with equal arms is as large as this one."""
+        from scipy.stats import studentized_range
+
+        if self.difference == 0 or self.error == 0:
+            return 0.0 if self.difference else 1.0
+        return float(studentized_range.sf(2**0.5 * abs(self.difference) / self.error, self.arms, self.freedom))
+
+    def turned(self) -> Contrast:
+        """The same, second minus first."""
+        return replace(self, first=self.second, second=self.first, difference=-self.difference)
 
 
 def contrasts(y: np.ndarray, *, grain: float = 0.0, confidence: float = CONFIDENCE) -> tuple[Contrast, ...]:
@@ -65,24 +80,36 @@ def contrasts(y: np.ndarray, *, grain: float = 0.0, confidence: float = CONFIDEN
         raise ValueError(f"{arms} arm(s) with {seeds} seed(s) can't be compared: two of each are the least.")
     pooled, freedom = residual_variance(y)
     least = 2 * grain**2 / 12  # of a difference of two rounded numbers
-    critical = critical_value(arms, freedom, confidence)
+    shared = max(2 * pooled, least)
     return tuple(
-        _contrast(y[a] - y[b], (a, b), arms, max(2 * pooled, least), freedom, critical)
+        _contrast(y[a] - y[b], (a, b), arms, shared, freedom, confidence)
         for a, b in itertools.combinations(range(arms), 2)
     )
 
 
 def _contrast(
-    d: np.ndarray, pair: tuple[int, int], arms: int, shared: float, freedom: int, critical: float
+    d: np.ndarray, pair: tuple[int, int], arms: int, shared: float, freedom: int, confidence: float
 ) -> Contrast:
-    from scipy.stats import studentized_range, t
+    variance, critical = max(shared, float(d.var(ddof=1))), critical_value(arms, freedom, confidence)
+    error = math.sqrt(variance / len(d))
+    return Contrast(
+        *pair,
+        difference=float(d.mean()),
+        half=critical * error,
+        smallest=(critical + found_in(POWER, freedom)) * error,
+        spread=math.sqrt(variance),
+        error=error,
+        arms=arms,
+        freedom=freedom,
+    )
 
-    variance = max(shared, float(d.var(ddof=1)))
-    error, difference = math.sqrt(variance / len(d)), float(d.mean())
-    share = abs(difference) / error if error else (math.inf if difference else 0.0)
-    p = float(studentized_range.sf(math.sqrt(2) * share, arms, freedom)) if math.isfinite(share) else 0.0
-    smallest = (critical + float(t.ppf(POWER, freedom))) * error
-    return Contrast(*pair, difference, critical * error, p, smallest, math.sqrt(variance))
+
+@functools.cache
+def found_in(power: float, freedom: int) -> float:
+    """Standard errors beyond the critical value at which a difference is found so often."""
+    from scipy.stats import t
+
+    return float(t.ppf(power, freedom))
 
 
 def residual_variance(y: np.ndarray) -> tuple[float, int]:
@@ -130,8 +157,4 @@ def shown(found: Sequence[Contrast], best: int) -> tuple[Contrast, ...]:
     The arm that is asked about comes first in each.
     """
     wanted = [c for c in found if c.first == 0 or best in (c.first, c.second)]
-    return tuple(_turned(c) if c.first == 0 or c.second == best else c for c in wanted if c.first != c.second)
-
-
-def _turned(c: Contrast) -> Contrast:
-    return Contrast(c.second, c.first, -c.difference, c.half, c.p, c.smallest, c.spread)
+    return tuple(c.turned() if c.first == 0 or c.second == best else c for c in wanted)

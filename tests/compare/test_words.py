@@ -1,0 +1,132 @@
+"""From scores to sentences."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from whet.comparing.comparison import Comparison, judge
+from whet.comparing.opening import row_values
+from whet.errors import OutputError
+from whet.tasks import make_task
+
+NOISE = np.random.default_rng(0).normal(size=(3, 5)) * 1e-3
+LEVEL = 0.9 + NOISE
+APART = LEVEL + np.array([[0.0], [0.02], [0.04]])
+NAMES = ["relu", "gelu", "mish"]
+
+
+def said(scores: np.ndarray, names: list[str] = NAMES, direction: str = "max", metric: str = "accuracy") -> list[str]:
+    return list(judge(names[: len(scores)], scores, metric, direction).said)
+
+
+def test_the_best_of_three_is_named_and_beats_both() -> None:
+    head, *rest = said(APART)
+    assert head == "mish is the best of 3."
+    assert any(re.match(r"mish beats relu by \d\.\d+ ± 0\.\d+ points \(5 paired seeds\)", line) for line in rest)
+    assert any(line.startswith("mish beats gelu by ") for line in rest)
+
+
+def test_a_lower_error_wins_too() -> None:
+    assert said(APART, direction="min", metric="rmse")[0] == "relu is the best of 3."
+    assert "RMSE" in said(APART[:2], direction="min", metric="rmse")[0]
+
+
+def test_level_arms_are_called_level_once_with_what_could_have_been_seen() -> None:
+    (only,) = said(LEVEL)
+    assert only.startswith(
+        "No measurable difference between the 3 arms (the smallest that 5 seeds would have shown: 0."
+    )
+
+
+def test_two_arms_need_no_headline() -> None:
+    (only,) = said(LEVEL[:2])
+    assert only.startswith("gelu and relu: no measurable difference")
+
+
+def test_two_arms_ahead_of_a_third_are_level() -> None:
+    scores = LEVEL + np.array([[0.0], [0.04], [0.04]])
+    head, *_ = said(scores)
+    assert head.startswith("The best of 3 can't be told: ")
+    assert "gelu" in head
+    assert "mish" in head
+    assert "relu" not in head
+
+
+def test_the_same_recipe_twice_is_no_measurable_difference() -> None:
+    (only,) = said(np.stack([LEVEL[0], LEVEL[0]]), ["relu", "relu (2)"])
+    assert "no measurable difference" in only
+
+
+def test_an_arm_without_a_network_is_left_out_and_named() -> None:
+    scores = APART.copy()
+    scores[0, 2] = math.nan
+    lines = said(scores)
+    assert any("relu is not compared: 1 of its 5 trainings" in line for line in lines)
+    assert lines[0].startswith("mish beats gelu")
+
+
+def test_where_one_arm_is_left_nothing_is_compared() -> None:
+    scores = APART[:2].copy()
+    scores[0] = math.nan
+    assert said(scores)[0].startswith("Nothing can be compared")
+
+
+def rows_of(scores: np.ndarray, noise: float, rows: int = 400) -> dict[int, np.ndarray]:
+    """What each row adds: the arm's score, and what this arm makes of this row whatever the seed."""
+    random = np.random.default_rng(1)
+    found = {}
+    for arm, values in enumerate(scores):
+        own = noise * random.normal(size=rows)
+        found[arm] = values[:, None] + own - own.mean()
+    return found
+
+
+def test_a_difference_that_hangs_on_the_test_rows_is_said_to() -> None:
+    sure = judge(NAMES, APART, "accuracy", "max", rows_of(APART, 0.05), 400).said
+    assert all("and would on other test rows too" in line for line in sure[1:])
+    unsure = judge(NAMES, APART, "accuracy", "max", rows_of(APART, 1.0), 400).said
+    assert all("on these test rows; on others it might not" in line for line in unsure[1:])
+
+
+def test_a_folder_without_a_comparison_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no finished comparison"):
+        Comparison.read(tmp_path)
+    (tmp_path / "compare.json").write_text("{")
+    with pytest.raises(OutputError, match="can't be read"):
+        Comparison.read(tmp_path)
+
+
+# -- what each row adds ----------------------------------------------------------------------------------------------
+
+
+def spread_of_draws(task, truth: np.ndarray, predicted: np.ndarray) -> float:  # type: ignore[no-untyped-def]
+    """The slow twin: the metric of many samples of rows."""
+    random = np.random.default_rng(0)
+    picks = [random.integers(0, len(truth), len(truth)) for _ in range(1500)]
+    return float(np.std([task.score(truth[p], predicted[p]) for p in picks]))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "auc", "rmse", "mae"])
+def test_rows_have_the_metrics_mean_and_its_spread(metric: str) -> None:
+    random = np.random.default_rng(0)
+    goal = "classify" if metric in ("accuracy", "auc") else "regress"
+    task = make_task("table", goal, ("no", "yes") if goal == "classify" else (), "y", metric_name=metric)
+    if goal == "classify":
+        truth = (random.random(300) < 0.3).astype(np.int64)
+        chance = np.clip(0.3 + 0.3 * truth + 0.25 * random.normal(size=300), 0.01, 0.99)
+        predicted = np.stack([1 - chance, chance], 1)
+    else:
+        truth = random.normal(size=300)
+        predicted = truth + 0.5 * random.normal(size=300)
+    rows = row_values(task, truth, predicted)
+    assert rows is not None
+    assert rows.mean() == pytest.approx(task.score(truth, predicted), abs=1e-9)
+    assert rows.std() / 300**0.5 == pytest.approx(spread_of_draws(task, truth, predicted), rel=0.1)
+
+
+def test_a_metric_of_all_rows_at_once_says_nothing_of_single_ones() -> None:
+    task = make_task("table", "regress", (), "y", metric_name="r2")
+    assert row_values(task, np.arange(5.0), np.arange(5.0)) is None
