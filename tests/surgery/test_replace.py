@@ -293,3 +293,19 @@ def test_an_output_over_channels_stays_one_over_channels() -> None:
     model, x = nn.Sequential(nn.Conv2d(3, 5, 1), nn.ReLU(), nn.Conv2d(5, 5, 1), nn.Softmax(1)), torch.randn(2, 3, 6, 6)
     new, _ = surgery.replace_activations(model, "sparsemax", sample=x, where="softmax")
     torch.testing.assert_close(new(x).sum(1), torch.ones(2, 6, 6))
+
+
+class Interrupted(nn.Module):
+    """Somebody presses Ctrl-C while the new function is tried."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_leaves_the_model_as_it_was() -> None:
+    model, x = Around(F.relu), torch.randn(4, 5)
+    before = run(model, x)
+    with pytest.raises(KeyboardInterrupt):
+        surgery.replace_activations(model, Interrupted, sample=x, inplace=True)
+    assert type(model) is Around
+    assert torch.equal(run(model, x), before)

@@ -1,7 +1,9 @@
 """verify: silent where only activations differ, and loud, with the place, where anything else does."""
 
+import ast
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from whet import surgery
+from whet.activations import get
 from whet.errors import UserError
-from whet.surgery import Unproven
+from whet.surgery import Unproven, cuts, operate, source
+from whet.surgery.catalogue import Function
+from whet.surgery.cuts import Cut
 
 
 class Net(nn.Module):
@@ -60,6 +65,25 @@ def halve(layer: Any) -> None:
     layer.register_forward_hook(lambda _, x, y: y / 2)
 
 
+class Mixing(nn.Module):
+    """A linear map that no class of torch's tells."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ torch.linspace(-1, 1, 36).view(6, 6)
+
+
+def forge(model: Any) -> None:
+    """A class of somebody's own that says of itself that surgery made it."""
+    plain, made = type(model)._whet_plain, type(model)
+    marks = {"_whet_plain": plain, "_whet_cuts": made._whet_cuts}
+    model.__class__ = type("Net", (made,), {**marks, "forward": lambda self, x: made.forward(self, x)})
+
+
+def cut_elsewhere(model: Any) -> None:
+    """Code changed by surgery's own means, where no activation is: the whole of a layer."""
+    operate.apply_cuts(model.a, {Cut("forward", "linear_0", "whole"): nn.Tanh()})
+
+
 SPOILS: dict[str, Callable[[Any], Any]] = {
     "a.weight: differs": lambda m: m.a.weight.data.mul_(1.0001),
     "norm.running_mean: differs": lambda m: m.norm.running_mean.add_(1),
@@ -69,8 +93,16 @@ SPOILS: dict[str, Callable[[Any], Any]] = {
     "norm: is in training": lambda m: m.norm.eval(),
     "conv2d got another input": lambda m: m.conv.register_forward_pre_hook(lambda _, x: (OTHER,)),
     "was computed there": lambda m: halve(m.b),
-    "act: gives (24,)": lambda m: setattr(m, "act", nn.Flatten(0)),
+    "act: gives (24,)": lambda m: setattr(m, "act", Function(torch.flatten)),
     "(model): Net was exchanged": change_method,
+    "act: Linear stands there now": lambda m: setattr(m, "act", nn.Linear(6, 6)),
+    "act: BatchNorm1d stands": lambda m: setattr(m, "act", nn.Sequential(nn.ReLU(), nn.BatchNorm1d(6))),
+    "act: Mixing is a linear map": lambda m: setattr(m, "act", Mixing()),
+    "act: has 1 forward hooks": lambda m: halve(m.act),
+    "relu_0: has 1 forward hooks": lambda m: halve(m.relu_0),
+    "act: has 1 backward hooks": lambda m: m.act.register_full_backward_hook(lambda _, g, h: (g[0] / 2,)),
+    "(model): Net was exchanged or altered": forge,
+    "a: Linear was exchanged": cut_elsewhere,
 }
 
 
@@ -81,6 +113,17 @@ def test_anything_else_that_differs_is_named(said: str) -> None:
     with pytest.raises(Unproven) as caught:
         surgery.verify(model, new, sample=x)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [nn.Identity(), nn.Softmax(-1), Function(lambda x: x - 1), get("squeeze_excite", channels=6), nn.PReLU(6)],
+    ids=repr,
+)
+def test_what_may_stand_for_an_activation(function: nn.Module) -> None:
+    model, _, x = pair()
+    new, _ = surgery.replace_activations(model, function, sample=x, where="act")
+    assert surgery.verify(model, new, sample=x).places == 1
 
 
 def test_untied_weights_are_named() -> None:
@@ -132,3 +175,18 @@ def test_what_can_not_be_proven_is_said() -> None:
     new, _ = surgery.replace_activations(model, "gelu", sample=x)
     with pytest.raises(UserError, match="takes derivatives"):
         surgery.verify(model, new, sample=x)
+
+
+def test_a_child_where_no_activation_is_computed_is_named() -> None:
+    """The code is changed by surgery's own means; but what is exchanged is the layer's call, not the tanh around it."""
+    model, x, code = Slope(), torch.randn(4, 1), Slope.forward.__code__
+    new, _ = surgery.replace_activations(model, "gelu", sample=x)
+    (cut,) = type(new)._whet_cuts[0]
+    call = next(
+        n for n in ast.walk(source.text_of(code).tree) if isinstance(n, ast.Call) and ast.unparse(n) == "self.a(t)"
+    )
+    wrong = copy.deepcopy(model)
+    elsewhere = replace(cut, span=cuts.shifted(source.span_of(call), -code.co_firstlineno))
+    operate.apply_cuts(wrong, {elsewhere: nn.Tanh()})
+    with pytest.raises(Unproven, match="tanh_0 stands where Slope computes no activation"):
+        surgery.verify(model, wrong, sample=x)

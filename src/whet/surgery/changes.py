@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,15 @@ class Changes:
         while self._inverses:
             self._inverses.pop()()
         self.done.clear()
+
+    @contextlib.contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take everything back if what is done in this context fails or is interrupted."""
+        try:
+            yield
+        except BaseException:
+            self.undo()
+            raise
 
     def add(self, change: Change, *inverses: Callable[[], None]) -> None:
         """Note a change, and what takes it back, in the order in which it was done."""

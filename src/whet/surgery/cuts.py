@@ -245,7 +245,13 @@ def _reduce(self: nn.Module, protocol: Any) -> Any:
 
 
 def _reborn(plain: type, layers: tuple[tuple[Cut, ...], ...]) -> Any:
+    kind = remade(plain, layers)
+    return kind.__new__(kind)
+
+
+def remade(plain: type, layers: tuple[tuple[Cut, ...], ...]) -> Any:
+    """The class that these cuts make of a plain one: the same one each time."""
     kind: Any = plain
     for cuts in layers:
         kind = with_cuts(kind, cuts)
-    return kind.__new__(kind)
+    return kind

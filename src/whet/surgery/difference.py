@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import WhetError
-from whet.surgery.cuts import Cut
+from whet.surgery.cuts import Cut, remade
 from whet.surgery.modules import HOOKS, every_module
 
 
@@ -63,9 +63,9 @@ def _compared(path: str, old: nn.Module, new: nn.Module) -> Iterator[Changed]:
 
 
 def _new_cuts(old: type, new: type) -> list[Cut] | None:
-    """The cuts that the new class has beyond the old one; None if it is another class."""
+    """The cuts that the new class has beyond the old one; None if it is another class, or none that these cuts make."""
     (plain, had), (new_plain, has) = _origin(old), _origin(new)
-    if new_plain is not plain or has[: len(had)] != had:
+    if new_plain is not plain or has[: len(had)] != had or remade(plain, has) is not new:
         return None
     return [cut for cuts in has[len(had) :] for cut in cuts]
 

@@ -37,14 +37,11 @@ def make_gated(
     places = select.chosen(find(model, sample), where, model)
     model = layers.target(model, inplace)
     changes = Changes()
-    try:
+    with changes.all_or_nothing():
         for place in places:
             layer = _layer_in_front(model, place)
             layers.swap(model, place.behind, layer, _resized(layer, 2), changes)
         put(model, [(p, entry.make(**entry.defaults, dim=p.channel_dim)) for p in places], sample, changes)
-    except Exception:
-        changes.undo()
-        raise
     return model, changes
 
 
@@ -58,14 +55,11 @@ def make_plain(
         raise UserError("The model has no gated units that surgery knows.", "whet.surgery.find lists its places.")
     model = layers.target(model, inplace)
     changes = Changes()
-    try:
+    with changes.all_or_nothing():
         for place in places:
             layer = _layer_in_front(model, place)
             layers.swap(model, place.behind, layer, _resized(layer, 0.5), changes)
         put(model, [(p, new) for p in places], sample, changes)
-    except Exception:
-        changes.undo()
-        raise
     return model, changes
 
 

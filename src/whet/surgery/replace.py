@@ -52,13 +52,10 @@ def replace_activations(
     wanted = _wanted(places, new, where, target)
     changes = Changes(kept=[f"{p.where}: {p.what} ({p.role})" for p in places if all(p is not q for q, _ in wanted)])
     known = {id(p) for p in target.parameters()}
-    try:
+    with changes.all_or_nothing():
         _replace(target, places, wanted, per_channel, sample, changes)
         if optimizer is not None and (fresh := [p for p in target.parameters() if id(p) not in known]):
             changes._inverses.append(extend_optimizer(optimizer, fresh))
-    except Exception:
-        changes.undo()
-        raise
     return target, changes
 
 

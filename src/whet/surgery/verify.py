@@ -26,6 +26,7 @@ from whet.errors import UserError
 from whet.surgery import changes, cuts
 from whet.surgery import sample as samples
 from whet.surgery.difference import Changed, Unproven, changed_places, check_state
+from whet.surgery.exchanges import check_new, check_not_linear, check_old
 from whet.surgery.find import find
 from whet.surgery.modules import every_module, module_at
 from whet.surgery.record import Call, Recorder, digests, paths_of
@@ -52,7 +53,7 @@ def verify(model: nn.Module, new: nn.Module, *, sample: Any) -> Proof:
     modes are compared too.
     """
     changed = changed_places(samples.check(model), samples.check(new))
-    _only_non_linearities(model, changed, sample)
+    _check_exchanges(model, new, changed, sample)
     check_state(model, new, changed)
     calls = _compare(model, new, changed, sample, model.training)
     with contextlib.suppress(UserError):  # say, batch norm of one example in training
@@ -60,13 +61,11 @@ def verify(model: nn.Module, new: nn.Module, *, sample: Any) -> Proof:
     return Proof(len(changed), calls)
 
 
-def _only_non_linearities(model: nn.Module, changed: list[Changed], sample: Any) -> None:
-    layers = [c.path for c in changed if not c.child]
-    known = {place.path for place in find(model, sample) if place.how == "module"} if layers else set()
-    for path in layers:
-        if path not in known:
-            kind = type(module_at(model, path)).__name__
-            raise Unproven(f"{path or '(model)'}: {kind} was exchanged or altered, and is no activation.")
+def _check_exchanges(model: nn.Module, new: nn.Module, changed: list[Changed], sample: Any) -> None:
+    places = find(model, sample) if changed else []
+    for place in changed:
+        check_old(model, place, places)
+        check_new(place.new_path, _function_at(new, place), None if place.child else module_at(model, place.path))
 
 
 def _compare(model: nn.Module, new: nn.Module, changed: list[Changed], sample: Any, training: bool) -> int:
@@ -79,6 +78,9 @@ def _compare(model: nn.Module, new: nn.Module, changed: list[Changed], sample: A
     places = [Watched(c, _function_at(copied, c), w) for c, w in zip(changed, watched, strict=True)]
     after = _run(copied, places, sample, training)
     _same(old.outside, after.outside)
+    for place in places:
+        if place.like is not None:
+            check_not_linear(place.place.new_path, _function_at(new, place.place), place.like)
     return sum(call.output is not None for call in old.outside)
 
 
@@ -186,6 +188,8 @@ class Watched:
     old: Watched | None = None
     answers: list[tuple[Any, Tensor]] = field(default_factory=list)
     """What it gave in turn, and the random state then."""
+    like: Tensor | None = None
+    """Its input, the last time."""
 
     def attach(self, recorder: Recorder) -> None:
         """Take part in the recorder's run."""
@@ -194,6 +198,7 @@ class Watched:
             recorder.depth += 1
             with torch._C.DisableTorchFunction():
                 given = args[:1] if self.place.child else args
+                self.like = args[0] if args and isinstance(args[0], Tensor) else None
                 self.input = tuple(digests([given, {} if self.place.child else kwargs]))
 
         def after(module: nn.Module, args: Any, output: Any) -> Any:
