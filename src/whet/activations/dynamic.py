@@ -27,7 +27,7 @@ def squeeze(channels: int, reduction: int, outputs: int, least: int = 1) -> nn.S
 
 
 class SqueezeExcite(nn.Module):
-    """x times a gate per channel, sigmoid(W2 relu(W1 mean(x))). Hu, Shen & Sun 2018, eq. 3 and 4."""
+    """x times a gate per channel, sigmoid(W2 relu(W1 mean(x))). Hu, Shen & Sun 2018."""
 
     def __init__(self, channels: int, reduction: int = 16, dim: int = 1) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class DynamicReLU(nn.Module):
         return x * (slope + start) + offset
 
     def attention(self, x: Tensor) -> Tensor:
-        """Per position, in (0, 1]: min(1, positions / 3 * softmax(scores / temperature)), eq. 7."""
+        """Per position, in (0, 1]: min(1, positions / 3 * softmax(scores / temperature))."""
         assert self.where is not None
         if x.ndim < 3:
             raise RecipeError(
@@ -106,7 +106,7 @@ class MetaAcon(nn.Module):
 
 
 class FunnelReLU(nn.Module):
-    """max(x, T(x)), T a 3x3 convolution of each channel by itself with a batch norm. Ma, Zhang & Sun 2020, eq. 2 and 3."""
+    """max(x, T(x)), T a 3x3 convolution of each channel by itself with a batch norm. Ma, Zhang & Sun 2020."""
 
     def __init__(self, channels: int, dim: int = 1) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class FunnelReLU(nn.Module):
 
 
 class EfficientGate(nn.Module):
-    """x times a gate per channel, which looks at the means of its neighbour channels only. Wang et al. 2020, eq. 9 to 12."""
+    """x times a gate per channel, which looks at the means of its neighbour channels only. Wang et al. 2020."""
 
     def __init__(self, channels: int, dim: int = 1) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ ENTRIES = [
         wants_channels=True,
         needs_channels=True,
         elementwise=False,
-        paper="Chen et al. 2020, Dynamic ReLU, arXiv:2003.10027, section 3.3 and eq. 7",
+        paper="Chen et al. 2020, Dynamic ReLU, arXiv:2003.10027, section 3.3",
         cost="a mean, two small layers, two lines, a softmax over positions",
         hurts_when="only a class is asked for: the paper gains by it in finding key points",
     ),
@@ -229,7 +229,7 @@ ENTRIES = [
         wants_channels=True,
         needs_channels=True,
         elementwise=False,
-        paper="Hu, Shen & Sun 2018, Squeeze-and-Excitation Networks, arXiv:1709.01507, eq. 3 and 4",
+        paper="Hu, Shen & Sun 2018, Squeeze-and-Excitation Networks, arXiv:1709.01507",
         cost="a mean, two small layers, one product",
         hurts_when="it stands alone: apart from the gate it is linear; put it behind another activation",
         aliases=("se",),

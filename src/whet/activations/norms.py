@@ -25,7 +25,7 @@ class Squashing(nn.Module):
 
 
 def dyt(alpha: float = 0.5, channels: int | None = None, dim: int = 1) -> nn.Module:
-    """w tanh(alpha x) + b. Zhu et al. 2025, eq. 2."""
+    """w tanh(alpha x) + b. Zhu et al. 2025."""
     return _squashing("tanh(alpha * x)", {"alpha": alpha}, channels, dim)
 
 

@@ -45,7 +45,7 @@ class _AlongDim(nn.Module):
 
 
 class Sparsemax(_AlongDim):
-    """The point of the probability simplex nearest to z: p = max(z - tau, 0). Martins & Astudillo 2016, eq. 1, algorithm 1."""
+    """The point of the probability simplex nearest to z: p = max(z - tau, 0). Martins & Astudillo 2016, algorithm 1."""
 
     def probabilities(self, z: Tensor) -> Tensor:
         inside = self.support(z.detach())
@@ -117,7 +117,7 @@ ENTRIES = [
         year=2016,
         wants_dim=True,
         elementwise=False,
-        paper="Martins & Astudillo 2016, From Softmax to Sparsemax, arXiv:1602.02068, eq. 1 and algorithm 1",
+        paper="Martins & Astudillo 2016, From Softmax to Sparsemax, arXiv:1602.02068, algorithm 1",
         cost="a sort",
         hurts_when="the loss takes the logarithm: that of zero is infinite; or there are many thousand classes",
     ),

@@ -197,7 +197,7 @@ ENTRIES = [
         "Scaled elu that keeps mean 0 and variance 1 from layer to layer.",
         formula=SELU,
         year=2017,
-        paper="Klambauer et al. 2017, Self-Normalizing Neural Networks, arXiv:1706.02515, eq. 2",
+        paper="Klambauer et al. 2017, Self-Normalizing Neural Networks, arXiv:1706.02515",
         cost="one exponential",
         hurts_when="the start is not lecun, inputs aren't standardised, or dropout breaks its fixed point",
     ),

@@ -6,7 +6,7 @@
                    arXiv:1602.05897, section 4), so that C is convex on [0, 1]
     C'(1)          chi = sigma_w^2 E f'^2
 
-Poole et al. 2016, arXiv:1606.05340, eq. 5; Schoenholz et al. 2017, arXiv:1611.01232, section 3.
+Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232, section 3.
 
 The series ends after at most TERMS terms; what it leaves out is known, since sum a_n^2 = E f^2. Where that is too much (a
 function with a kink, near c = 1) it is continued: in the angle arccos c the map of such a function is smooth, with known
@@ -109,7 +109,7 @@ def sides(m: Moments) -> tuple[float, float] | None:
 
 
 class Rectified:
-    """`Pair` in closed form for a function of slope `right` above 0 and `left` below (Cho & Saul 2009, eq. 6)."""
+    """`Pair` in closed form for a function of slope `right` above 0 and `left` below (Cho & Saul 2009, the arc-cosine kernel of degree 1)."""
 
     def __init__(self, right: float, left: float, q: float, order: int) -> None:
         self.right, self.left, self.scale = right, left, q if order else 1.0

@@ -4,7 +4,7 @@
     q -> Q(q)      sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2                   sigma_b^2            variance of the biases
     Q'(q)          sigma_w^2 E x f f' / q: below 1 at a fixed point, lengths come back to it
 
-Poole et al. 2016, "Exponential expressivity in deep neural networks through transient chaos", arXiv:1606.05340, eq. 3.
+Poole et al. 2016, "Exponential expressivity in deep neural networks through transient chaos", arXiv:1606.05340.
 """
 
 from __future__ import annotations
