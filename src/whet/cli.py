@@ -66,7 +66,9 @@ def fit(
     budget: Annotated[str, typer.Option(help="Wall-clock for everything: 60s, 5m, 1h30m.")] = "60s",
     seed: Annotated[int, typer.Option(help="One seed for every random number.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The run folder; the same command goes on in it.")] = None,
-    workers: Annotated[int, typer.Option(help="Trials that run side by side.", min=1)] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Trials that run side by side; if not given, as many as pay.", min=1)
+    ] = None,
     ray: Annotated[str | None, typer.Option(help="Trials run on this Ray cluster: auto, HOST:PORT, or local.")] = None,
     storage: Annotated[str | None, typer.Option(help="A URL that all nodes reach, if they share no disk.")] = None,
     holdout: Holdout = None,

@@ -115,7 +115,7 @@ def fit(
     budget: str | float = "60s",
     seed: int = 0,
     out: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     ray: str | None = None,
     storage: str | None = None,
     holdout: Any = None,
@@ -139,8 +139,9 @@ def fit(
     `recipe` and `steps`: train exactly this.
     `space`: what is searched, in place of what whet would search: {"activation": ["relu", "gelu"], "optimizer.lr": (1e-4,
     1e-1)}, or lines such as "optimizer.lr=1e-4..1e-1". `ensemble`: several networks may be delivered as one.
-    `workers`: trials side by side in processes of this machine. `ray`: on this cluster, "auto", "HOST:PORT" or "local";
-    `storage`: a URL for what its nodes share, where they see no common disk. Where trials run changes nothing of the run.
+    `workers`: trials side by side in processes of this machine; None: one per core for networks that one core trains
+    best. `ray`: on this cluster, "auto", "HOST:PORT" or "local"; `storage`: a URL for what its nodes share, where they
+    see no common disk. Where trials run changes nothing of the run.
     `started`: a time of `time.monotonic()` from which the budget counts. `roles` says what columns are, where a field
     needs to know: text, user, item, rating, time, series, horizon, lookback, pattern (see `whet.data.core.Roles`).
 
@@ -221,8 +222,10 @@ def conduct(run: Run) -> None:
         run.screen.end()
 
 
-def fitting_workers(workers: int, order: Order, screen: Screen) -> int:
-    """No more processes than cores, and one where the network is a function of this process."""
+def fitting_workers(workers: int | None, order: Order, screen: Screen) -> int:
+    """No more processes than cores, and one where the network is a function of this process; 0: as many as pay."""
+    if workers is None:
+        return 1 if functions_of_this_process(order) else 0
     if workers > 1 and (own := functions_of_this_process(order)):
         screen.say(f"The {own} is a function of this process: trials run one after the other (give FILE.py:function).")
         return 1

@@ -41,6 +41,7 @@ class Run:
     screen: Screen
     data: Data
     workers: int
+    """Trials side by side; 0: as many as pay."""
     fixed: Recipe | None
     space: Mapping[str, Parameter] = field(default_factory=dict)
     """What the user wants searched; empty: what the field says."""

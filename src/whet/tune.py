@@ -44,6 +44,10 @@ TRIALS = 8
 """Whole trainings that this time is cut into. Assumed."""
 EDITS = 16
 """Hand-made changes of the first recipe that are tried before others."""
+WORTH_PROCESSES = 60.0
+"""Seconds of search from which on processes are started unasked: each needs some to begin."""
+MOST_PROCESSES = 8
+"""That are started unasked: each holds torch in memory."""
 MARGIN = 1.1
 """Whole trainings differ a little in what they cost."""
 
@@ -153,21 +157,28 @@ def replay(run: Run) -> None:
 @contextlib.contextmanager
 def runner_of(run: Run) -> Iterator[Runner]:
     """Where trials run: in this process one after the other, or side by side elsewhere."""
-    if run.workers == 1 and not run.cluster:
+    workers = at_once(run)
+    if workers == 1 and not run.cluster:
         yield run.runner
         return
     run.prepared.save(prepared_in(run))
     try:
-        with side_by_side(run) as runner:
+        with side_by_side(run, workers) as runner:
             yield runner
     finally:
         shutil.rmtree(prepared_in(run), ignore_errors=True)
 
 
-def side_by_side(run: Run) -> Pool | RayRunner:
+def at_once(run: Run) -> int:
+    """Trials side by side: what was asked for, or one per core where the plan found a single thread to be the fastest."""
+    small = run.plan.threads == 1 and run.time_to_train >= WORTH_PROCESSES
+    return run.workers or (min(cores(), MOST_PROCESSES) if small else 1)
+
+
+def side_by_side(run: Run, workers: int) -> Pool | RayRunner:
     """Processes that share this machine's cores, or a cluster."""
     if run.cluster is None:
-        return Pool(run.workers, cores() // run.workers)
+        return Pool(workers, cores() // workers)
     return RayRunner(run.cluster, run.plan.threads, run.folder.path, run.storage)
 
 

@@ -1,0 +1,310 @@
+"""Whet's search beside random search and Optuna's samplers, live: the same wall-clock, space, loop and machine for each.
+
+    python benchmarks/search/live.py --data digits --budget 60 --seeds 0 1 2
+    python benchmarks/search/live.py --data california-housing --budget 300 --seeds 0 1 2 3 4
+
+Every arm trains through `open_trial`: whole trainings of a recipe in POINTS equal parts, pausing and going on at its
+checkpoint. Every arm begins with the first recipe that `whet fit` would take, and searches the same space, whose ranges
+and conditions Optuna is given through `suggest_*`; what else whet knows (priors, hand-made changes) is its own. An arm's
+choice is the trial with the best validation value; the test rows are opened once per arm and seed, for that one.
+
+AutoSampler lives in optunahub and is downloaded when it is loaded: without that package, or offline, the arm is left out and
+the record says so. Optuna's GPSampler, which it chooses for few trials, stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from common import HERE, data_folder, give_up, keep, surroundings
+
+from whet.build import build
+from whet.data.core import Roles
+from whet.data.prepared import Prepared
+from whet.fields import field as field_of
+from whet.fields import load
+from whet.hunt import POINTS
+from whet.recipe import Recipe
+from whet.runners.trial import Trial, holding, open_trial
+from whet.search import Float, Int, Study
+from whet.search.first import Facts
+from whet.search.policy import Halving
+from whet.search.recipes import Recipes
+from whet.search.space import Parameter
+from whet.tasks import Task, goal
+from whet.train.evaluate import outputs
+from whet.train.horizon import Horizon
+from whet.train.plan import Plan, first_plan
+
+PASSES = 12.0
+"""Of a recipe without an end, such as a picture's: a whole training."""
+SOURCES = {
+    "california-housing": ("california-housing/housing.csv", "median_house_value"),
+    "adult-income": ("adult-income/train.csv", "income"),
+    "fashion-mnist": ("fashion-mnist", None),
+    "digits": ("", None),
+    "breast-cancer": ("", None),
+}
+SHOWN = ("data", "arm", "seed", "validation", "test", "metric", "trials", "whole", "seconds", "load", "left_out")
+
+
+@dataclass
+class Arena:
+    """What all arms share."""
+
+    task: Task
+    data: Prepared
+    plan: Plan
+    recipes: Recipes
+    seed: int
+    budget: float
+    folder: Path
+    higher: bool
+    inputs: Any
+    test: np.ndarray
+    truth: Any
+    began: float = field(default_factory=time.monotonic)
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    """(seconds since the start, best validation value so far)"""
+    best: tuple[float, str] | None = None
+    """(value, trial's folder name)"""
+    trained: dict[str, int] = field(default_factory=dict)
+    """Points that each trial reached."""
+
+    @property
+    def left(self) -> float:
+        return self.budget - (time.monotonic() - self.began)
+
+    def train(self, name: str, params: Mapping[str, Any], stop: int) -> float:
+        """Train a trial up to a point, or until the time is up; its best validation value, NaN where it failed."""
+        recipe = self.recipes.recipe(params)
+        try:
+            trial = open_trial(name, recipe, self.task, self.data, self.seed, self.plan, self.folder / name)
+            trial.advance(Horizon(recipe.steps), max(0.0, self.left), Horizon(math.ceil(recipe.steps * stop / POINTS)))
+        except Exception as error:  # what can't be built fails in every arm alike
+            print(f"{name} failed: {error}", file=sys.stderr)
+            return math.nan
+        self.trained[name] = stop
+        return self.note(name, trial)
+
+    def note(self, name: str, trial: Trial) -> float:
+        best = trial.training.best
+        if trial.fate or best is None:
+            return math.nan
+        if self.best is None or (best.score > self.best[0] if self.higher else best.score < self.best[0]):
+            self.best = best.score, name
+            self.curve.append((round(time.monotonic() - self.began, 3), best.score))
+        return best.score
+
+    def on_test_rows(self) -> float:
+        """The metric of the best trial's best weights, opened once."""
+        assert self.best is not None
+        name = self.best[1]
+        recipe = Recipe.from_toml((self.folder / name / "recipe.toml").read_text())
+        trial = open_trial(name, recipe, self.task, self.data, self.seed, self.plan, self.folder / name)
+        weights = trial.training.best_weights
+        assert weights is not None
+        with holding(trial.training.parts.model, weights) as model:
+            rows = torch.from_numpy(self.test) if len(self.inputs[0]) > len(self.test) else None
+            said = outputs(model, trial.training.parts.prepare, self.inputs, rows, self.plan)
+        return self.task.score(self.truth, goal(self.task.goal).predictions(said, self.data.scale))
+
+
+# -- the arms ------------------------------------------------------------------------------------------------------
+
+
+def whet(arena: Arena, policy: Any = None) -> None:
+    """Whet's study, with the hand-made changes that `whet fit` tries first."""
+    study = Study(
+        arena.recipes.space,
+        direction="maximize" if arena.higher else "minimize",
+        max_resource=POINTS,
+        seed=arena.seed,
+        policy=policy or Halving(),
+    )
+    for recipe in near(arena):
+        study.enqueue(arena.recipes.params(recipe))
+    while arena.left > 0 and (job := study.ask()):
+        began = time.monotonic()
+        value = arena.train(f"trial-{job.trial}", job.params, int(job.stop))
+        if math.isnan(value):
+            study.finish(job.trial, failed="no value")
+            continue
+        study.tell(job.trial, job.stop, value, cost=time.monotonic() - began)
+        study.finish(job.trial)
+
+
+def near(arena: Arena) -> list[Recipe]:
+    """The first recipe and the hand-made changes of it."""
+    first = arena.recipes.first
+    found = field_of(arena.task.domain).neighbours(first, arena.seed, 1.0, ())
+    return [first, *(c.recipe for c, _ in zip(found, range(16), strict=False) if arena.recipes.reaches(c.recipe))]
+
+
+def driven_by_optuna(sampler: Callable[[int], Any], pruner: Callable[[], Any]) -> Callable[[Arena], None]:
+    """An arm in which Optuna asks and prunes, through its ask and tell."""
+
+    def arm(arena: Arena) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        direction = "maximize" if arena.higher else "minimize"
+        study = optuna.create_study(direction=direction, sampler=sampler(arena.seed), pruner=pruner())
+        study.enqueue_trial(as_optuna(arena.recipes, arena.recipes.params(arena.recipes.first)))
+        while arena.left > 0:
+            trial = study.ask()
+            params = arena.recipes.space.assemble(lambda name, t=trial: suggested(t, name, arena.recipes.space[name]))
+            end_of(study, trial, points_of(arena, trial, params))
+
+    return arm
+
+
+def points_of(arena: Arena, trial: Any, params: Mapping[str, Any]) -> Iterator[float]:
+    """The value at each point, until the time is up or Optuna prunes."""
+    for point in range(1, POINTS + 1):
+        value = arena.train(f"trial-{trial.number}", params, point)
+        yield value
+        trial.report(value, point)
+        if math.isnan(value) or arena.left <= 0 or (point < POINTS and trial.should_prune()):
+            return
+
+
+def end_of(study: Any, trial: Any, values: Iterator[float]) -> None:
+    """Train to the trial's end, and tell how it ended."""
+    seen = list(values)
+    if math.isnan(seen[-1]):
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    elif len(seen) < POINTS:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    else:
+        study.tell(trial, seen[-1])
+
+
+def suggested(trial: Any, name: str, parameter: Parameter) -> Any:
+    """A value of our parameter, drawn by Optuna; choices by their place, since some are lists."""
+    if isinstance(parameter, Float):
+        return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
+    if isinstance(parameter, Int):
+        return trial.suggest_int(name, parameter.low, parameter.high, log=parameter.log)
+    return parameter.choices[trial.suggest_categorical(name, list(range(len(parameter.choices))))]
+
+
+def as_optuna(recipes: Recipes, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Our parameters as Optuna stores them."""
+    space = recipes.space
+    return {
+        n: v if isinstance(space[n], Float | Int) else list(space[n].choices).index(v)  # type: ignore[union-attr]
+        for n, v in params.items()
+    }
+
+
+def auto_sampler(seed: int) -> Any:
+    import optunahub
+
+    return optunahub.load_module("samplers/auto_sampler").AutoSampler(seed=seed)
+
+
+def hyperband() -> Any:
+    return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=POINTS, reduction_factor=3)
+
+
+ARMS: dict[str, Callable[[Arena], None]] = {
+    "whet": whet,
+    "random": driven_by_optuna(lambda s: optuna.samplers.RandomSampler(seed=s), optuna.pruners.NopPruner),
+    "tpe-hyperband": driven_by_optuna(lambda s: optuna.samplers.TPESampler(seed=s), hyperband),
+    "gp": driven_by_optuna(lambda s: optuna.samplers.GPSampler(seed=s), optuna.pruners.NopPruner),
+    "auto-sampler": driven_by_optuna(auto_sampler, optuna.pruners.NopPruner),
+}
+
+
+# -- one run -------------------------------------------------------------------------------------------------------
+
+
+def arena_of(name: str, seed: int, budget: float, threads: int, folder: Path) -> Arena:
+    """The data, split and prepared as `whet fit` does, and the space around its first recipe."""
+    where, target = SOURCES[name]
+    source = data_folder(where.partition("/")[0]) / where.partition("/")[2] if where else name
+    data = load(source, target=target, roles=Roles())
+    own = field_of(data.domain)
+    parts, task = own.split(data, seed), own.task(data)
+    prepared = own.prepare(data, parts)
+    facts = Facts(
+        domain=data.domain,
+        goal=data.goal,
+        n_train=len(parts["train"]),
+        shape=prepared.shape,
+        outputs=task.outputs,
+        seconds=budget,
+        **own.facts(data, parts, prepared),
+    )
+    candidates = [with_end(c.recipe, facts) for c in own.portfolio(facts)]
+    near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(16), strict=False)]
+    starts = {f"start-{i}": recipe for i, recipe in enumerate([*candidates, *near])}
+    recipes = Recipes.of(starts, lambda recipe: own.space(recipe, []))
+    inputs = prepared.inputs if data.domain == "image" else prepared.transform.apply(data.x[parts["test"]])
+    plan = Plan(threads=threads, bfloat16=first_plan(threads).bfloat16, fused=True)
+    build(recipes.first, task, prepared, seed, plan)  # what a process does once costs no arm its time
+    higher = task.watched.direction == "max"
+    truth = own.truth(data, parts["test"])
+    return Arena(task, prepared, plan, recipes, seed, budget, folder, higher, inputs, parts["test"], truth)
+
+
+def with_end(recipe: Recipe, facts: Facts) -> Recipe:
+    """A recipe with a number of steps, so that all arms cut it into the same parts."""
+    return recipe if recipe.steps else recipe.put("steps", round(PASSES * facts.n_train / recipe.batch_size))
+
+
+def run(data: str, arm: str, seed: int, budget: float, threads: int) -> dict[str, Any]:
+    record = {**surroundings(), "data": data, "arm": arm, "seed": seed, "budget": budget, "threads": threads}
+    with tempfile.TemporaryDirectory(prefix="whet-live-") as folder:
+        arena = arena_of(data, seed, budget, threads, Path(folder))
+        torch.set_num_threads(threads)
+        arena.began = time.monotonic()
+        try:
+            ARMS[arm](arena)
+        except ImportError as error:
+            return {**record, "left_out": f"{error}"}
+        seconds = round(time.monotonic() - arena.began, 2)
+        return {
+            **record,
+            "seconds": seconds,
+            "metric": arena.task.metric,
+            "direction": arena.task.direction,
+            "validation": arena.best[0] if arena.best else None,
+            "test": arena.on_test_rows() if arena.best else None,
+            "trials": len(arena.trained),
+            "whole": sum(stop == POINTS for stop in arena.trained.values()),
+            "curve": arena.curve,
+            "versions": {"optuna": optuna.__version__, "torch": torch.__version__},
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", choices=SOURCES, required=True)
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of search per arm and seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=HERE / "results" / "search_live.jsonl")
+    said = parser.parse_args()
+    if said.budget <= 0:
+        give_up("--budget takes seconds above 0.")
+    for seed in said.seeds:
+        for arm in said.arms:  # taking turns: a noisy quarter of an hour is noisy for all of them
+            keep(said.results, run(said.data, arm, seed, said.budget, said.threads), *SHOWN)
+
+
+if __name__ == "__main__":
+    main()
