@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import killing
 import pytest
 import torch
 from jobs import STEPS, MakeJob, state
@@ -17,7 +17,6 @@ from jobs import STEPS, MakeJob, state
 import whet
 from whet.errors import MissingExtra, RecipeError, UserError
 from whet.recipe import Choice
-from whet.record import Step
 from whet.runners.job import Job, Outcome
 from whet.runners.serial import Serial
 from whet.train.horizon import Horizon
@@ -26,37 +25,12 @@ pytest.importorskip("ray")
 from whet.runners.ray import RayRunner, connect, scratch
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
-NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head without room for jobs, and two nodes with room for one each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    import ray
-    from ray.cluster_utils import Cluster
-
-    head = {**NODE, "num_cpus": 0, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        cluster.add_node(**NODE)
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="CRITICAL")
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
-
-
-class Told:
-    """Remembers the points; at the first point of a trial it does something, once."""
-
-    def __init__(self) -> None:
-        self.points: list[tuple[str, int]] = []
-        self.first: dict[str, Any] = {}
-
-    def __call__(self, name: str, point: Step) -> None:
-        self.points.append((name, point.step))
-        if name in self.first:
-            self.first.pop(name)()
+    with killing.cluster() as made:
+        yield made
 
 
 def outcomes(runner: RayRunner) -> dict[str, Outcome]:
@@ -79,15 +53,15 @@ def assert_like_serial(outcome: Outcome, job: MakeJob) -> None:
 
 
 def test_jobs_on_a_cluster_have_the_outcomes_that_they_have_here(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
-    told = Told()
-    with RayRunner("auto", 1, tmp_path, tell=told) as runner:
+    told: list[tuple[str, int]] = []
+    with RayRunner("auto", 1, tmp_path, tell=lambda name, point: told.append((name, point.step))) as runner:
         assert runner.slots == 2
         for name in ("a", "b", "c"):
             runner.submit(job(name))
         done = outcomes(runner)
     for name in ("a", "b", "c"):
         assert_like_serial(done[name], job)
-        assert [step for of, step in told.points if of == name] == [p.step for p in done[name].points]
+        assert [step for of, step in told if of == name] == [p.step for p in done[name].points]
 
 
 def test_a_process_that_is_killed_twice_is_a_failed_job(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
@@ -195,21 +169,14 @@ def test_without_ray_the_install_line_is_said(monkeypatch: pytest.MonkeyPatch) -
         connect("auto")
 
 
-def test_a_node_that_is_killed_costs_nothing_but_time(cluster: Any, job: MakeJob, tmp_path: Path) -> None:
-    told = Told()
-
-    def kill_all_nodes() -> None:
-        """All of them, so that it is the right one for sure; others come in their place."""
-        for node in [*cluster.worker_nodes]:
-            cluster.remove_node(node, allow_graceful=False)
-        for _ in range(2):
-            cluster.add_node(**NODE)
-
-    told.first = {"a": kill_all_nodes}
-    with RayRunner("auto", 1, tmp_path, tell=told) as runner:
-        for name in ("a", "b"):
-            runner.submit(job(name))
-        done = outcomes(runner)
-    for name in ("a", "b"):
-        assert_like_serial(done[name], job)
-    assert done["a"].deaths == 1
+def test_a_search_whose_nodes_are_killed_loses_nothing_and_doubles_nothing(cluster: Any, tmp_path: Path) -> None:
+    straight, folder = tmp_path / "straight", tmp_path / "killed"
+    for one in (straight, folder):
+        killing.begin(one)
+    killing.drive(straight, Serial())
+    killer = killing.NodeKiller(cluster, kills=3, seed=0)
+    with RayRunner("auto", 1, folder, tell=killer) as runner:
+        killing.drive(folder, runner)
+    assert killer.killed == 3
+    killing.check(folder)
+    killing.assert_same(folder, straight)
