@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import SICK_RATE, SOUND_RATE, made, moons
+from small import SICK_RATE, SOUND_RATE, example, made, moons
 from torch import Tensor, nn
 
 with warnings.catch_warnings():
@@ -74,3 +74,10 @@ def test_the_trainer_tells_of_a_sick_training(tmp_path: Path) -> None:
     assert not doctor.diagnosis.healthy
     assert doctor.diagnosis.findings[0].code == "HLR"
     assert "learning rate too high" in said[0]
+
+
+def test_the_documented_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"x": a, "labels": b} for a, b in zip(*moons(), strict=True)]
+    args = transformers.TrainingArguments(output_dir=str(tmp_path), save_strategy="no", report_to=[], use_cpu=True)
+    exec(example("HuggingFaceDoctor"), {"transformers": transformers, "model": Model(), "args": args, "rows": rows})
+    assert "steps were watched" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import SICK_RATE, SOUND_RATE, moons
+from small import SICK_RATE, SOUND_RATE, example, moons
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what Keras warns of while it is imported is not ours
@@ -59,3 +59,9 @@ def test_keras_tells_of_a_sick_training(rate: float, dead: bool, code: str) -> N
     assert not doctor.diagnosis.healthy
     assert doctor.diagnosis.findings[0].code == code
     assert len(said) == 1
+
+
+def test_the_documented_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = moons()
+    exec(example("KerasDoctor"), {"model": fitted(SOUND_RATE), "x": x.numpy(), "y": y.numpy()})
+    assert "steps were watched" in capsys.readouterr().out

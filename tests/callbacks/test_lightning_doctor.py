@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import SICK_RATE, SOUND_RATE, made, moons
+from small import SICK_RATE, SOUND_RATE, example, made, moons
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -74,3 +74,17 @@ def test_lightning_tells_of_a_sick_training(tmp_path: Path) -> None:
     assert not doctor.diagnosis.healthy
     assert doctor.diagnosis.findings[0].code == "HLR"
     assert "learning rate too high" in said[0]
+
+
+@pytest.mark.filterwarnings("ignore:Starting from v1.9.0, `tensorboardX`")
+def test_the_documented_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {
+        "lightning": lightning,
+        "module": Module(SOUND_RATE),
+        "loader": DataLoader(TensorDataset(*moons()), batch_size=8),
+    }
+    exec(example("LightningDoctor"), names)
+    assert "steps were watched" in capsys.readouterr().out

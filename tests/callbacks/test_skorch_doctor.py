@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import SICK_RATE, made, moons
+from small import SICK_RATE, example, made, moons
 
 skorch = pytest.importorskip("skorch")
 
@@ -48,3 +48,10 @@ def test_skorch_tells_of_a_sick_training() -> None:
     assert not doctor.diagnosis.healthy
     assert doctor.diagnosis.findings[0].code == "HLR"
     assert "learning rate too high" in said[0]
+
+
+def test_the_documented_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = moons()
+    names = {"skorch": skorch, "nn": torch.nn, "Network": made, "x": x.numpy(), "y": y.numpy()}
+    exec(example("SkorchDoctor"), names)
+    assert "steps were watched" in capsys.readouterr().out
