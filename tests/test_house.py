@@ -23,7 +23,7 @@ LAYERS = (
     "build diagnosis remedies",
     "runners",
     "network delivery run_folder run contest screen prior profiling "
-    "report conclude improve tune hunt afresh pooling refit comparing predicting generating exporting shelf doctor repairing",
+    "report conclude improve tune hunt in_time afresh pooling refit comparing predicting generating exporting shelf doctor repairing",
     "cli __init__ __main__ sklearn callbacks",
 )
 FRIENDLY = (0, 10, 11)

@@ -26,14 +26,14 @@ LEAST = 0.1
 
 
 def reserve(seconds: float, whole: float) -> float:
-    """What is kept for it, of so many seconds of search, where a whole training takes so many."""
+    """Seconds that are kept for it, of so many seconds of search, where a whole training takes so many."""
     return 2 * MARGIN * whole if seconds >= FROM * whole else 0.0
 
 
 def measure(hunt: Hunt, runner: Runner) -> None:
     """Train the winner and the best of the others again from another seed, and decide between them anew."""
     run, names = hunt.run, best_two(hunt)
-    if not hunt.reserve or hunt.way.seconds or len(names) < 2 or run.journal.last("measured-again"):
+    if not hunt.kept.pop("afresh", 0.0) or hunt.way.seconds or len(names) < 2 or run.journal.last("measured-again"):
         return
     for name in names:
         one = next(c for c in run.candidates if c.name == name)
@@ -43,7 +43,6 @@ def measure(hunt: Hunt, runner: Runner) -> None:
         end = hunt.way.end(again.recipe)
         runner.submit(job_for(run, again, end, end, run.time_to_train))
     outcomes = [runner.next() for _ in names]
-    hunt.reserve = 0.0
     if all(outcome.over and not outcome.failure for outcome in outcomes):
         decide(hunt, names)
 

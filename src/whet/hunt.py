@@ -21,6 +21,8 @@ from whet.train.horizon import Horizon
 
 POINTS = 4
 """Parts of a whole training, after each of which a trial can be paused."""
+HURRIED, WHOLE = "hurried", "whole"
+"""What the first recipe is called when it is hurried, and the best of the hurried ones when it is trained in full."""
 KEPT = 8
 """Trials whose best weights stay on the disk."""
 
@@ -47,8 +49,10 @@ class Hunt:
     run: Run
     recipes: Recipes
     way: Way
-    reserve: float
-    """Seconds of the training time that belong to training the winner out, or to measuring the best two once more."""
+    kept: dict[str, float]
+    """Seconds of the training time that belong to its end, by what they are for."""
+    hurried: bool = False
+    """Whether trials are cheaper than the first recipe, and the best of them is to be trained in full at the end."""
     study: Study = field(init=False)
     out: dict[str, Asked] = field(default_factory=dict)
     """What runs just now: the trial's name -> what was asked."""
@@ -57,10 +61,12 @@ class Hunt:
 
     @property
     def left(self) -> float:
-        return self.run.time_to_train - self.reserve
+        return self.run.time_to_train - sum(self.kept.values())
 
     def name(self, number: int) -> str:
-        return self.run.candidates[0].name if number == 0 else f"trial-{number}"
+        if number == 0:
+            return HURRIED if self.hurried else self.run.candidates[0].name
+        return f"trial-{number}"
 
     def candidate(self, number: int) -> Candidate:
         """A trial of the study as a recipe with a name and a reason."""
@@ -113,6 +119,11 @@ def settle(hunt: Hunt, name: str) -> None:
 def best_two(hunt: Hunt) -> list[str]:
     """The winner, and the best of the others that were trained whole."""
     run = hunt.run
+    if hunt.hurried:
+        return [
+            run.winner,
+            *(c.name for c in run.candidates if c.name in (run.candidates[0].name, WHOLE) if c.name != run.winner),
+        ]
     done = [t for t in hunt.study.trials if t.state == FINISHED and hunt.name(t.trial) != run.winner]
     done.sort(key=lambda t: t.value, reverse=maximizes(run))
     return [run.winner, *(hunt.name(t.trial) for t in done[:1])]
@@ -124,7 +135,7 @@ def tidy(hunt: Hunt) -> None:
     run.runner.drop(keep=run.winner)
     sound = [name for name, t in trials.items() if t.points and not t.error]
     best = sorted(sound, key=lambda name: trials[name].value, reverse=maximizes(run))[:KEPT]
-    needed = {*best_two(hunt), *hunt.out} if hunt.reserve else {run.winner, *hunt.out}
+    needed = {*best_two(hunt), *hunt.out} if hunt.kept else {run.winner, *hunt.out}
     for name in [c.name for c in run.candidates if c.name not in needed]:
         paused = name in trials and trials[name].state == PAUSED
         for path in checkpoint.checkpoints(run.folder.trial(name))[1 if paused else 0 :]:

@@ -14,28 +14,29 @@ import itertools
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from whet import afresh, prior, record
 from whet.diagnosis.curves import diagnose
 from whet.errors import OutputError
 from whet.fields import field as field_of
-from whet.hunt import POINTS, Hunt, Way, job_for, maximizes, prepared_in, settle, tidy
+from whet.hunt import HURRIED, POINTS, WHOLE, Hunt, Way, job_for, maximizes, prepared_in, settle, tidy
+from whet.in_time import MARGIN, InTime
 from whet.recipe import Recipe, show
 from whet.remedies.recipes import recipe_edits
 from whet.run import LAST_MOMENT, Run
 from whet.runners.job import Job, Outcome, Runner
 from whet.runners.pool import Pool
 from whet.runners.ray import RayRunner
-from whet.search import choice
 from whet.search.first import Candidate
-from whet.search.policy import Go, Halving, Move, New, Policy
+from whet.search.policy import Halving
 from whet.search.recipes import Recipes
 from whet.search.space import Parameter
 from whet.search.study import Study
 from whet.search.trial import Job as Asked
-from whet.search.view import FINISHED, StudyView, Track
+from whet.search.trial import Trial
+from whet.search.view import FINISHED
+from whet.train.horizon import Horizon
 from whet.train.plan import cores
 
 SEARCH_SHARE = 0.5
@@ -48,8 +49,8 @@ WORTH_PROCESSES = 60.0
 """Seconds of search from which on processes are started unasked: each needs some to begin."""
 MOST_PROCESSES = 8
 """That are started unasked: each holds torch in memory."""
-MARGIN = 1.1
-"""Whole trainings differ a little in what they cost."""
+FULL_FROM = 2.0
+"""Whole trainings that there must be time for, before one of them is kept for the best of hurried trials."""
 
 
 def search(run: Run) -> None:
@@ -64,12 +65,13 @@ def search(run: Run) -> None:
 
 
 def hunted(hunt: Hunt) -> None:
-    with runner_of(hunt.run) as runner:
+    with runner_of(hunt.run, hunt.hurried) as runner:
         while going_on(hunt, runner):
             learn(hunt, runner.next())
+        train_best_whole(hunt)
         afresh.measure(hunt, runner)
     afresh.train_last(hunt)
-    hunt.reserve = 0.0
+    hunt.kept.clear()
     tidy(hunt)
     for trial in hunt.study.trials:
         name, share = hunt.name(trial.trial), trial.resource / POINTS
@@ -77,6 +79,30 @@ def hunted(hunt: Hunt) -> None:
             hunt.run.fates[name] = trial.error or f"{trial.value:.5g} after {share:.0%} of a training: not worth more"
     for line in hunt.study.warnings():
         hunt.run.screen.say(line, "dim")
+
+
+def train_best_whole(hunt: Hunt) -> None:
+    """Of hurried trials the best is trained in full, and compared with the winner."""
+    run, best = hunt.run, hunt.study.best
+    hunt.kept.pop("whole", None)
+    if not hunt.hurried or best is None or any(line["trial"] == WHOLE for line in run.journal.all("explored")):
+        return
+    whole = next((c for c in run.candidates if c.name == WHOLE), None) or in_full(hunt, best)
+    end = Horizon(whole.recipe.steps, max(LAST_MOMENT, hunt.left))  # where time is short its schedule ends with it
+    run.runner.submit(job_for(run, whole, end, end, hunt.left))
+    if not run.runner.next().failure:
+        settle(hunt, WHOLE)
+
+
+def in_full(hunt: Hunt, best: Trial) -> Candidate:
+    """The best of the hurried trials as the recipe that it is meant to be; the first one again, from another seed."""
+    run = hunt.run
+    recipe = field_of(run.data.domain).unhurried(hunt.recipes.recipe(best.params))
+    same = recipe == run.candidates[0].recipe
+    because = "the first recipe from another seed" if same else f"{hunt.candidate(best.trial).because}, in full"
+    found = Candidate(WHOLE, recipe, because, afresh=3 if same else 0)
+    run.say("afresh", candidate=found.to_dict())
+    return found
 
 
 def wanted(run: Run) -> bool:
@@ -94,7 +120,7 @@ def begun(run: Run) -> Hunt:
     known = run.journal.last("search") or start(run)
     starts = {c["name"]: Candidate.from_dict(c) for c in known["starts"]}
     recipes = Recipes.of({name: c.recipe for name, c in starts.items()}, lambda recipe: ranges(run, recipe))
-    hunt = Hunt(run, recipes, Way(known["seconds"]), known["reserve"])
+    hunt = Hunt(run, recipes, Way(known["seconds"]), dict(known["kept"]), known["hurried"])
     hunt.study = Study(
         recipes.space,
         direction="maximize" if run.task.watched.direction == "max" else "minimize",
@@ -105,7 +131,7 @@ def begun(run: Run) -> Hunt:
     )
     for candidate in starts.values():
         hunt.study.enqueue(recipes.params(candidate.recipe), candidate.because)
-    for trial in hunt.study.trials[1:]:
+    for trial in hunt.study.trials[0 if hunt.hurried else 1 :]:
         run.candidates.append(hunt.candidate(trial.trial))
     run.candidates += [Candidate.from_dict(line["candidate"]) for line in run.journal.all("afresh")]
     replay(run)
@@ -114,29 +140,37 @@ def begun(run: Run) -> Hunt:
 
 
 def start(run: Run) -> dict[str, Any]:
-    """What is decided once: how long a trial is, and which recipes are tried first."""
+    """What is decided once: how long a trial is, which recipes are tried first, and what time is kept for the end."""
     first = run.candidates[0]
     if first.recipe.steps:
-        starts, seconds = [first, *itertools.islice(nearby(run), EDITS)], 0.0
-        reserve = afresh.reserve(run.time_to_train, run.runner.trial(first.name).training.seconds)
+        cheap = Candidate(HURRIED, field_of(run.data.domain).hurried(first.recipe), f"{first.because}, hurried")
+        hurried = cheap.recipe != first.recipe
+        starts = around(run, cheap if hurried else first)
+        seconds, kept = 0.0, for_the_end(run, hurried)
     else:
-        reserve = run.time_to_train * (1 - SEARCH_SHARE)
-        starts, seconds = run.candidates, (run.time_to_train - reserve) / TRIALS
-    said = {"starts": [c.to_dict() for c in starts], "seconds": seconds, "reserve": reserve}
+        hurried, starts, kept = False, run.candidates, {"out": run.time_to_train * (1 - SEARCH_SHARE)}
+        seconds = (run.time_to_train - kept["out"]) / TRIALS
+    said = {"starts": [c.to_dict() for c in starts], "seconds": seconds, "kept": kept, "hurried": hurried}
     run.say("search", **said)
     return said
 
 
-def nearby(run: Run) -> Iterator[Candidate]:
-    """Hand-made changes of a recipe that was trained whole, the most promising first."""
-    first = run.candidates[0].recipe
+def for_the_end(run: Run, hurried: bool) -> dict[str, float]:
+    """Seconds that are kept for what comes after the trials."""
+    whole, seconds = run.runner.trial(run.candidates[0].name).training.seconds, run.time_to_train
+    kept = {"whole": MARGIN * whole} if hurried and seconds >= FULL_FROM * whole else {}
+    return {**kept, "afresh": afresh.reserve(seconds, whole)}
+
+
+def around(run: Run, first: Candidate) -> list[Candidate]:
+    """A recipe and hand-made changes of it, the most promising first."""
     training = run.runner.trial(run.candidates[0].name).training
     share = training.best.step / max(1, training.step) if training.best else 1.0
     hints = prior.hints(run.signs, run.data.domain, run.data.goal, len(run.parts["train"]))
-    found: Iterator[Candidate] = field_of(run.data.domain).neighbours(
-        first, run.order.seed, share, prior.candidates(first, hints)
+    found = field_of(run.data.domain).neighbours(
+        first.recipe, run.order.seed, share, prior.candidates(first.recipe, hints)
     )
-    return found
+    return [first, *itertools.islice(found, EDITS)]
 
 
 def ranges(run: Run, recipe: Recipe) -> dict[str, Parameter]:
@@ -155,9 +189,9 @@ def replay(run: Run) -> None:
 
 
 @contextlib.contextmanager
-def runner_of(run: Run) -> Iterator[Runner]:
+def runner_of(run: Run, hurried: bool) -> Iterator[Runner]:
     """Where trials run: in this process one after the other, or side by side elsewhere."""
-    workers = at_once(run)
+    workers = at_once(run, hurried)
     if workers == 1 and not run.cluster:
         yield run.runner
         return
@@ -169,10 +203,12 @@ def runner_of(run: Run) -> Iterator[Runner]:
         shutil.rmtree(prepared_in(run), ignore_errors=True)
 
 
-def at_once(run: Run) -> int:
-    """Trials side by side: what was asked for, or one per core where the plan found a single thread to be the fastest."""
-    small = run.plan.threads == 1 and run.time_to_train >= WORTH_PROCESSES
-    return run.workers or (min(cores(), MOST_PROCESSES) if small else 1)
+def at_once(run: Run, hurried: bool) -> int:
+    """Trials side by side: what was asked for, or one per core for small networks and where one thread is the fastest."""
+    if run.workers:
+        return run.workers
+    small = run.plan.threads == 1 or hurried
+    return min(cores(), MOST_PROCESSES) if small and run.time_to_train >= WORTH_PROCESSES else 1
 
 
 def side_by_side(run: Run, workers: int) -> Pool | RayRunner:
@@ -240,35 +276,6 @@ def crossings(outcome: Outcome, metric: str, better: Callable[..., float]) -> di
         for point in range(max(found, default=0) + 1, at + 1):
             found[point] = best, step.seconds
     return found
-
-
-@dataclass(frozen=True)
-class InTime:
-    """A policy that begins and goes on with nothing that there is no time to end. The first recipe is trained whole first."""
-
-    hunt: Hunt
-    policy: Policy
-
-    def next(self, view: StudyView) -> Move | None:
-        if 0 in view.paused:
-            return Go(0, view.max_resource)
-        move = self.policy.next(view)
-        if isinstance(move, New) and self.rest(view) > self.hunt.left:
-            move = None
-        if isinstance(move, Go) and self.rest(view, view.trials[move.trial]) > self.hunt.left:
-            move = None
-        return move or self.last(view)
-
-    def last(self, view: StudyView) -> Move | None:
-        """The best of those that can still be trained to their end."""
-        able = [t for t in choice.ranked(view) if t.number in view.paused and self.rest(view, t) <= self.hunt.left]
-        return Go(able[0].number, view.max_resource) if able else None
-
-    def rest(self, view: StudyView, track: Track | None = None) -> float:
-        """Seconds until a trial's end, by what it, or the others, have cost so far."""
-        known = [track] if track and track.resource else [t for t in view.trials[1:] if t.resource] or view.trials[:1]
-        pace = sum(t.cost for t in known) / max(1.0, sum(t.resource for t in known))
-        return MARGIN * pace * (view.max_resource - (track.resource if track else 0))
 
 
 # -- what comes out ------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from setups import same_bits
 import whet
 from whet import afresh, hunt, improve, tune
 from whet.fields import field
+from whet.hunt import Way
+from whet.in_time import InTime
 from whet.recipe import Choice, Recipe
 from whet.record import Step
 from whet.runners.job import Outcome
@@ -24,7 +26,7 @@ from whet.search.first import Candidate
 from whet.search.policy import Go, Move, New, Stop
 from whet.search.study import Study
 from whet.search.view import StudyView
-from whet.tune import InTime, Way, crossings
+from whet.tune import crossings
 
 TINY = Recipe(
     family=Choice("tabular", width=8, depth=1, members=2, bins=4),
@@ -114,6 +116,24 @@ def test_a_restart_goes_on_with_the_trials_that_were_begun(
     assert result.details["trials"] == 3
     kept = [p.parent.name for p in tmp_path.glob("trials/*/checkpoint-*")]
     assert set(kept) == {result.details["winner"]}, "what is not needed any more takes space"
+
+
+def test_hurried_trials_are_tried_and_the_best_of_them_is_trained_in_full(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_trials(monkeypatch, 2)
+    own = field("table")
+    monkeypatch.setattr(own, "hurried", lambda recipe: recipe.put("steps", recipe.steps // 2))
+    monkeypatch.setattr(own, "unhurried", lambda recipe: recipe.put("steps", recipe.steps * 2))
+    monkeypatch.setattr(
+        own, "neighbours", lambda recipe, *_: iter([Candidate("f", recipe.put("optimizer.lr", 0.02), "faster")])
+    )
+    monkeypatch.setattr(hunt, "clearly_better", lambda new, old, tries: new.rows is not None)
+    result = whet.fit("diabetes", budget=60, out=tmp_path)
+    steps = {p.parent.name: Recipe.from_toml(p.read_text()).steps for p in tmp_path.glob("trials/*/recipe.toml")}
+    assert steps == {"plain": 24, "hurried": 12, "trial-1": 12, "whole": 24}
+    assert result.details["winner"] == "whole"
+    assert result.recipe.steps == 24
 
 
 def test_no_search_where_the_steps_are_fixed(tiny: None, tmp_path: Path) -> None:

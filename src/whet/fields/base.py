@@ -167,6 +167,14 @@ class Field:
         """What is searched around a recipe of this field, by path; `hinted`: activations that the data suggests."""
         return around(recipe, hinted)
 
+    def hurried(self, recipe: Recipe) -> Recipe:
+        """A cheaper recipe, around which a search can try more; the same one where a field has none."""
+        return recipe
+
+    def unhurried(self, recipe: Recipe) -> Recipe:
+        """What a hurried recipe is when there is time for all of it."""
+        return recipe
+
     def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
         """What simple methods say of the test rows, in the form that `Task.score` takes."""
         raise NotImplementedError
