@@ -3,9 +3,9 @@
     python benchmarks/pool_speedup.py
 
 The same jobs are done by a `Pool` of one worker and by a `Pool` of so many as there are cores (or --workers), one thread
-each, in turn, so that a noisy machine disturbs both alike. Every job trains for a fixed number of steps, writes its
-checkpoint and its record as in `whet fit`. The clock covers everything from the first job's hand-in to the last outcome; workers
-have started and imported torch before. Target: a speed-up within 15 % of the number of workers, in the median.
+each, in turn, so that a noisy machine disturbs both alike. Every job trains for a fixed number of steps, and writes its
+checkpoint and its record as in `whet fit`. The clock covers everything from the first job's hand-in to the last outcome;
+workers have started and imported torch before. Target: a speed-up within 15 % of the number of workers, in the median.
 """
 
 from __future__ import annotations
