@@ -16,8 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from whet import afresh, prior, record
-from whet.diagnosis.curves import diagnose
+from whet import afresh, prior
 from whet.errors import OutputError
 from whet.fields import field as field_of
 from whet.hunt import HURRIED, POINTS, WHOLE, Hunt, Way, job_for, maximizes, prepared_in, settle, tidy
@@ -28,6 +27,7 @@ from whet.run import LAST_MOMENT, Run
 from whet.runners.job import Job, Outcome, Runner
 from whet.runners.pool import Pool
 from whet.runners.ray import RayRunner
+from whet.runners.trial import findings_in
 from whet.search.first import Candidate
 from whet.search.policy import Halving
 from whet.search.recipes import Recipes
@@ -286,7 +286,8 @@ def try_remedy(hunt: Hunt, asked: Asked, outcome: Outcome) -> None:
     if asked.trial and not outcome.failure:
         return
     recipe = hunt.recipes.recipe(asked.params)
-    for edit in recipe_edits(diagnose(record.read(hunt.run.folder.trial(outcome.name) / "record.jsonl")), recipe)[:1]:
-        changed = recipe.apply(edit)
-        if hunt.recipes.reaches(changed):
-            hunt.study.enqueue(hunt.recipes.params(changed), f"{edit.path} {show(edit.new)}: {edit.because}")
+    edits = recipe_edits(findings_in(hunt.run.folder.trial(outcome.name)), recipe)
+    edit = next((e for e in edits if hunt.recipes.reaches(recipe.apply(e))), None)
+    if edit is not None:
+        why = f"{edit.path} {show(edit.new)}: {edit.because}"
+        hunt.study.enqueue(hunt.recipes.params(recipe.apply(edit)), why)
