@@ -63,7 +63,8 @@ def main() -> None:
     for system, found in values.items():
         if len(found) > 1:
             summary = {**spread(found), "runs": len(found), "values": found}
-            keep(said.results, {"data": said.data, "system": system, "budget": budget, **summary})
+            timed = {"budget": budget} if system == "whet" else {}
+            keep(said.results, {"data": said.data, "system": system, **timed, **summary})
 
 
 def arguments() -> argparse.Namespace:
