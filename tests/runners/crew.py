@@ -13,8 +13,9 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent.parent / "train"))
 
 from jobs import STEPS, make
-from setups import SMALL, images, prepared_of
+from setups import SMALL, TABLE, images, prepared_of
 
+import whet
 from whet.recipe import Choice
 from whet.runners.together import follow, leading
 from whet.runners.trial import open_trial
@@ -54,8 +55,27 @@ def train(folder: Path) -> None:
         assert not trial.fate
 
 
+def fit(folder: Path) -> None:
+    """Every process calls it, takes part, and has the same result."""
+    steps: list[int] = []
+    real = loop.train_step
+
+    def step(training: loop.Training) -> None:
+        real(training)
+        steps.extend([training.step] if training.world.size > 1 else [])
+
+    loop.train_step = step
+    result = whet.fit("iris", recipe=TABLE, steps=6, out=folder / "run")
+    assert steps == [1, 2, 3, 4, 5, 6], steps
+    world = joined()
+    assert world.first(result.value) == result.value
+
+
 if __name__ == "__main__":
-    where, *killed = sys.argv[1:]
-    if killed:
-        die(*map(int, killed))
-    train(Path(where))
+    where, *how = sys.argv[1:]
+    if how == ["fit"]:
+        fit(Path(where))
+    else:
+        if how:
+            die(*map(int, how))
+        train(Path(where))

@@ -20,9 +20,9 @@ from whet.train import checkpoint
 TOLERANCE = 1e-5
 
 
-def launched(processes: int, folder: Path, *killed: int) -> subprocess.CompletedProcess[str]:
+def launched(processes: int, folder: Path, *how: object) -> subprocess.CompletedProcess[str]:
     launch = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    script = [str(Path(__file__).with_name("crew.py")), str(folder), *map(str, killed)]
+    script = [str(Path(__file__).with_name("crew.py")), str(folder), *map(str, how)]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, "-m", *launch, *script], env=environment, capture_output=True, text=True)
 
@@ -55,6 +55,13 @@ def test_a_killed_process_ends_the_job_which_goes_on_with_any_number_of_them(
     steps = [point.step for point in record.read(tmp_path / "one" / "record.jsonl").steps]
     assert steps == [point.step for point in record.read(straight / "record.jsonl").steps], "lost or doubled"
     assert not (tmp_path / "prepared").exists()
+
+
+def test_fit_is_called_by_all_processes_and_gives_all_of_them_the_same_result(tmp_path: Path) -> None:
+    ended = launched(2, tmp_path, "fit")
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert (tmp_path / "run" / "report.html").exists()
+    assert not (tmp_path / "run" / "prepared").exists()
 
 
 def test_a_folder_that_is_no_runs_keeps_what_is_in_it(tmp_path: Path) -> None:
