@@ -4,7 +4,7 @@
     python benchmarks/search/live.py --data california-housing --budget 300 --seeds 0 1 2 3 4
 
 Every arm trains through `open_trial`: whole trainings of a recipe in POINTS equal parts, pausing and going on at its
-checkpoint. Every arm begins with the first recipe that `whet fit` would take, and searches the same space, whose ranges
+checkpoint. Every arm begins with the first recipe that `whet fit` would search around, and searches the same space, whose ranges
 and conditions Optuna is given through `suggest_*`; what else whet knows (priors, hand-made changes) is its own. An arm's
 choice is the trial with the best validation value; the test rows are opened once per arm and seed, for that one.
 
@@ -41,7 +41,7 @@ from whet.recipe import Recipe
 from whet.runners.trial import Trial, holding, open_trial
 from whet.search import Float, Int, Study
 from whet.search.first import Facts
-from whet.search.policy import Halving
+from whet.search.policy import Halving, usual
 from whet.search.recipes import Recipes
 from whet.search.space import Parameter
 from whet.tasks import Task, goal
@@ -221,6 +221,7 @@ def hyperband() -> Any:
 
 ARMS: dict[str, Callable[[Arena], None]] = {
     "whet": whet,
+    "whet-look-ahead": lambda arena: whet(arena, usual()),
     "random": driven_by_optuna(lambda s: optuna.samplers.RandomSampler(seed=s), optuna.pruners.NopPruner),
     "tpe-hyperband": driven_by_optuna(lambda s: optuna.samplers.TPESampler(seed=s), hyperband),
     "gp": driven_by_optuna(lambda s: optuna.samplers.GPSampler(seed=s), optuna.pruners.NopPruner),
@@ -248,7 +249,7 @@ def arena_of(name: str, seed: int, budget: float, threads: int, folder: Path) ->
         seconds=budget,
         **own.facts(data, parts, prepared),
     )
-    candidates = [with_end(c.recipe, facts) for c in own.portfolio(facts)]
+    candidates = [own.hurried(with_end(c.recipe, facts)) for c in own.portfolio(facts)]
     near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(16), strict=False)]
     starts = {f"start-{i}": recipe for i, recipe in enumerate([*candidates, *near])}
     recipes = Recipes.of(starts, lambda recipe: own.space(recipe, []))

@@ -401,11 +401,11 @@ def as_ordered(run: Run, candidate: Candidate) -> Candidate:
 
 
 def refuse_space(run: Run) -> None:
-    """Raises UnknownName or RecipeError for a choice that can't be built here: now, before anything takes its time."""
+    """Raises UserError for a place or a choice that can't be built here: now, before anything takes its time."""
     first = run.candidates[0].recipe
-    for path, choices in settings(run.space).items():
-        for value in choices:
-            build(put(first, path, value), run.task, run.prepared, run.order.seed, Plan())
+    changed = [put(first, path, value) for path, choices in settings(run.space).items() for value in choices]
+    for recipe in [first, *changed] if run.space else []:
+        build(recipe, run.task, run.prepared, run.order.seed, Plan())
 
 
 def with_prior(run: Run, candidates: list[Candidate]) -> list[Candidate]:
