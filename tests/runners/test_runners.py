@@ -110,7 +110,7 @@ def test_a_job_that_kills_its_process_twice_has_failed(pool: Pool, told: Told, j
     assert_whole(done["sound"])
     assert done["deadly"].deaths == 2
     assert done["deadly"].failure is not None
-    assert (done["deadly"].failure.kind, "SIGKILL" in done["deadly"].failure.text) == ("died", True)
+    assert (done["deadly"].failure.kind, "signal 9 (Killed)" in done["deadly"].failure.text) == ("died", True)
     assert done["deadly"].score.value != done["deadly"].score.value  # NaN
 
 
@@ -190,7 +190,7 @@ def test_a_workers_libraries_start_no_more_threads_than_it_may_have(job: MakeJob
 def test_a_kill_by_the_kernel_that_needed_memory_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = object.__new__(Worker)
     worker._kills = 3
-    for kills, code, kind in ((3, -9, "died"), (4, -9, "memory"), (4, -15, "died"), (4, 1, "died")):
+    for kills, code, kind in ((3, -9, "died"), (4, -9, "memory"), (4, -15, "died"), (4, -35, "died"), (4, 1, "died")):
         monkeypatch.setattr(pools, "kernel_kills", lambda kills=kills: kills)
         assert worker.why(Died(code)).kind == kind
 

@@ -77,11 +77,11 @@ class Worker:
     def why(self, died: Died) -> Failure:
         """What is known of its death."""
         if died.code >= 0:
-            return Failure("died", f"Its process ended with exit code {died.code}.")
-        name = signal.Signals(-died.code).name
-        if -died.code == signal.SIGKILL and kernel_kills() > self._kills:
-            return Failure("memory", f"Its process was killed ({name}): the system had no memory left.")
-        return Failure("died", f"Its process was killed by a signal ({name}).")
+            return Failure("died", f"Its process ended by itself, with exit code {died.code}.")
+        number = -died.code
+        if number == signal.SIGKILL and kernel_kills() > self._kills:
+            return Failure("memory", "Its process was killed by the kernel: the system had no memory left.")
+        return Failure("died", f"Its process ended by signal {number} ({signal.strsignal(number) or 'unknown'}).")
 
     def end(self) -> None:
         """Kill it and wait."""

@@ -2,7 +2,7 @@
 
 What was done stands in the trial's retries.jsonl, a line for each time:
 
-    name     "diverged" or "out of memory"      why   the sentence
+    name     "diverged", "out of memory" or "never learned"      why   the sentence
     edit     what was changed                   step, back_to   where it happened, and where it goes on from
 
 The line is written first and the recipe last, so that a process that is killed in between does the same thing again; lines
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 RETRIES = 2
 """How often a trial that diverged goes on: first from its newest sound checkpoint, then from fresh weights."""
-DIVERGED, MEMORY = "diverged", "out of memory"
+TREATMENTS = 2
+"""How often a trial that learns nothing is changed."""
+DIVERGED, MEMORY, STILL = "diverged", "out of memory", "never learned"
 LIVE = ("optimizer.lr", "regularise.clip")
 """What can be changed without changing the network, the first one first."""
 NOTES = "retries.jsonl"
@@ -172,6 +174,27 @@ def rows_at_once(trial: Trial) -> int:
     return trial.plan.micro_batch or trial.recipe.batch_size
 
 
+def treat(trial: Trial) -> bool:
+    """A trial that has learned nothing yet begins again with what its findings suggest; False where there is nothing to do.
+
+    It loses nothing by that. Only the likeliest change is made, and looked at for as long as the first one was.
+    """
+    grave = [f for f in trial.findings if f.severity == "error"]
+    sick = next((f for f in grave if f.name == STILL), None)
+    if sick is None or trial.fate or trial.training.world.size > 1:
+        return False
+    edit = next(iter(recipe_edits(grave, trial.recipe)), None)
+    known = [line for line in notes(trial.folder) if line["name"] == STILL]
+    if edit is None or len(known) >= TREATMENTS:
+        return False
+    spent = trial.training.seconds
+    note(trial.folder, sick, edit, trial.training.step, back_to=0, seconds=spent)
+    trial.forget()
+    trial.edit(edit)
+    trial.training.seconds = spent
+    return True
+
+
 # -- what was done -------------------------------------------------------------------------------------------------
 
 
@@ -202,11 +225,13 @@ def told(name: str, folder: Path) -> tuple[Finding, ...]:
 
 
 def gravity(line: Mapping[str, Any]) -> str:
-    return "warning" if line["name"] == DIVERGED else "info"
+    return "info" if line["name"] == MEMORY else "warning"
 
 
 def sentence(line: Mapping[str, Any]) -> str:
     if line["name"] == MEMORY:
         return f"{line['why']} From step {line['step']} on it trained with fewer: {line['edit']}."
+    if line["name"] == STILL:
+        return f"It had learned nothing by step {line['step']}, and was begun again with {line['edit']}."
     again = f"went on from step {line['back_to']}" if line["back_to"] else "was begun again"
     return f"It diverged at step {line['step']} ({line['why']}) and {again} with {line['edit']}."
