@@ -33,8 +33,17 @@ def test_every_edit_can_be_applied_says_why_and_changes_the_recipe(name: str, re
 
 def test_a_rate_that_is_too_high_is_lowered_by_as_much_as_the_step_was_too_long() -> None:
     recipe = Recipe(optimizer=Choice("adamw", lr=0.1))
-    edits = {step: recipe_edits([found("learning rate too high", step=step)], recipe)[0] for step in (0.05, 0.5, None)}
-    assert [(e.path, e.new) for e in edits.values()] == [("optimizer.lr", new) for new in (0.01, 0.01, 0.03)]
+    edits = [recipe_edits([found("learning rate too high", step=step)], recipe)[0] for step in (0.05, 0.5, 1e9, None)]
+    assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (0.01, 1e-3, 1e-4, 0.03)]
+    edits = [recipe_edits([found("learning rate too low", step=step)], recipe)[0] for step in (5e-4, 1e-9, None)]
+    assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (1.0, 100.0, 0.3)]
+
+
+def test_a_cause_is_mended_before_a_symptom() -> None:
+    recipe = Recipe(optimizer=Choice("adamw", lr=0.1))
+    both = [found("never learned", 1.0), found("learning rate too high", 0.6)]
+    assert recipe_edits(both, recipe)[0].new < 0.1
+    assert recipe_edits(both[:1], recipe)[0].new > 0.1
 
 
 def test_a_number_that_the_recipe_leaves_to_the_catalogue_is_changed_from_there() -> None:

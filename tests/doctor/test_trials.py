@@ -12,9 +12,10 @@ import torch
 from setups import SMALL, TABLE, images, prepared_of, rows, same_bits, task_of, training, weights
 
 from whet.diagnosis.born import born
+from whet.diagnosis.rules.steps import step_of
 from whet.diagnosis.trials import TrialWatch
 from whet.recipe import Choice, Recipe
-from whet.runners.rescue import is_sound
+from whet.runners.rescue import is_sound, treat
 from whet.runners.trial import Trial, findings_in, open_trial
 from whet.train import checkpoint
 from whet.train.horizon import Horizon
@@ -165,6 +166,35 @@ def test_a_trial_that_never_learns_is_named_with_its_likely_cause(tmp_path: Path
     graves = [f.name for f in one.findings if f.severity == "error"]
     assert graves[0] == "never learned"
     assert "learning rate too low" in graves
+
+
+def test_a_trial_that_learns_nothing_begins_again_with_what_its_findings_suggest(tmp_path: Path) -> None:
+    one = opened(tmp_path, SMALL.put("optimizer", Choice("adamw", lr=1e-7)))
+    one.advance(Horizon(steps=300, seconds=1e6), pause=Horizon(steps=120))
+    assert treat(one)
+    assert one.recipe["optimizer.lr"] == pytest.approx(1e-4)  # by at most a thousand times
+    assert (one.training.step, one.training.best) == (0, None)
+    one.advance(Horizon(steps=300, seconds=1e6))
+    assert not treat(one)
+    said = one.findings[0]
+    assert said.cause == "It had learned nothing by step 120, and was begun again with optimizer.lr: 1e-07 -> 0.0001."
+    assert opened(tmp_path).recipe == one.recipe  # after a crash too
+
+
+def test_a_trial_that_learns_is_not_treated(tmp_path: Path) -> None:
+    one = opened(tmp_path, SMALL)
+    one.advance(Horizon(steps=120))
+    assert not treat(one)
+    assert one.recipe == SMALL
+
+
+def test_a_rate_that_begins_near_zero_is_not_taken_for_a_low_one(tmp_path: Path) -> None:
+    one = opened(tmp_path, SMALL.put("schedule", Choice("one_cycle", warmup=0.5)))
+    one.watch.share = 1e9
+    one.advance(Horizon(steps=60))
+    evidence = one.watch.evidence(one.training)
+    assert evidence is not None
+    assert step_of(evidence) > 4e-4
 
 
 @pytest.mark.parametrize("recipe", [SMALL, TABLE], ids=["image", "table"])

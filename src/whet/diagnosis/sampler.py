@@ -45,6 +45,8 @@ class Sampler:
         self.layers = weighted(model) if layers is None else layers
         self.first: Look | None = None
         self.newest: Look | None = None
+        self.longest: dict[str, float] = {}
+        """Of each layer: the longest step of all readings, relative to its weights."""
         self.count = 0
         self.spent = 0.0
         """Seconds that readings took."""
@@ -103,6 +105,7 @@ class Sampler:
             read = tuple(self._layer(one, readings.of[one.path]) for one in self.layers if one.path in readings.of)
             self.newest = Look(read, loss, **outputs_of(out))
             self.first = self.first or self.newest
+            self.longest |= {x.path: max(x.step, self.longest.get(x.path, 0.0)) for x in read}
             self.count += 1
         self.close()
         self.spent += time.perf_counter() - began

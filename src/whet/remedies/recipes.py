@@ -13,16 +13,20 @@ from whet.families import FAMILIES
 from whet.optim import OPTIMIZERS
 from whet.recipe import Choice, Edit, Recipe
 from whet.record import Finding
-from whet.remedies.steps import USUAL, rounded
+from whet.remedies.steps import USUAL, USUAL_PLAIN, rounded
 
 LOWER, HIGHER = 0.3, 3.0
-"""Of a learning rate."""
-FAR = 0.1
+"""Of a learning rate, at least."""
+FAR = 1e-3
 """The most that a single edit lowers a learning rate by, and its inverse the most that it raises it by."""
+PLAIN = ("gd", "sgd")
+"""Their steps are as long as their gradients."""
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.5
 MORE_DECAY = 3.0
 NEXT = 0.8
 """What a finding's second remedy is worth beside its first, and so on."""
+SYMPTOMS = {"never learned": 0.4, "learns too little": 0.4}
+"""What is certain and says nothing of the cause: worth so much beside a finding that names one."""
 CLIP_AT = 1.0
 USUAL_BATCH = 64
 SMOOTH, SLOPED = Choice("gelu"), Choice("leaky_relu")
@@ -39,8 +43,9 @@ def recipe_edits(findings: Sequence[Finding], recipe: Recipe) -> list[Edit]:
     """
     found: dict[tuple[str, str], tuple[float, Edit]] = {}
     for finding in findings:
+        sure = finding.confidence * SYMPTOMS.get(finding.name, 1.0)
         for place, (path, new) in enumerate(changes(finding, recipe)):
-            edit, worth = Edit(path, recipe[path], new, finding.cause), finding.confidence * NEXT**place
+            edit, worth = Edit(path, recipe[path], new, finding.cause), sure * NEXT**place
             key = path, str(new)
             if edit.old != new and worth > found.get(key, (0.0, edit))[0]:
                 found[key] = worth, edit
@@ -64,17 +69,23 @@ def set_in(recipe: Recipe, name: str) -> Any:
 
 def lower_rate(finding: Finding, recipe: Recipe) -> Iterator[Change]:
     """By what the measured step is longer than a usual one, within limits; else to a third."""
-    lr, step = set_in(recipe, "lr"), finding.evidence.get("step")
+    lr = set_in(recipe, "lr")
     if lr:
-        factor = LOWER if not step else min(LOWER, max(FAR, USUAL / step))
-        yield "optimizer.lr", rounded(lr * factor)
+        yield "optimizer.lr", rounded(lr * min(LOWER, max(FAR, too_short_by(finding, recipe))))
 
 
 def higher_rate(finding: Finding, recipe: Recipe) -> Iterator[Change]:
-    lr, step = set_in(recipe, "lr"), finding.evidence.get("step")
+    """By what the measured step is shorter than a usual one, within limits; else to three times as much."""
+    lr = set_in(recipe, "lr")
     if lr:
-        factor = HIGHER if not step else max(HIGHER, min(1 / FAR, USUAL / step))
-        yield "optimizer.lr", rounded(lr * factor)
+        yield "optimizer.lr", rounded(lr * max(HIGHER, min(1 / FAR, too_short_by(finding, recipe))))
+
+
+def too_short_by(finding: Finding, recipe: Recipe) -> float:
+    """A usual step's length over the measured one's; 1 where none was measured."""
+    step = finding.evidence.get("step")
+    usual = USUAL_PLAIN if recipe.optimizer.name in PLAIN else USUAL
+    return usual / step if step else 1.0
 
 
 def clip(_: Finding, recipe: Recipe) -> Iterator[Change]:
