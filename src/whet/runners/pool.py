@@ -58,9 +58,10 @@ class Worker:
 
     def give(self, job: Job) -> None:
         self.job, self._kills = job, kernel_kills()
+        data = pickle.dumps(job)
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):  # it died: whoever waits for its end will hear of it
-            pickle.dump(job, self.process.stdin)
+            self.process.stdin.write(data)
             self.process.stdin.flush()
 
     def _hear(self, heard: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
