@@ -26,7 +26,7 @@ def test_an_arm_differs_in_its_choice_alone() -> None:
 
 def test_two_paths_make_a_grid_with_the_first_of_each_in_front() -> None:
     assert names({"optimizer": ["adamw", "lion"], "init": ["he", "auto"]}) == [
-        "adamw, he", "adamw, auto", "lion, he", "lion, auto",
+        "adamw · he", "adamw · auto", "lion · he", "lion · auto",
     ]  # fmt: skip
 
 

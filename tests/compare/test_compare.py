@@ -92,7 +92,12 @@ def test_workers_find_the_same_numbers(tmp_path: Path) -> None:
 def test_a_grid_keeps_its_rate_where_the_rate_is_compared(tmp_path: Path) -> None:
     asked = {"optimizer.lr": [1e-3, 1e-2], "activation": ["relu", "tanh"]}
     found = whet.compare("iris", asked, out=tmp_path / "run", **{**OPTIONS, "seeds": 2})
-    assert [arm.name for arm in found.arms] == ["lr 0.001, relu", "lr 0.001, tanh", "lr 0.01, relu", "lr 0.01, tanh"]
+    assert [arm.name for arm in found.arms] == [
+        "lr 0.001 · relu",
+        "lr 0.001 · tanh",
+        "lr 0.01 · relu",
+        "lr 0.01 · tanh",
+    ]
     assert [arm.lr for arm in found.arms] == [1e-3, 1e-3, 1e-2, 1e-2]
     assert len(trainings(found.folder)) == 4 * 2
 
@@ -193,3 +198,12 @@ def test_the_command_prints_the_verdict(
     assert "run/report.html" in out
     assert cli.run(["compare", "iris"]) == 2
     assert "Nothing is to be compared" in capsys.readouterr().err
+
+
+def test_a_report_shows_every_arm_and_opens_offline(finished: whet.Comparison) -> None:
+    page = (finished.folder / "report.html").read_text()
+    for arm in finished.arms:
+        assert arm.name in page
+    assert "http" not in page.split("<body>")[1]
+    for line in finished.said:
+        assert line in page

@@ -2,7 +2,7 @@
 
 import pytest
 
-from whet.comparing.sizing import MARGIN, TUNING_SHARE, Cost, Layout, Size, again, size_for
+from whet.comparing.sizing import MARGIN, SHRINKS, TUNING_SHARE, WORKERS_START, Cost, Layout, Size, again, size_for
 from whet.errors import BudgetError
 from whet.search import rates
 from whet.train.loop import VALIDATIONS
@@ -20,8 +20,8 @@ def seconds_of(size: Size, costs: list[Cost], layout: Layout) -> float:
                 size.steps * share * cost.step + VALIDATIONS * cost.validation if size.steps else size.seconds * share
             )
             total += count * (cost.start + length)
-        total += layout.seeds * cost.test
-    return total / layout.workers
+    test = sum(layout.seeds * cost.test for cost in costs) + (WORKERS_START if layout.workers > 1 else 0)
+    return total / layout.workers + test
 
 
 @pytest.mark.parametrize("by", ["steps", "seconds"])
@@ -63,3 +63,8 @@ def test_after_tuning_the_size_follows_what_trainings_really_cost() -> None:
     assert same.steps == pytest.approx(planned.steps, rel=0.15)
     slower = again(100.0 - spent, [CHEAP, DEAR], [2 * t for t in took], LAYOUT, planned, 0, [1, 1])
     assert slower.steps < 0.6 * same.steps
+
+
+def test_however_slow_the_machine_becomes_a_part_of_the_length_stays() -> None:
+    planned = size_for(100.0, [CHEAP, DEAR], LAYOUT, "steps", 0, [1, 1])
+    assert again(1.0, [CHEAP, DEAR], [50.0, 50.0], LAYOUT, planned, 0, [1, 1]).steps == int(SHRINKS * planned.steps)

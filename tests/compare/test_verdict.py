@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from whet.search.verdict import contrasts, critical_value, half_for_other_rows, shown
+from whet.search.verdict import CONFIDENCE, contrasts, critical_value, half_for_other_rows, shown
 
 SEEDS = 5
 NOISE = 1.0
@@ -60,13 +60,13 @@ def test_two_arms_are_a_paired_t_test() -> None:
     y = np.random.default_rng(1).normal(size=(2, 7))
     (c,) = contrasts(y)
     twin = ttest_rel(y[0], y[1])
-    low, high = twin.confidence_interval(0.95)
+    low, high = twin.confidence_interval(CONFIDENCE)
     assert c.p == pytest.approx(twin.pvalue, abs=1e-6)
     assert (c.difference - c.half, c.difference + c.half) == pytest.approx((low, high))
 
 
 def test_many_arms_need_a_larger_difference() -> None:
-    values = [critical_value(arms, 16) for arms in (2, 3, 6, 10)]
+    values = [critical_value(arms, 16, 0.95) for arms in (2, 3, 6, 10)]
     assert values == sorted(values)
     assert values[0] == pytest.approx(2.1199, abs=1e-3)
 

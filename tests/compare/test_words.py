@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from whet.comparing.comparison import Comparison, judge
+from whet.comparing.comparison import Comparison, costs, judge, twins
 from whet.comparing.opening import row_values
 from whet.errors import OutputError
 from whet.tasks import make_task
@@ -72,6 +72,20 @@ def test_where_one_arm_is_left_nothing_is_compared() -> None:
     scores = APART[:2].copy()
     scores[0] = math.nan
     assert said(scores)[0].startswith("Nothing can be compared")
+
+
+def test_arms_that_cost_more_in_every_training_are_said_to() -> None:
+    assert costs(["relu", "mish"], [[2.0, 2.1], [3.0, 3.2]], "steps") == [
+        "For the same steps as relu took mish 1.5 times as long; --by seconds gives all the same time."
+    ]
+    assert costs(["relu", "mish"], [[2.0, 3.1], [3.0, 3.2]], "steps") == []
+    assert costs(["relu", "mish"], [[2.0, 2.1], [3.0, 3.2]], "seconds") == []
+
+
+def test_a_choice_that_changes_nothing_is_said_to() -> None:
+    (note,) = twins(["relu", "gelu"], [(0.5, 0.1), (0.5, 0.1)], ["one recipe", "another"])
+    assert note.startswith("relu and gelu trained to the same numbers")
+    assert twins(["relu", "relu (2)"], [(0.5, 0.1), (0.5, 0.1)], ["one recipe", "one recipe"]) == []
 
 
 def rows_of(scores: np.ndarray, noise: float, rows: int = 400) -> dict[int, np.ndarray]:

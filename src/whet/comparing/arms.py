@@ -18,6 +18,8 @@ MOST_PATHS = 2
 BASE = "base"
 """The word for what the recipe has already."""
 NONE = "none"
+AND = " · "
+"""Between the choices of a grid's arm."""
 LISTS = ("regularise", "augment")
 NUMBERS = ("batch_size",)
 BUDGETS = ("steps",)
@@ -151,7 +153,7 @@ def _arm(base: Recipe, values: Mapping[str, Any]) -> Arm:
     for path, value in values.items():
         recipe = recipe.put(path, value)
     said = {path: _in_words(path, value) for path, value in values.items()}
-    return Arm(", ".join(said.values()), said, recipe)
+    return Arm(AND.join(said.values()), said, recipe)
 
 
 def _in_words(path: str, value: Any) -> str:
@@ -178,7 +180,7 @@ def _told_apart(arms: Sequence[Arm]) -> list[Arm]:
 
 def _full(arm: Arm) -> Arm:
     said = {path: _whole(arm.recipe[path]) if "." not in path else arm.values[path] for path in arm.values}
-    return Arm(", ".join(said.values()), said, arm.recipe)
+    return Arm(AND.join(said.values()), said, arm.recipe)
 
 
 def _whole(value: Any) -> str:

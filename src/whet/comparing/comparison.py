@@ -16,8 +16,8 @@ from whet.report import wording
 from whet.search.verdict import contrasts, half_for_other_rows, shown
 
 NAME = "compare.json"
-DEARER = 1.25
-"""Arms that cost this many times what the cheapest does are said to."""
+DEARER, LEAST_SECONDS = 1.25, 1.0
+"""Arms that cost this many times what the cheapest does are said to, where a training is long enough to tell."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Pair:
     difference: float
     """First minus second, in the metric's own unit."""
     half: float
-    """Half of the 95 % interval over seeds, which holds for all pairs together."""
+    """Half of the 96 % interval over seeds, which holds for all pairs together."""
     half_rows: float | None
     """The same over other test rows as well; None where the metric says nothing about single rows."""
     p: float
@@ -245,10 +245,10 @@ def amount(metric: str, value: float, *others: float) -> list[str]:
 
 def costs(names: Sequence[str], seconds: Sequence[Sequence[float]], by: str) -> list[str]:
     """A note on arms that took longer for the same steps, in every one of their trainings."""
-    if by != "steps":
-        return []
     cheapest = min(range(len(names)), key=lambda a: np.median(seconds[a]))
     least = float(np.median(seconds[cheapest]))
+    if by != "steps" or least < LEAST_SECONDS:
+        return []
     dear = [
         f"{names[a]} {np.median(each) / least:.1f} times as long"
         for a, each in enumerate(seconds)
@@ -257,3 +257,16 @@ def costs(names: Sequence[str], seconds: Sequence[Sequence[float]], by: str) -> 
     if not dear:
         return []
     return [f"For the same steps as {names[cheapest]} took {', '.join(dear)}; --by seconds gives all the same time."]
+
+
+def twins(names: Sequence[str], same: Sequence[tuple[object, ...]], recipes: Sequence[object]) -> list[str]:
+    """A note on arms whose recipes differ and whose trainings don't, to the bit: what was changed is not used here."""
+    found = [
+        f"{names[a]} and {names[b]}"
+        for a in range(len(names))
+        for b in range(a + 1, len(names))
+        if same[a] == same[b] and recipes[a] != recipes[b]
+    ]
+    return (
+        [f"{', '.join(found)} trained to the same numbers: this network makes no use of the choice."] if found else []
+    )

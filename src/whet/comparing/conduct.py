@@ -18,7 +18,7 @@ import numpy as np
 from whet import files
 from whet.build import build
 from whet.comparing.arms import Arm, arms_of, at_rate, check
-from whet.comparing.comparison import NAME, ArmResult, Comparison, Judged, costs, judge
+from whet.comparing.comparison import NAME, ArmResult, Comparison, Judged, costs, judge, twins
 from whet.comparing.opening import test
 from whet.comparing.sizing import Cost, Layout, Size, again, size_for
 from whet.comparing.training import Train, Trained, Wanted, curve, known, trainer
@@ -500,8 +500,11 @@ def notes(e: Experiment, arms: Sequence[ArmResult]) -> list[str]:
     said += [f"Trainings failed: {why}" for why in sorted(failed)]
     if len(e.seeds) < e.asked.seeds:
         said.append(f"The time was up after {len(e.seeds)} of {e.asked.seeds} seeds: give a larger --budget.")
-    seconds = [[trained_of(e, a, seed).seconds for seed in e.seeds] for a in range(len(arms))]
-    return said + costs([arm.name for arm in arms], seconds, e.asked.by)
+    names = [arm.name for arm in arms]
+    made = [[trained_of(e, a, seed) for seed in e.seeds] for a in range(len(arms))]
+    same = [tuple((t.value, t.loss) for t in each) for each in made]
+    said += twins(names, same, [arm.recipe for arm in e.arms])
+    return said + costs(names, [[t.seconds for t in each] for each in made], e.asked.by)
 
 
 def say_so_far(e: Experiment) -> None:

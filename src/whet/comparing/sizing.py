@@ -15,6 +15,10 @@ TUNING_SHARE = 0.5
 """Length of a training that tunes the learning rate, as a share of one that is measured."""
 MARGIN = 0.9
 """The share of the time left that is planned with: machines slow down."""
+SHRINKS = 0.25
+"""What is left of the planned length at least, however slow the machine became: rates were tuned for about that length."""
+WORKERS_START = 4.0
+"""Seconds until processes of their own are ready to train: importing torch takes a few."""
 LEAST_STEPS = 10
 LEAST_SECONDS = 0.2
 """Of a measured training."""
@@ -99,12 +103,11 @@ def size_for(
 def parts_of_cost(costs: Sequence[Cost], layout: Layout, by: str, shares: Sequence[float]) -> tuple[float, float]:
     """Seconds of all trainings: (what does not depend on how long they are, what each unit of their size adds)."""
     count, workers = layout.seeds + layout.tuning, layout.workers
-    if by == "seconds":  # validation is a part of the time
-        fixed = sum(count * c.start + layout.seeds * c.test for c in costs)
-        return fixed / workers, layout.arms * layout.whole / workers
-    fixed = sum(count * (c.start + VALIDATIONS * c.validation) + layout.seeds * c.test for c in costs)
-    each = sum(share * cost.step for share, cost in zip(shares, costs, strict=True))
-    return fixed / workers, layout.whole * each / workers
+    validations = VALIDATIONS if by == "steps" else 0  # by the clock they are a part of the time
+    test = sum(layout.seeds * c.test for c in costs) + (WORKERS_START if workers > 1 else 0.0)
+    fixed = sum(count * (c.start + validations * c.validation) for c in costs) / workers + test
+    each = sum(share * cost.step for share, cost in zip(shares, costs, strict=True)) if by == "steps" else layout.arms
+    return fixed, layout.whole * each / workers
 
 
 def _size(fits: float, first: Cost, layout: Layout, by: str, most: int) -> Size:
@@ -139,7 +142,7 @@ def again(
     known = [Cost(*(slower * seconds for seconds in astuple(c))) for c in costs]
     rest = replace(layout, tuned=False)
     fixed, slope = parts_of_cost(known, rest, by, shares)
-    fits = max((MARGIN * left - fixed) / slope, LEAST_SECONDS if by == "seconds" else LEAST_STEPS)
+    fits = max((MARGIN * left - fixed) / slope, SHRINKS * (size.steps or size.seconds))
     return replace(_size(fits, known[0], rest, by, most), why=size.why)
 
 

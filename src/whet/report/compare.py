@@ -56,6 +56,8 @@ def between(pair: Result | None, result: Result) -> str:
     if pair is None:
         return ""
     middle, half = scale(result) * pair["difference"], scale(result) * pair["half"]
+    if not half:
+        return wording.number(middle)
     return f"{middle:+.{decimals(half)}f} ± {half:.{decimals(half)}f}".replace("-", "−")
 
 
@@ -90,7 +92,7 @@ def about(result: Result) -> str:
     """What the numbers are."""
     return (
         f"Mean and standard deviation of {wording.metric_name(result['metric'])} on {wording.rows_of(result)} over "
-        f"{len(result['seeds'])} seeds. ± is a 95 % interval over seeds that holds for all {len(result['arms'])} arms at once."
+        f"{len(result['seeds'])} seeds. ± is a 96 % interval over seeds that holds for all {len(result['arms'])} arms at once."
     )
 
 

@@ -1,8 +1,8 @@
 """The best learning rate of few noisy trials: where to try it, and where the peak is.
 
 Taking the best of the trials takes the luckiest: two arms that are the same then get different rates, and differ. By
-simulation over flat to sharp curves that made 6 to 13 of 100 comparisons of equal arms find a difference; the peak of a
-parabola through the same trials made it 5 to 8 (`benchmarks/compare_truth.py`).
+simulation over flat to sharp curves that made 5 to 12 of 100 comparisons of equal arms find a difference; the peak of a
+parabola through the same trials made it 5 to 6 (`benchmarks/compare_truth.py`).
 """
 
 from __future__ import annotations
