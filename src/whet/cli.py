@@ -332,9 +332,22 @@ def report(runs: Annotated[list[Path], typer.Argument(help="Run folders.")]) -> 
     from whet.run_folder import RunFolder
 
     for run in runs:
+        if (run / "compare.json").is_file():
+            show_comparison(run)
+            continue
         result = RunFolder(run).result_dict()
         rebuild(run, result)
         show_result(result, run)
+
+
+def show_comparison(folder: Path) -> None:
+    """A comparison's report, written anew and printed."""
+    from whet.comparing.comparison import Comparison
+    from whet.report import compare
+
+    found = Comparison.read(folder).details
+    compare.write(folder, found)
+    compare.show(found, folder)
 
 
 @app.command("list")

@@ -166,7 +166,7 @@ def test_bad_input_is_one_line_and_leaves_no_folder(
 
 
 def test_time_that_is_up_leaves_a_balanced_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conduct, "time_for", lambda e, rounds: len(e.seeds) < 3)
+    monkeypatch.setattr(conduct, "time_for", lambda e, seeds: len(e.seeds) < 3)
     found = whet.compare("iris", {"activation": ["relu", "tanh"]}, out=tmp_path / "run", **{**OPTIONS, "seeds": 5})
     assert found.seeds == (0, 1, 2)
     assert all(len(arm.scores) == 3 for arm in found.arms)
@@ -198,6 +198,15 @@ def test_the_command_prints_the_verdict(
     assert "run/report.html" in out
     assert cli.run(["compare", "iris"]) == 2
     assert "Nothing is to be compared" in capsys.readouterr().err
+
+
+def test_a_report_can_be_written_anew(finished: whet.Comparison, capsys: pytest.CaptureFixture) -> None:
+    path = finished.folder / "report.html"
+    before = path.read_text()
+    path.unlink()
+    assert cli.run(["report", str(finished.folder)]) == 0
+    assert path.read_text() == before
+    assert finished.arms[1].name in capsys.readouterr().out
 
 
 def test_a_report_shows_every_arm_and_opens_offline(finished: whet.Comparison) -> None:

@@ -354,7 +354,7 @@ def measure(e: Experiment) -> None:
     seeds = [e.run.order.seed + i for i in range(e.asked.seeds)]
     for i in range(0, len(seeds), e.run.workers):
         some = seeds[i : i + e.run.workers]
-        if i >= 2 and not time_for(e, len(some)):
+        if i >= 2 and not time_for(e, some):
             e.run.screen.say(f"! The time is up after {i} of {len(seeds)} seeds.", "yellow")
             break
         e.train([wanted(e, a, seed) for seed in some for a in range(len(e.arms))])
@@ -374,12 +374,12 @@ def name_of(a: int, seed: int) -> str:
     return f"arm-{a + 1}-seed-{seed}"
 
 
-def time_for(e: Experiment, rounds: int) -> bool:
-    """Whether another round of all arms can end in time; one that was begun before a restart goes on in any case."""
-    run = e.run
-    if run.order.steps:
+def time_for(e: Experiment, seeds: Sequence[int]) -> bool:
+    """Whether another round of all arms can end in time; one that was done before a restart counts in any case."""
+    run, done = e.run, known(e.run)
+    if run.order.steps or all(name_of(a, seed) in done for seed in seeds for a in range(len(e.arms))):
         return True
-    took = sum(trained_of(e, a, e.seeds[0]).seconds for a in range(len(e.arms))) * rounds / run.workers
+    took = sum(trained_of(e, a, e.seeds[0]).seconds for a in range(len(e.arms))) * len(seeds) / run.workers
     return run.clock.spent + took + e.test_seconds + REPORT_SECONDS <= max(
         LATE * run.clock.budget, run.clock.budget + 3
     )
