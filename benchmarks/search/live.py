@@ -4,8 +4,8 @@
     python benchmarks/search/live.py --data california-housing --budget 300 --seeds 0 1 2 3 4
 
 Every arm trains through `open_trial`: whole trainings of a recipe in POINTS equal parts, pausing and going on at its
-checkpoint. Every arm begins with the first recipe that `whet fit` would search around, and searches the same space, whose ranges
-and conditions Optuna is given through `suggest_*`; what else whet knows (priors, hand-made changes) is its own. An arm's
+checkpoint. Every arm begins with the first recipe that `whet fit` would search around, and searches the same space, whose
+ranges and conditions Optuna is given through `suggest_*`; what else whet knows (priors, hand-made changes) is its own. An arm's
 choice is the trial with the best validation value; the test rows are opened once per arm and seed, for that one.
 
 AutoSampler lives in optunahub and is downloaded when it is loaded: without that package, or offline, the arm is left out and

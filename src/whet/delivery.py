@@ -17,7 +17,7 @@ from whet.recipe import Recipe
 from whet.run_folder import RunFolder
 from whet.runners.trial import Trial, holding
 from whet.tasks import Task
-from whet.train.loop import Training
+from whet.train.loop import Best, Training
 from whet.train.plan import Plan
 
 REPORT_SECONDS = 0.3
@@ -86,9 +86,15 @@ class Delivery:
         """Deliver the winner."""
         if trial.training.best_weights is not None:
             self.write(trial.training, trial.recipe)
-        if field(self.task.domain).refits and trial.recipe.steps:
-            rows = {part: len(rows) for part, rows in self.data.rows.items()}
-            self.kept = AGAIN * trial.training.seconds * (1 + rows["val"] / rows["train"])
+        self.kept = self.refit_seconds(trial.training.best, trial.recipe, trial.training.seconds)
+
+    def refit_seconds(self, best: Best | None, recipe: Recipe, seconds: float) -> float:
+        """How long a training on all rows takes where the field gains by it; 0 where it doesn't."""
+        more_rows = len(self.data.rows["val"]) / len(self.data.rows["train"])
+        if best is None or not recipe.steps:
+            return 0.0
+        gains = field(self.task.domain).gains_by_refit(more_rows, best.step / recipe.steps)
+        return AGAIN * seconds * (1 + more_rows) if gains else 0.0
 
     def seconds_to_finish(self, test_rows: int) -> float:
         """How long training again, the test and the report will take."""

@@ -42,9 +42,9 @@ def train_again(run: Run) -> None:
     """
     chosen = Network.load(run.folder.path)
     recipes = members_of(chosen.recipe)
-    needed, run.delivery.kept = len(recipes) * run.delivery.kept, 0.0  # what was kept free is to be used now
+    needed, run.delivery.kept = run.delivery.kept, 0.0  # what was kept free is to be used now
     begun_before = run.journal.last("again")
-    if not wanted(run, recipes) or not (begun_before or run.time_to_train >= ENOUGH * needed):
+    if not needed or not wanted(run, recipes) or not (begun_before or run.time_to_train >= ENOUGH * needed):
         return
     data = on_all_rows(run.prepared)
     run.say("again", recipes=[recipe.hash for recipe in recipes], rows=data.n_train)  # a restart goes on with it

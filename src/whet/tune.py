@@ -55,9 +55,10 @@ FULL_FROM = 2.0
 
 def search(run: Run) -> None:
     """Try what lies around the first recipe until the time is up; after a crash, go on with it."""
-    if not wanted(run):
+    known = (run.journal.last("search") or start(run)) if wanted(run) else None
+    if known is None:
         return
-    hunt = begun(run)
+    hunt = begun(run, known)
     with contextlib.closing(hunt.study):
         if not run.journal.last("searched"):
             hunted(hunt)
@@ -115,9 +116,8 @@ def wanted(run: Run) -> bool:
 # -- the beginning -------------------------------------------------------------------------------------------------
 
 
-def begun(run: Run) -> Hunt:
-    """The search with all that is known of it: nothing, or what the journals say."""
-    known = run.journal.last("search") or start(run)
+def begun(run: Run, known: dict[str, Any]) -> Hunt:
+    """The search with all that is known of it: how it was begun, and what the journals say."""
     starts = {c["name"]: Candidate.from_dict(c) for c in known["starts"]}
     recipes = Recipes.of({name: c.recipe for name, c in starts.items()}, lambda recipe: ranges(run, recipe))
     hunt = Hunt(run, recipes, Way(known["seconds"]), dict(known["kept"]), known["hurried"])
@@ -139,8 +139,11 @@ def begun(run: Run) -> Hunt:
     return hunt
 
 
-def start(run: Run) -> dict[str, Any]:
-    """What is decided once: how long a trial is, which recipes are tried first, and what time is kept for the end."""
+def start(run: Run) -> dict[str, Any] | None:
+    """What is decided once: how long a trial is, which recipes are tried first, and what time is kept for the end.
+
+    None where nobody knows of a change that is worth a try: not every field can tell a better network from a luckier one.
+    """
     first = run.candidates[0]
     if first.recipe.steps:
         cheap = Candidate(HURRIED, field_of(run.data.domain).hurried(first.recipe), f"{first.because}, hurried")
@@ -150,6 +153,10 @@ def start(run: Run) -> dict[str, Any]:
     else:
         hurried, starts, kept = False, run.candidates, {"out": run.time_to_train * (1 - SEARCH_SHARE)}
         seconds = (run.time_to_train - kept["out"]) / TRIALS
+    if run.space:
+        starts = starts[:1]  # the user said what is changed, and in nothing else
+    elif len(starts) < 2:
+        return None
     said = {"starts": [c.to_dict() for c in starts], "seconds": seconds, "kept": kept, "hurried": hurried}
     run.say("search", **said)
     return said

@@ -192,6 +192,11 @@ class Field:
     refits = False
     """Whether what was chosen is trained again with the validation rows among the others: where that was measured to help."""
 
+    def gains_by_refit(self, more_rows: float, best_share: float) -> bool:
+        """Whether so many more rows, as a share of the training rows, are worth another training of a recipe that was best at
+        this share of its steps."""
+        return self.refits
+
     # -- what came out ---------------------------------------------------------------------------------------------
 
     def predict_rows(self, network: Any, data: Data, rows: np.ndarray, prepared: Prepared) -> np.ndarray:

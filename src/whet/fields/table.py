@@ -23,6 +23,11 @@ from whet.search.space import Parameter
 from whet.tasks import Baseline, Features, Task, baselines
 from whet.train.parts import Prepare
 
+MORE_ROWS = 0.15
+"""A third more rows made california-housing's validation RMSE 2.5 % smaller (9,288 and 12,384 rows, a hurried recipe)."""
+RIPE = 0.9
+"""The share of its steps at which a recipe must have been best to be trained that long without validation."""
+
 
 class TableField(CommonField):
     """Rows of a polars frame."""
@@ -54,6 +59,12 @@ class TableField(CommonField):
         self, recipe: Recipe, seed: int, best_share: float, hinted: Sequence[Candidate]
     ) -> Iterator[Candidate]:
         return neighbours(recipe, best_share, hinted) if recipe.family.name == "tabular" else iter(hinted)
+
+    refits = True
+
+    def gains_by_refit(self, more_rows: float, best_share: float) -> bool:
+        """Many rows, and a recipe that did not over-fit: there is no validation to stop at any more."""
+        return more_rows >= MORE_ROWS and best_share >= RIPE
 
     def hurried(self, recipe: Recipe) -> Recipe:
         """Half of the passes and of the networks: a quarter of the work (see `first.HURRIED`)."""
