@@ -11,6 +11,8 @@ import pytest
 import torch
 from setups import SMALL, TABLE, images, prepared_of, rows, same_bits, task_of, training, weights
 
+import whet
+from whet import cli
 from whet.diagnosis.born import born
 from whet.diagnosis.rules.steps import step_of
 from whet.diagnosis.trials import TrialWatch
@@ -203,6 +205,21 @@ def test_a_trial_that_learns_raises_no_alarm(tmp_path: Path, recipe: Recipe) -> 
     one = opened(tmp_path, recipe)
     one.advance(Horizon(steps=120))
     assert [f for f in one.findings if f.severity == "error"] == []
+
+
+def test_the_result_the_report_and_the_command_name_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = Recipe(Choice("mlp", width=16), norm=Choice("none"), optimizer=Choice("sgd", lr=1e-9))
+    result = whet.fit("iris", recipe=recipe, steps=240, budget=10, out=tmp_path / "run")
+    found = {f["name"]: f for f in result.details["findings"]}
+    assert found["never learned"]["severity"] == "error"
+    assert "optimizer: sgd(lr=1e-09) -> adamw(lr=0.001)" in found["optimiser too slow"]["remedies"]
+    page = (result.folder / "report.html").read_text()
+    assert "Worth trying: optimizer: sgd(lr=1e-09)" in page.replace("-&gt;", "->")
+    assert "optimiser too slow" in page.split("What was tried")[1].split("</table>")[0]
+    assert cli.run(["diagnose", str(result.folder)]) == 0
+    assert "optimiser too slow" in capsys.readouterr().out
 
 
 def test_a_trial_that_goes_on_after_a_crash_is_watched_anew(tmp_path: Path) -> None:
