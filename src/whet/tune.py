@@ -67,9 +67,9 @@ def search(run: Run) -> None:
 
 def hunted(hunt: Hunt) -> None:
     with runner_of(hunt.run, hunt.hurried) as runner:
-        while going_on(hunt, runner):
-            learn(hunt, runner.next())
+        trials(hunt, runner)
         train_best_whole(hunt)
+        trials(hunt, runner)  # what was kept for it may not have been needed
         afresh.measure(hunt, runner)
     afresh.train_last(hunt)
     hunt.kept.clear()
@@ -80,6 +80,12 @@ def hunted(hunt: Hunt) -> None:
             hunt.run.fates[name] = trial.error or f"{trial.value:.5g} after {share:.0%} of a training: not worth more"
     for line in hunt.study.warnings():
         hunt.run.screen.say(line, "dim")
+
+
+def trials(hunt: Hunt, runner: Runner) -> None:
+    """Train what the study asks for until the time is up."""
+    while going_on(hunt, runner):
+        learn(hunt, runner.next())
 
 
 def train_best_whole(hunt: Hunt) -> None:
