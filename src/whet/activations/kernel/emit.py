@@ -52,7 +52,7 @@ def source(node: Node, names: Sequence[str], dtype: str) -> str:
 
 def _forward(node: Node, names: Sequence[str], dtype: str) -> str:
     kind, read, write = TYPES[dtype]
-    lines, (value,) = _statements([lowered(guarded(node))], names)
+    lines, (value,) = statements([lowered(guarded(node))], names)
     return f"""
 void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, const float *restrict p, int threads)
 {{
@@ -74,7 +74,7 @@ void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, con
 def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
     kind, read, write = TYPES[dtype]
     slopes = [lowered(guarded(derive(node, name))) for name in ("x", *names)]
-    lines, (slope, *others) = _statements(slopes, names)
+    lines, (slope, *others) = statements(slopes, names)
     sums = [f"sum{i}" for i in range(len(names))]
     reduction = f" reduction(+ : {', '.join(sums)})" if sums else ""
     add = "".join(f"\n            {s} += g * {o};" for s, o in zip(sums, others, strict=True))
@@ -116,7 +116,7 @@ def _drawn(node: Node, names: Sequence[str]) -> str:
     return f"            const float p_{DRAWN} = uniform((uint32_t)i, {keys});\n"
 
 
-def _statements(nodes: Sequence[Node], names: Sequence[str]) -> tuple[str, list[str]]:
+def statements(nodes: Sequence[Node], names: Sequence[str]) -> tuple[str, list[str]]:
     """A line of C per call that the nodes need, and what each node is called afterwards."""
     said: dict[Node, str] = {}
     lines: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch._C import _get_tracing_state as tracing_state
 from torch._C import _has_storage as has_storage
 
 from whet.activations.expression.nodes import Node
+from whet.activations.kernel import channels
 from whet.activations.kernel.emit import BLOCK
 from whet.activations.kernel.library import Kernel, in_forked_child, kernel
 
@@ -42,7 +43,7 @@ class Planned(Protocol):
 
     node: Node
     names: tuple[str, ...]
-    kernels: dict[torch.dtype, Kernel | None]
+    kernels: dict[Any, Kernel | None]
 
 
 def kernel_for(plan: Planned, x: Tensor, parameters: Sequence[Tensor] = (), least: int = LEAST) -> Kernel | None:
@@ -52,13 +53,25 @@ def kernel_for(plan: Planned, x: Tensor, parameters: Sequence[Tensor] = (), leas
     """
     if not suits(x, parameters, least) or _environment.get(SWITCH) == OFF:
         return None
+    if any(p.dim() for p in parameters):
+        return _kernel_of_channels(plan, x, parameters)
     if x.dtype not in plan.kernels:
         plan.kernels[x.dtype] = kernel(plan.node, plan.names, DTYPES[x.dtype])
     return plan.kernels[x.dtype]
 
 
+def _kernel_of_channels(plan: Planned, x: Tensor, parameters: Sequence[Tensor]) -> Kernel | None:
+    layout = channels.layout_of(x, parameters)
+    if layout is None:
+        return None
+    key = (x.dtype, layout)
+    if key not in plan.kernels:
+        plan.kernels[key] = kernel(plan.node, plan.names, DTYPES[x.dtype], layout)
+    return plan.kernels[key]
+
+
 def suits(x: Tensor, parameters: Sequence[Tensor] = (), least: int = LEAST) -> bool:
-    """Whether a kernel may take these tensors: plain, on the CPU, large enough, with one number per parameter.
+    """Whether a kernel may take these tensors: plain, on the CPU, large enough.
 
     Never while torch compiles, traces or transforms. The answer depends on the tensors only, not on what ran before, so
     that a training that is resumed sees the same bits.
@@ -67,7 +80,7 @@ def suits(x: Tensor, parameters: Sequence[Tensor] = (), least: int = LEAST) -> b
         return False
     if x.numel() < least or x.dtype not in DTYPES or not is_plain(x):
         return False
-    return not any(p.dim() or not is_plain(p) for p in parameters)
+    return all(map(is_plain, parameters))
 
 
 def is_plain(x: Tensor) -> bool:
@@ -79,6 +92,10 @@ def forward(kernel: Kernel, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     """The formula's value, in x's memory format."""
     x, y = dense(x)
     n = x.numel()
+    if kernel.layout:
+        p = channels.side_by_side(parameters)
+        kernel.forward(x.data_ptr(), y.data_ptr(), *channels.rows_of(x, parameters), p.data_ptr(), _threads(n))
+        return y
     kernel.forward(x.data_ptr(), y.data_ptr(), n, _values(parameters), _threads(n))
     return y
 
@@ -95,11 +112,23 @@ def backward(kernel: Kernel, g: Tensor, x: Tensor, parameters: Sequence[Tensor])
     """The gradients of x and of each parameter, for the gradient g of the value."""
     if not parameters:
         return (multiply(kernel, g, x),)
+    if kernel.layout:
+        return _backward_of_channels(kernel, g, x, parameters)
     g, x, gx = _alike(g, x)
     n, count = x.numel(), len(parameters)
     sums, parts = (ctypes.c_double * count)(), (ctypes.c_double * (count * -(-n // BLOCK)))()
     kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), n, _values(parameters), parts, sums, _threads(n))
     return gx, *(torch.tensor(s, dtype=p.dtype) for s, p in zip(sums, parameters, strict=True))
+
+
+def _backward_of_channels(kernel: Kernel, g: Tensor, x: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    g, x, gx = _alike(g, x)
+    rows, p = channels.rows_of(x, parameters), channels.side_by_side(parameters)
+    sums = torch.empty(len(parameters), rows[-1], dtype=torch.float64)
+    kept = channels.room(rows, len(parameters))
+    pointers = p.data_ptr(), kept.data_ptr(), sums.data_ptr()
+    kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), *rows, *pointers, _threads(x.numel()))
+    return gx, *(s.to(q.dtype).view_as(q) for s, q in zip(sums, parameters, strict=True))
 
 
 def _alike(g: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from whet.activations.expression.nodes import Node
-from whet.activations.kernel.emit import source
+from whet.activations.kernel import channels, emit
 
 log = logging.getLogger(__name__)
 
@@ -31,25 +31,27 @@ PATIENCE = 60.0
 POINTER, COUNT = ctypes.c_void_p, ctypes.c_int64
 
 _lock = threading.Lock()
-_kernels: dict[tuple[Node, tuple[str, ...], str], Kernel | None] = {}
+_kernels: dict[tuple[Node, tuple[str, ...], str, str], Kernel | None] = {}
 _forked = False
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The two functions of emit.py; pointers are integers. They release the interpreter's lock while they run."""
+    """The two functions of emit.py or channels.py; pointers are integers. They release the interpreter's lock."""
 
     forward: ctypes._FuncPointer
     backward: ctypes._FuncPointer
+    layout: channels.Layout | None = None
+    """How the rows lie for which it was made; None where parameters are for the whole layer."""
 
 
-def kernel(node: Node, names: tuple[str, ...], dtype: str) -> Kernel | None:
+def kernel(node: Node, names: tuple[str, ...], dtype: str, layout: channels.Layout | None = None) -> Kernel | None:
     """The kernel of a formula of x and these parameters for one dtype; compiled at the first call, for all threads."""
-    key = (node, names, dtype)
+    key = (node, names, dtype, layout or "")
     if key not in _kernels:
         with _lock:
             if key not in _kernels:
-                _kernels[key] = _make(node, names, dtype)
+                _kernels[key] = _make(node, names, dtype, layout)
     return _kernels[key]
 
 
@@ -57,15 +59,16 @@ def in_forked_child() -> bool:
     return _forked
 
 
-def _make(node: Node, names: tuple[str, ...], dtype: str) -> Kernel | None:
+def _make(node: Node, names: tuple[str, ...], dtype: str, layout: channels.Layout | None) -> Kernel | None:
+    code = channels.source(node, names, dtype, layout) if layout else emit.source(node, names, dtype)
     try:
-        return load(source(node, names, dtype))
+        return load(code, layout)
     except (OSError, subprocess.SubprocessError) as error:
         log.debug("no kernel for a formula, it runs in torch: %s", error)
         return None
 
 
-def load(code: str) -> Kernel:
+def load(code: str, layout: channels.Layout | None = None) -> Kernel:
     """C source as a kernel. Raises OSError or SubprocessError."""
     with tempfile.TemporaryDirectory(prefix="whet-kernel-") as folder:
         file = Path(folder, "kernel.c")
@@ -74,10 +77,11 @@ def load(code: str) -> Kernel:
         command = [compiler(), *FLAGS, *MATHS, *SHARED, str(file), "-o", str(library), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
         loaded = ctypes.CDLL(str(library))
-    loaded.forward.argtypes = [POINTER, POINTER, COUNT, POINTER, ctypes.c_int]
-    loaded.backward.argtypes = [POINTER, POINTER, POINTER, COUNT, POINTER, POINTER, POINTER, ctypes.c_int]
+    sizes = [COUNT] * 3 if layout else [COUNT]
+    loaded.forward.argtypes = [POINTER, POINTER, *sizes, POINTER, ctypes.c_int]
+    loaded.backward.argtypes = [POINTER, POINTER, POINTER, *sizes, POINTER, POINTER, POINTER, ctypes.c_int]
     loaded.forward.restype = loaded.backward.restype = None
-    return Kernel(loaded.forward, loaded.backward)
+    return Kernel(loaded.forward, loaded.backward, layout)
 
 
 @cache
