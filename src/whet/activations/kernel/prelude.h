@@ -1,7 +1,7 @@
 /* Functions of float32 numbers that a compiler can vectorise: no branches, no tables, no calls.
 
-   Every polynomial was fitted for this file by reweighted least squares on the interval its comment names. Accuracy is
-   measured against float64 in tests/activations/test_kernel_functions.py. NaN goes in and comes out. Where a result would
+   Every polynomial was fitted for this file by reweighted least squares (benchmarks/kernel_fits.py) on the interval its
+   comment names. Accuracy is measured against float64 in tests/activations/test_kernel.py. NaN goes in and comes out. Where a result would
    exceed the largest float, it is the largest float: an exact 0 times it is 0. */
 
 #include <stdint.h>

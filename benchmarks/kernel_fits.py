@@ -1,0 +1,136 @@
+"""The coefficients in src/whet/activations/kernel/prelude.h, fitted anew, and the error of each fit.
+
+    python benchmarks/kernel_fits.py
+
+A fit is one or more quotients P_i(u) / Q(u) over one denominator, Q(0) = 1. Its greatest error, each taken as a share of
+`size`, is made least by Lawson's method: least squares, in which every point counts in proportion to what it was off by so
+far. The errors printed are those of exact arithmetic; in float32 some rounding comes on top, which
+tests/activations/test_kernel.py measures. Older polynomials of that file were fitted in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Array = NDArray[np.float64]
+ROUNDS = 1500
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is fitted: functions with the degree of each P, Q's degree, where, and the error that counts as 1 there."""
+
+    name: str
+    functions: Sequence[Callable[[Array], Array]]
+    degrees: Sequence[int]
+    below: int
+    points: Array
+    sizes: Sequence[Callable[[Array], Array]]
+
+
+def between(low: float, high: float, n: int = 1500) -> Array:
+    """Chebyshev's points: more of them at the ends."""
+    return (low + high) / 2 + (high - low) / 2 * np.cos(np.pi * (np.arange(n) + 0.5) / n)
+
+
+def erf_log(z: Array) -> Array:
+    return special.erf(np.log1p(z)) / z
+
+
+def bell_log(z: Array) -> Array:
+    return np.exp(-(np.log1p(z) ** 2)) / (1 + z)
+
+
+def bell_counts(z: Array) -> Array:
+    """The slope of x erf(softplus(x)) has it times z x, z = exp(x)."""
+    return np.maximum(bell_log(z), 1 / (z + 1) / np.maximum(1, np.abs(np.log(z))))
+
+
+def mills(t: Array) -> Array:
+    return special.erfcx(t / np.sqrt(2)) / 2
+
+
+def log1p(u: Array) -> Array:
+    return np.log1p(u) / u
+
+
+def tanh(s: Array) -> Array:
+    return np.tanh(np.sqrt(s)) / np.sqrt(s)
+
+
+def sine(s: Array) -> Array:
+    return (np.sin(np.sqrt(s)) / np.sqrt(s) - 1) / s
+
+
+def cosine(s: Array) -> Array:
+    return (np.cos(np.sqrt(s)) - 1 + s / 2) / s**2
+
+
+QUARTER = (np.pi / 4 + 0.01) ** 2
+FITS = [
+    Fit("log1p_unit", [log1p], [2], 3, between(1e-9, 1), [log1p]),
+    Fit("mills", [mills], [4], 5, between(0, 13.2), [mills]),
+    Fit("tanh_within", [tanh], [4], 4, between(1e-8, 81), [tanh]),
+    Fit("quarter_turned, sine", [sine], [2], 0, between(1e-4, QUARTER), [lambda s: 1 / s]),
+    Fit("quarter_turned, cosine", [cosine], [2], 0, between(1e-3, QUARTER), [lambda s: 1 / s**2]),
+    Fit(
+        "erf_log",
+        [erf_log, bell_log],
+        [7, 6],
+        8,
+        np.exp(np.linspace(-20, np.log(70.0), 1500)),
+        [lambda z: 0.3 * erf_log(z), bell_counts],
+    ),
+]
+
+
+def solve(fit: Fit) -> tuple[float, list[Array], Array]:
+    """The greatest error, each P's coefficients, and Q's."""
+    reach = np.abs(fit.points).max()
+    u = fit.points / reach
+    true = [f(fit.points) for f in fit.functions]
+    sizes = [size(fit.points) for size in fit.sizes]
+    counts = np.ones((len(true), len(u)))
+    below, best = np.ones_like(u), (np.inf, [u], u)
+    for _ in range(ROUNDS):
+        above, q = _least_squares(fit, u, true, np.sqrt(counts) / sizes / below)
+        below = np.vander(u, fit.below + 1, increasing=True) @ q
+        values = [np.polynomial.polynomial.polyval(u, p) / below for p in above]
+        errors = np.abs(np.subtract(values, true)) / sizes
+        if errors.max() < best[0] and (below > 0).all():
+            best = (float(errors.max()), above, q)
+        counts = np.maximum(counts * (errors / errors.max() + 1e-9), 1e-13)
+        counts /= counts.max()
+    return best[0], [p / reach ** np.arange(len(p)) for p in best[1]], best[2] / reach ** np.arange(len(best[2]))
+
+
+def _least_squares(fit: Fit, u: Array, true: list[Array], weights: Array) -> tuple[list[Array], Array]:
+    """P_i - f_i Q = 0, as nearly as these weights ask for."""
+    lengths = [d + 1 for d in fit.degrees]
+    rows = []
+    for i, (f, weight) in enumerate(zip(true, weights, strict=True)):
+        parts = [np.vander(u, n, increasing=True) * (i == k) for k, n in enumerate(lengths)]
+        q = -f[:, None] * np.vander(u, fit.below + 1, increasing=True)[:, 1:]
+        rows.append(np.hstack([*parts, q]) * weight[:, None])
+    matrix, right = np.vstack(rows), np.concatenate(np.multiply(true, weights))
+    scale = np.abs(matrix).max(0)
+    found = np.linalg.lstsq(matrix / scale, right, rcond=1e-15)[0] / scale
+    *above, q = np.split(found, np.cumsum(lengths))
+    return above, np.concatenate([[1.0], q])
+
+
+def main() -> None:
+    for fit in FITS:
+        error, above, below = solve(fit)
+        print(f"{fit.name}: {error:.2g}")
+        for label, coefficients in zip([*("P" * len(above)), "Q"], [*above, below], strict=True):
+            print("   ", label, ", ".join(f"{c:.9e}f" for c in coefficients))
+
+
+if __name__ == "__main__":
+    main()
