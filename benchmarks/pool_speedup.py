@@ -6,11 +6,15 @@ The same jobs are done by a `Pool` of one worker and by a `Pool` of so many as t
 each, in turn, so that a noisy machine disturbs both alike. Every job trains for a fixed number of steps, and writes its
 checkpoint and its record as in `whet fit`. The clock covers everything from the first job's hand-in to the last outcome;
 workers have started and imported torch before. Target: a speed-up within 15 % of the number of workers, in the median.
+
+`cpu` is what the workers had of the cores in the same turns. Where other programs take their part of them, the speed-up says
+little, and the ratio of the two still says whether the workers are in each other's way: it is 1 where they are not.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -86,14 +90,24 @@ def jobs_of(case: str, folder: Path) -> Callable[[str], list[Job]]:
     return jobs
 
 
-def seconds(pool: Pool, jobs: list[Job]) -> float:
-    began = time.perf_counter()
+def had(pool: Pool) -> float:
+    """Seconds that the workers have had of the cores so far; NaN where the system does not say."""
+    try:
+        stats = [Path(f"/proc/{w.process.pid}/stat").read_text().rsplit(")", 1)[1].split() for w in pool._processes]
+    except OSError:
+        return float("nan")
+    return sum(int(words[11]) + int(words[12]) for words in stats) / os.sysconf("SC_CLK_TCK")
+
+
+def turn(pool: Pool, jobs: list[Job]) -> tuple[float, float]:
+    """Seconds by the clock, and of the cores, that these jobs take."""
+    began, before = time.perf_counter(), had(pool)
     for job in jobs:
         pool.submit(job)
     for _ in jobs:
         outcome = pool.next()
         assert outcome.failure is None, outcome.failure.text
-    return time.perf_counter() - began
+    return time.perf_counter() - began, had(pool) - before
 
 
 def measured(case: str, workers: int, repeats: int) -> dict[str, Any]:
@@ -104,16 +118,17 @@ def measured(case: str, workers: int, repeats: int) -> dict[str, Any]:
     ):
         jobs = jobs_of(case, Path(temporary))
         for pool, name in ((one, "warm"), (many, "warmer")):
-            seconds(pool, jobs(name)[: 2 * workers])
-        pairs = [(seconds(one, jobs(f"one-{i}")), seconds(many, jobs(f"many-{i}"))) for i in range(repeats)]
-    ratios = [a / b for a, b in pairs]
+            turn(pool, jobs(name)[: 2 * workers])
+        pairs = [(turn(one, jobs(f"one-{i}")), turn(many, jobs(f"many-{i}"))) for i in range(repeats)]
+    ratios = [a[0] / b[0] for a, b in pairs]
     return {
         "case": case,
         "workers": workers,
         "jobs": JOBS,
         "speed_up": round(statistics.median(ratios), 3),
         "speed_ups": [round(r, 3) for r in ratios],
-        "seconds": [[round(a, 2), round(b, 2)] for a, b in pairs],
+        "seconds": [[round(a[0], 2), round(b[0], 2)] for a, b in pairs],
+        "cpu": [[round(a[1], 2), round(b[1], 2)] for a, b in pairs],
     }
 
 
@@ -126,7 +141,7 @@ def main() -> None:
     said = asked.parse_args()
     for case in said.case or CASES:
         record = {**surroundings(), **measured(case, said.workers, said.repeats), **installed("whet", "torch")}
-        keep(said.out, record, "case", "workers", "speed_up", "speed_ups", "seconds", "load")
+        keep(said.out, record, "case", "workers", "speed_up", "speed_ups", "seconds", "cpu", "load")
 
 
 if __name__ == "__main__":

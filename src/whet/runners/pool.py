@@ -203,8 +203,12 @@ def serve() -> None:
     from whet.runners.work import do
 
     def say(message: tuple[str, Step] | Outcome) -> None:
-        pickle.dump(message, outgoing)
-        outgoing.flush()
+        data = pickle.dumps(message)
+        try:
+            outgoing.write(data)
+            outgoing.flush()
+        except OSError:  # whoever waited for it is gone
+            os._exit(1)
 
     while True:
         say(do(jobs.get(), lambda name, point: say((name, point))))
