@@ -343,11 +343,12 @@ def report(runs: Annotated[list[Path], typer.Argument(help="Run folders.")]) -> 
 def show_comparison(folder: Path) -> None:
     """A comparison's report, written anew and printed."""
     from whet.comparing.comparison import Comparison
-    from whet.report import compare
+    from whet.report.compare import show
+    from whet.report.compare_page import write
 
     found = Comparison.read(folder).details
-    compare.write(folder, found)
-    compare.show(found, folder)
+    write(folder, found)
+    show(found, folder)
 
 
 @app.command("list")

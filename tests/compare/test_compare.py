@@ -9,7 +9,7 @@ import pytest
 
 import whet
 from whet import cli
-from whet.comparing import conduct
+from whet.comparing import conduct, ending
 from whet.errors import BudgetError, OutputError, RecipeError, UnknownName, UserError
 from whet.recipe import Choice, Recipe
 
@@ -176,7 +176,7 @@ def test_time_that_is_up_leaves_a_balanced_comparison(tmp_path: Path, monkeypatc
 def test_a_full_disk_at_the_end_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, options = {"activation": ["relu", "tanh"]}, {**OPTIONS, "seeds": 2, "keep_lr": True, "out": tmp_path / "run"}
     with monkeypatch.context() as patch:
-        patch.setattr(conduct.report, "write", lambda *_: (_ for _ in ()).throw(OutputError("The disk is full.")))
+        patch.setattr(ending, "write", lambda *_: (_ for _ in ()).throw(OutputError("The disk is full.")))
         with pytest.raises(OutputError):
             whet.compare("iris", asked, **options)
     before = trainings(tmp_path / "run")

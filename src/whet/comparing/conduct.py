@@ -9,112 +9,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from whet import files
-from whet.build import build
-from whet.comparing.arms import Arm, arms_of, at_rate, check
-from whet.comparing.comparison import NAME, ArmResult, Comparison, Judged, costs, judge, twins
-from whet.comparing.opening import test
-from whet.comparing.sizing import Cost, Layout, Size, again, size_for
-from whet.comparing.training import Train, Trained, Wanted, curve, known, trainer
-from whet.comparing.tuning import Tuned, tune
+from whet.comparing.arms import check
+from whet.comparing.comparison import Comparison
+from whet.comparing.ending import conclude, say_so_far
+from whet.comparing.experiment import Asked, ComparisonFolder, Experiment, name_of, trained_of, wanted
+from whet.comparing.layout import REPORT_SECONDS, lay_out
+from whet.comparing.sizing import Size, again
+from whet.comparing.training import known, trainer
+from whet.comparing.tuning import tune
 from whet.errors import UserError
-from whet.fields import field as field_of
 from whet.fields import load
 from whet.improve import (
     code_of,
     factory_name,
-    facts_of,
     fitting_workers,
     get_ready,
     look,
-    measure_plan,
     read_recipe,
     roles_of,
 )
-from whet.recipe import Choice, Recipe
-from whet.record import versions
+from whet.recipe import Recipe
 from whet.report import compare as report
 from whet.rng import seed_for
 from whet.run import Run
-from whet.run_folder import HOME, Order, RunFolder, opened
-from whet.runners.trial import Validator
+from whet.run_folder import HOME, opened
 from whet.screen import Screen
-from whet.search import rates
-from whet.train.horizon import Clock, Horizon, parse_seconds
-from whet.train.loop import Training, evaluation_weights, own_random_numbers, train_step
-from whet.train.plan import Plan, cores, keep_large_blocks, machine_name, running
+from whet.train.horizon import Clock, parse_seconds
 
 BY = ("steps", "seconds")
 LATE = 1.05
 """Of the budget: what another round of seeds may end at."""
-REPORT_SECONDS = 1.0
-TIMING_SECONDS, MOST_STEPS = 0.5, 200
-"""How long the steps of an arm are timed, and how many of them."""
-
-
-@dataclass(frozen=True)
-class Asked(Order):
-    """What was asked for: equal ones go on with the same comparison."""
-
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    seeds: int = 5
-    by: str = "steps"
-    keep_lr: bool = False
-
-    @property
-    def tuned(self) -> bool:
-        """Whether each arm's learning rate is tuned: not where it is what is compared."""
-        return not self.keep_lr and "optimizer.lr" not in self.choices
-
-
-@dataclass(frozen=True)
-class ComparisonFolder(RunFolder):
-    """The folder of a comparison."""
-
-    @property
-    def result(self) -> Path:
-        return self.path / NAME
-
-
-@dataclass
-class Experiment:
-    """What the steps of one comparison share."""
-
-    run: Run
-    asked: Asked
-    choices: Mapping[str, Sequence[Any]]
-    train: Train = field(init=False)
-    base: Recipe = field(init=False)
-    arms: tuple[Arm, ...] = ()
-    size: Size = field(default_factory=Size)
-    costs: tuple[Cost, ...] = ()
-    tuned: tuple[Tuned, ...] = ()
-    seeds: tuple[int, ...] = ()
-    """Those that were trained in every arm."""
-
-    @property
-    def layout(self) -> Layout:
-        return Layout(len(self.arms), self.asked.seeds, self.asked.tuned, self.run.workers)
-
-    @property
-    def shares(self) -> list[float]:
-        """Steps of each arm per step of the first, so that all see as many rows."""
-        return [self.arms[0].recipe.batch_size / arm.recipe.batch_size for arm in self.arms]
-
-    @property
-    def test_seconds(self) -> float:
-        """What opening the test part will take."""
-        return sum(self.asked.seeds * c.test for c in self.costs)
-
-    def size_of(self, a: int) -> Size:
-        """How long arm `a` is trained: where batches differ, all see the same number of rows."""
-        return self.size.of(self.shares[a] if self.size.steps else 1.0)
 
 
 def compare(
@@ -219,109 +146,6 @@ def conduct(e: Experiment) -> None:
 # -- the steps -------------------------------------------------------------------------------------------------------
 
 
-def lay_out(e: Experiment) -> None:
-    """The arms, and how long each training is."""
-    run = e.run
-    if said := run.journal.last("plan"):
-        e.base, run.plan = Recipe.from_dict(said["base"]), Plan(**said["plan"])
-        e.arms, e.size = arms_of(e.base, e.choices), Size.from_dict(said["size"])
-        e.costs = tuple(Cost(**c) for c in said["costs"])
-    else:
-        begin_with(e)
-        costs = [asdict(c) for c in e.costs]
-        run.say("plan", base=e.base.to_dict(), plan=asdict(run.plan), size=e.size.to_dict(), costs=costs)
-    if run.plan.allocator:
-        keep_large_blocks()
-    tell_plan(e)
-
-
-def begin_with(e: Experiment) -> None:
-    run, own = e.run, field_of(e.run.data.domain)
-    if run.fixed is not None:
-        e.base = with_users(run.fixed, run.order.model)
-        run.plan = measure_plan(e.base, run)
-    else:
-        roughly = Layout(arms_in(e.choices), e.asked.seeds, e.asked.tuned, run.workers)
-        facts = facts_of(run)
-        facts = replace(facts, seconds=facts.seconds * run.workers / (roughly.arms * roughly.whole))
-        probe = own.portfolio(facts)[0].recipe
-        run.plan = measure_plan(probe, run)
-        if not run.order.steps:
-            facts = facts.at_speed(probe, run.plan.milliseconds)
-        e.base = own.portfolio(facts)[0].recipe
-    if run.workers > 1:
-        run.plan = replace(run.plan, threads=max(1, cores() // run.workers))
-    e.arms = arms_of(e.base, e.choices)
-    e.costs = tuple(cost_of(arm, run) for arm in e.arms)
-    if run.order.steps:
-        e.size = Size(run.order.steps, why="as given")
-        return
-    left = run.clock.left - REPORT_SECONDS
-    e.size = size_for(left, e.costs, e.layout, e.asked.by, e.base.steps, e.shares, run.clock.spent + REPORT_SECONDS)
-
-
-def arms_in(choices: Mapping[str, Sequence[Any]]) -> int:
-    return int(np.prod([len(some) for some in choices.values()]))
-
-
-def with_users(recipe: Recipe, factory: str | None) -> Recipe:
-    """The recipe with the user's network, where one was given beside it."""
-    return recipe if factory is None else recipe.put("family", Choice("user", factory=factory))
-
-
-def cost_of(arm: Arm, run: Run) -> Cost:
-    """What trainings of an arm will cost. Raises RecipeError or UnknownName for one that can't be built."""
-    with running(run.plan), own_random_numbers():
-        parts = build(arm.recipe, run.task, run.prepared, run.order.seed, run.plan)
-        if run.order.steps:
-            return Cost(0.0, 0.0, 0.0, 0.0)
-        began = time.perf_counter()  # only now: what surgery imports late took 9 s of the first time
-        parts = build(arm.recipe, run.task, run.prepared, run.order.seed, run.plan)
-        start = time.perf_counter() - began
-        training = Training(parts, Horizon(steps=1_000_000), run.order.seed)
-        step = mean_seconds(lambda: train_step(training))
-        began = time.perf_counter()
-        with evaluation_weights(parts) as model:
-            Validator(run.task, run.prepared, parts)(model)
-        validation = time.perf_counter() - began
-    views = 1 + len(field_of(run.data.domain).views(arm.recipe))
-    per_row = validation / max(1, len(run.prepared.rows["val"]))
-    return Cost(1.5 * start, step, validation, start + per_row * views * len(run.parts["test"]))
-
-
-def mean_seconds(step: Callable[[], object]) -> float:
-    """Of calls one after the other, after one to warm up: the mean, since other programs are there in the training too."""
-    step()
-    began, count = time.perf_counter(), 0
-    while count < 2 or (time.perf_counter() - began < TIMING_SECONDS and count < MOST_STEPS):
-        step()
-        count += 1
-    return (time.perf_counter() - began) / count
-
-
-def tell_plan(e: Experiment) -> None:
-    """Say what is derived, each with its rule."""
-    run, names = e.run, ", ".join(arm.name for arm in e.arms)
-    run.screen.say(f"Arms: {names}. All else as in this recipe: {short(e.base)}.", "bold")
-    same = "the same steps, rows and order" if e.size.steps else "the same time"
-    run.screen.say(f"Each training: {e.size} ({e.size.why}); {same} in each arm. Plan: {run.plan}.")
-    if e.asked.tuned:
-        run.screen.say(
-            f"First each arm's learning rate is tuned: {rates.TRIALS} trainings of half that length, on a seed of their own."
-        )
-    else:
-        why = "it is what is compared" if not e.asked.keep_lr else "as asked"
-        run.screen.say(f"Learning rates are not tuned: {why}.")
-    run.screen.say(
-        "Rates and the best moment of each training are chosen on the validation rows; the test rows are opened once, at "
-        "the end."
-    )
-
-
-def short(recipe: Recipe) -> str:
-    return f"{recipe.family.name}, {recipe.activation.name}, {recipe.optimizer}, batches of {recipe.batch_size}"
-
-
 def tune_rates(e: Experiment) -> None:
     """Each arm's learning rate."""
     run = e.run
@@ -364,17 +188,6 @@ def measure(e: Experiment) -> None:
             tell_round(e, seed)
 
 
-def wanted(e: Experiment, a: int, seed: int) -> Wanted:
-    recipe, size = e.arms[a].recipe, e.size_of(a)
-    if e.tuned:
-        recipe = at_rate(recipe, e.tuned[a].factor)
-    return Wanted(name_of(a, seed), recipe.put("steps", size.steps), seed, size)
-
-
-def name_of(a: int, seed: int) -> str:
-    return f"arm-{a + 1}-seed-{seed}"
-
-
 def time_for(e: Experiment, seeds: Sequence[int]) -> bool:
     """Whether another round of all arms can end in time; one that was done before a restart counts in any case."""
     run, done = e.run, known(e.run)
@@ -386,10 +199,6 @@ def time_for(e: Experiment, seeds: Sequence[int]) -> bool:
     )
 
 
-def trained_of(e: Experiment, a: int, seed: int) -> Trained:
-    return known(e.run)[name_of(a, seed)]
-
-
 def tell_round(e: Experiment, seed: int) -> None:
     said = ", ".join(f"{arm.name} {trained_of(e, a, seed).value:.4f}" for a, arm in enumerate(e.arms))
     e.run.screen.say(f"  seed {seed}: {said} (validation {e.run.task.watched.name})", "dim")
@@ -397,125 +206,3 @@ def tell_round(e: Experiment, seed: int) -> None:
 
 Step = Callable[[Experiment], None]
 STEPS: tuple[Step, ...] = (tune_rates, size_again, measure)
-
-
-# -- the end ---------------------------------------------------------------------------------------------------------
-
-
-def conclude(e: Experiment) -> None:
-    """Open the test part, judge, write compare.json and the report."""
-    scores = np.full((len(e.arms), len(e.seeds)), np.nan)
-    rows: dict[int, np.ndarray] = {}
-    for a in range(len(e.arms)):
-        each = []
-        for s, seed in enumerate(e.seeds):
-            if np.isfinite(trained_of(e, a, seed).value):
-                scores[a, s], adds = test(e.run, name_of(a, seed))
-                each.append(adds)
-        if len(each) == len(e.seeds) and all(adds is not None for adds in each):
-            rows[a] = np.asarray(each)
-    task = e.run.task
-    judged = judge([a.name for a in e.arms], scores, task.metric, task.direction, rows, len(e.run.parts["test"]))
-    result = result_of(e, scores, judged)
-    report.write(e.run.folder.path, result)
-    files.write_json(e.run.folder.result, result)
-    e.run.say("done")
-
-
-def result_of(e: Experiment, scores: np.ndarray, judged: Judged) -> dict[str, Any]:
-    """All of compare.json."""
-    run, task = e.run, e.run.task
-    arms = [arm_result(e, a, scores[a]) for a in range(len(e.arms))]
-    return {
-        "kind": "comparison",
-        "task": task.name,
-        "data": run.data.name,
-        "target": task.target,
-        "metric": task.metric,
-        "direction": task.direction,
-        "watched": task.watched.name,
-        "n": len(run.parts["test"]),
-        "rows": {name: len(part) for name, part in run.parts.items()},
-        "choices": {path: list(some) for path, some in e.asked.choices.items()},
-        "seeds": list(e.seeds),
-        "seeds_asked": e.asked.seeds,
-        "by": e.asked.by,
-        "size": e.size.to_dict(),
-        "arms": [
-            {**asdict(arm), "mean": arm.mean, "spread": arm.spread, **more_of(e, a)} for a, arm in enumerate(arms)
-        ],
-        "pairs": [asdict(pair) for pair in judged.pairs],
-        "best": judged.best,
-        "said": list(judged.said),
-        "notes": notes(e, arms),
-        "base": e.base.to_dict(),
-        "findings": [str(f) for f in run.findings],
-        "budget_s": None if run.order.steps else run.order.budget,
-        "seconds": round(run.clock.spent, 2),
-        "plan": asdict(run.plan),
-        "seed": run.order.seed,
-        "versions": versions(),
-        "machine": machine_name(),
-    }
-
-
-def arm_result(e: Experiment, a: int, scores: np.ndarray) -> ArmResult:
-    made = [trained_of(e, a, seed) for seed in e.seeds]
-    first = wanted(e, a, e.seeds[0])
-    return ArmResult(
-        name=e.arms[a].name,
-        scores=tuple(map(float, scores)),
-        lr=e.tuned[a].lr if e.tuned else made[0].lr,
-        seconds=round(float(np.median([t.seconds for t in made])), 3),
-        steps=round(float(np.mean([t.steps for t in made]))),
-        diverged=sum(t.diverged > 0 for t in made),
-        recipe=first.recipe.to_dict(),
-    )
-
-
-def more_of(e: Experiment, a: int) -> dict[str, Any]:
-    """What only the report and the curious want of an arm."""
-    made = [trained_of(e, a, seed) for seed in e.seeds]
-    return {
-        "values": dict(e.arms[a].values),
-        "trainings": [t.to_dict() for t in made],
-        "tuning": e.tuned[a].to_dict() if e.tuned else None,
-        "curves": [curve(e.run.folder.trial(t.name), e.run.task) for t in made],
-    }
-
-
-def notes(e: Experiment, arms: Sequence[ArmResult]) -> list[str]:
-    """What to keep in mind."""
-    said = [
-        f"{arm.name} diverged in {arm.diverged} of {len(e.seeds)} trainings, and was begun again with a lower rate."
-        for arm in arms
-        if arm.diverged
-    ]
-    said += [
-        f"{arm.name} did best with the {'lowest' if t.factor < 1 else 'highest'} learning rate that was tried, {t.lr:.3g}: "
-        "there may be a better one beyond."
-        for arm, t in zip(arms, e.tuned, strict=bool(e.tuned))
-        if t.edge
-    ]
-    failed = {t.failed for a in range(len(arms)) for seed in e.seeds if (t := trained_of(e, a, seed)).failed}
-    said += [f"Trainings failed: {why}" for why in sorted(failed)]
-    if len(e.seeds) < e.asked.seeds:
-        said.append(f"The time was up after {len(e.seeds)} of {e.asked.seeds} seeds: give a larger --budget.")
-    names = [arm.name for arm in arms]
-    made = [[trained_of(e, a, seed) for seed in e.seeds] for a in range(len(arms))]
-    same = [tuple((t.value, t.loss) for t in each) for each in made]
-    said += twins(names, same, [arm.recipe for arm in e.arms])
-    return said + costs(names, [[t.seconds for t in each] for each in made], e.asked.by)
-
-
-def say_so_far(e: Experiment) -> None:
-    """On Ctrl-C: what the seeds that are done say, on the validation rows."""
-    run = e.run
-    if len(e.seeds) < 2:
-        return
-    scores = np.asarray([[trained_of(e, a, s).value for s in e.seeds] for a in range(len(e.arms))])
-    watched = run.task.watched
-    judged = judge([a.name for a in e.arms], scores, watched.name, watched.direction)
-    run.screen.say(f"So far, after {len(e.seeds)} of {e.asked.seeds} seeds, on the validation rows:")
-    for line in judged.said:
-        run.screen.say(f"  {line}")

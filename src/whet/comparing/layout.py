@@ -1,0 +1,134 @@
+"""Before anything trains: the shared recipe, the arms, and how long each training is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from whet.build import build
+from whet.comparing.arms import Arm, arms_of
+from whet.comparing.experiment import Experiment
+from whet.comparing.sizing import Cost, Layout, Size, size_for
+from whet.fields import field as field_of
+from whet.improve import (
+    facts_of,
+    measure_plan,
+)
+from whet.recipe import Choice, Recipe
+from whet.run import Run
+from whet.runners.trial import Validator
+from whet.search import rates
+from whet.train.horizon import Horizon
+from whet.train.loop import Training, evaluation_weights, own_random_numbers, train_step
+from whet.train.plan import Plan, cores, keep_large_blocks, running
+
+REPORT_SECONDS = 1.0
+TIMING_SECONDS, MOST_STEPS = 0.5, 200
+"""How long the steps of an arm are timed, and how many of them."""
+
+
+def lay_out(e: Experiment) -> None:
+    """The arms, and how long each training is."""
+    run = e.run
+    if said := run.journal.last("plan"):
+        e.base, run.plan = Recipe.from_dict(said["base"]), Plan(**said["plan"])
+        e.arms, e.size = arms_of(e.base, e.choices), Size.from_dict(said["size"])
+        e.costs = tuple(Cost(**c) for c in said["costs"])
+    else:
+        begin_with(e)
+        costs = [asdict(c) for c in e.costs]
+        run.say("plan", base=e.base.to_dict(), plan=asdict(run.plan), size=e.size.to_dict(), costs=costs)
+    if run.plan.allocator:
+        keep_large_blocks()
+    tell_plan(e)
+
+
+def begin_with(e: Experiment) -> None:
+    run, own = e.run, field_of(e.run.data.domain)
+    if run.fixed is not None:
+        e.base = with_users(run.fixed, run.order.model)
+        run.plan = measure_plan(e.base, run)
+    else:
+        roughly = Layout(arms_in(e.choices), e.asked.seeds, e.asked.tuned, run.workers)
+        facts = facts_of(run)
+        facts = replace(facts, seconds=facts.seconds * run.workers / (roughly.arms * roughly.whole))
+        probe = own.portfolio(facts)[0].recipe
+        run.plan = measure_plan(probe, run)
+        if not run.order.steps:
+            facts = facts.at_speed(probe, run.plan.milliseconds)
+        e.base = own.portfolio(facts)[0].recipe
+    if run.workers > 1:
+        run.plan = replace(run.plan, threads=max(1, cores() // run.workers))
+    e.arms = arms_of(e.base, e.choices)
+    e.costs = tuple(cost_of(arm, run) for arm in e.arms)
+    if run.order.steps:
+        e.size = Size(run.order.steps, why="as given")
+        return
+    left = run.clock.left - REPORT_SECONDS
+    e.size = size_for(left, e.costs, e.layout, e.asked.by, e.base.steps, e.shares, run.clock.spent + REPORT_SECONDS)
+
+
+def arms_in(choices: Mapping[str, Sequence[Any]]) -> int:
+    return int(np.prod([len(some) for some in choices.values()]))
+
+
+def with_users(recipe: Recipe, factory: str | None) -> Recipe:
+    """The recipe with the user's network, where one was given beside it."""
+    return recipe if factory is None else recipe.put("family", Choice("user", factory=factory))
+
+
+def cost_of(arm: Arm, run: Run) -> Cost:
+    """What trainings of an arm will cost. Raises RecipeError or UnknownName for one that can't be built."""
+    with running(run.plan), own_random_numbers():
+        parts = build(arm.recipe, run.task, run.prepared, run.order.seed, run.plan)
+        if run.order.steps:
+            return Cost(0.0, 0.0, 0.0, 0.0)
+        began = time.perf_counter()  # only now: what surgery imports late took 9 s of the first time
+        parts = build(arm.recipe, run.task, run.prepared, run.order.seed, run.plan)
+        start = time.perf_counter() - began
+        training = Training(parts, Horizon(steps=1_000_000), run.order.seed)
+        step = mean_seconds(lambda: train_step(training))
+        began = time.perf_counter()
+        with evaluation_weights(parts) as model:
+            Validator(run.task, run.prepared, parts)(model)
+        validation = time.perf_counter() - began
+    views = 1 + len(field_of(run.data.domain).views(arm.recipe))
+    per_row = validation / max(1, len(run.prepared.rows["val"]))
+    return Cost(1.5 * start, step, validation, start + per_row * views * len(run.parts["test"]))
+
+
+def mean_seconds(step: Callable[[], object]) -> float:
+    """Of calls one after the other, after one to warm up: the mean, since other programs are there in the training too."""
+    step()
+    began, count = time.perf_counter(), 0
+    while count < 2 or (time.perf_counter() - began < TIMING_SECONDS and count < MOST_STEPS):
+        step()
+        count += 1
+    return (time.perf_counter() - began) / count
+
+
+def tell_plan(e: Experiment) -> None:
+    """Say what is derived, each with its rule."""
+    run, names = e.run, ", ".join(arm.name for arm in e.arms)
+    run.screen.say(f"Arms: {names}. All else as in this recipe: {short(e.base)}.", "bold")
+    same = "the same steps, rows and order" if e.size.steps else "the same time"
+    run.screen.say(f"Each training: {e.size} ({e.size.why}); {same} in each arm. Plan: {run.plan}.")
+    if e.asked.tuned:
+        run.screen.say(
+            f"First each arm's learning rate is tuned: {rates.TRIALS} trainings of half that length, on a seed of their own."
+        )
+    else:
+        why = "it is what is compared" if not e.asked.keep_lr else "as asked"
+        run.screen.say(f"Learning rates are not tuned: {why}.")
+    run.screen.say(
+        "Rates and the best moment of each training are chosen on the validation rows; the test rows are opened once, at "
+        "the end."
+    )
+
+
+def short(recipe: Recipe) -> str:
+    return f"{recipe.family.name}, {recipe.activation.name}, {recipe.optimizer}, batches of {recipe.batch_size}"
