@@ -1,8 +1,8 @@
 """Learning curves as a Gaussian process: from all points seen so far to where every curve ends, and how sure that is.
 
-As in freeze-thaw (Swersky, Snoek and Adams 2014, arXiv:1406.3896) a curve is where it ends, which depends on its
-parameters, plus what fades on the way; here also what drifts, and what all curves share. It is solved exactly: callers
-keep the points few.
+As in freeze-thaw (Swersky, Snoek and Adams 2014, arXiv:1406.3896) a curve is where it ends, plus what fades on the way.
+Here both depend on the parameters and on each other, the curve may drift, and there is what all curves share. It is
+solved exactly: callers keep the points few.
 
 | symbol | meaning | shape |
 | --- | --- | --- |
@@ -10,7 +10,6 @@ keep the points few.
 | i, j | the rows of x that points belong to | (points,) |
 | t, u | how far along the curve points lie, from 1 to END | (points,) |
 | z | scores of the values, lower is better, see `normal_scores` | (points,) |
-| k | how alike two rows are: Matern 3/2 of their distance | (rows, rows) |
 """
 
 from __future__ import annotations
@@ -38,7 +37,8 @@ class Shape:
     """What curves of this study are like. Standard deviations, in units of z; a row per thing that is learned."""
 
     theta: np.ndarray
-    """(6 + width,) logarithms of `common`, `end`, `fade`, `drift` and `noise`, log-odds of `told`, logarithms of `reach`."""
+    """(8 + width,) logarithms of `common`, `end`, `fade`, `drift`, `noise` and `speed`, log-odds of `told`, the inverse
+    hyperbolic tangent of `link`, logarithms of `reach`."""
 
     @property
     def common(self) -> float:
@@ -52,7 +52,7 @@ class Shape:
 
     @property
     def fade(self) -> float:
-        """Of what vanishes as 1 / t."""
+        """Of what vanishes on the way, at t = 1."""
         return math.exp(self.theta[2])
 
     @property
@@ -66,19 +66,29 @@ class Shape:
         return math.exp(self.theta[4])
 
     @property
+    def speed(self) -> float:
+        """It vanishes as t to the power of minus this."""
+        return math.exp(self.theta[5])
+
+    @property
     def told(self) -> float:
         """The share of a curve's variance that its parameters explain; the rest is its own."""
-        return 1 / (1 + math.exp(-self.theta[5]))
+        return 1 / (1 + math.exp(-self.theta[6]))
+
+    @property
+    def link(self) -> float:
+        """The correlation of what vanishes with the end: below 0, who starts well ends badly."""
+        return math.tanh(self.theta[7])
 
     @property
     def reach(self) -> np.ndarray:
         """(width,) how far apart in a column of x curves are still alike."""
-        return np.exp(self.theta[6:])
+        return np.exp(self.theta[8:])
 
 
-TYPICAL = np.log([0.5, 1.0, 0.5, 0.3, 0.05, 4.5])
-SPREAD = np.array([1.0, 0.7, 0.7, 0.7, 1.0, 1.0])
-"""Mean and standard deviation of the prior over a shape's first six numbers; those of `reach` have 1. Assumed."""
+TYPICAL = np.array([*np.log([1.0, 0.5, 0.6, 0.4, 0.05, 0.7]), 2.2, 0.0])
+SPREAD = np.array([1.0, 0.7, 0.7, 0.7, 1.0, 0.5, 1.0, 0.7])
+"""Mean and standard deviation of the prior over a shape's first numbers; those of `reach` have 1. Assumed."""
 
 
 def typical(width: int) -> Shape:
@@ -87,11 +97,14 @@ def typical(width: int) -> Shape:
 
 
 class Curves:
-    """The posterior of all curves, given points of some."""
+    """The posterior of all curves, given points of the first of them."""
 
     def __init__(self, shape: Shape, x: np.ndarray, i: np.ndarray, t: np.ndarray, z: np.ndarray) -> None:
         self._shape, self._i, self._t = shape, i, t
-        self._alike = shape.told * matern(x / shape.reach) + (1 - shape.told) * np.eye(len(x))  # (rows, rows)
+        scaled, seen = x / shape.reach, int(i.max()) + 1
+        self._alike = shape.told * matern(scaled[:seen], scaled) + (1 - shape.told) * np.eye(
+            seen, len(x)
+        )  # (seen, rows)
         cov = self._covariance(i, t, i, t)
         cov[np.diag_indices(len(i))] += shape.noise**2 + TINY
         self._inverse: np.ndarray | None = None
@@ -104,35 +117,45 @@ class Curves:
         return float(-0.5 * self._white @ self._white - np.log(np.diag(self._root)).sum())
 
     def ends(self, j: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(len(j),) means and standard deviations of where these rows' curves end."""
+        """(len(j),) means and standard deviations of where these rows' curves end, beside what all curves share."""
         end = np.full(len(j), END)
-        w = self._whiten(self._covariance(self._i, self._t, j, end))  # (points, len(j))
-        return w.T @ self._white, np.sqrt(np.maximum(self._own(end, end) - (w * w).sum(0), TINY))
+        w = self._whiten(self._of_its_own(j, end))  # (points, len(j))
+        return w.T @ self._white, np.sqrt(np.maximum(self._variance(end, end) - (w * w).sum(0), TINY))
 
     def lessons(self, j: np.ndarray, u: np.ndarray) -> np.ndarray:
         """(len(j),) standard deviation by which the mean of row j's end will move once its curve is seen at u."""
         rows, back = np.unique(j, return_inverse=True)
         end = np.full(len(rows), END)
-        at_end = self._whiten(self._covariance(self._i, self._t, rows, end))[:, back]
+        at_end = self._whiten(self._of_its_own(rows, end))[:, back]
         at_u = self._whiten(self._covariance(self._i, self._t, j, u))
-        shared = self._own(u, end[back]) - (at_end * at_u).sum(0)
-        seen = self._own(u, u) - (at_u * at_u).sum(0) + self._shape.noise**2
-        return np.abs(shared) / np.sqrt(np.maximum(seen, TINY))
+        both = self._variance(u, end[back]) - (at_end * at_u).sum(0)
+        common = self._shape.common**2 * self._trend(u, u)
+        seen = common + self._variance(u, u) - (at_u * at_u).sum(0) + self._shape.noise**2
+        return np.abs(both) / np.sqrt(np.maximum(seen, TINY))
 
-    def _covariance(self, i: np.ndarray, t: np.ndarray, j: np.ndarray, u: np.ndarray) -> np.ndarray:
-        way = self._way(t[:, None], u[None, :])
-        shape = self._shape
-        return shape.common**2 * (1 + way) + self._alike[i[:, None], j[None, :]] * (shape.end**2 + way)
+    def _of_its_own(self, j: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Covariance of the points with what is not shared at (j, u)."""
+        return self._covariance(self._i, self._t, j, u, common=0.0)
 
-    def _own(self, t: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """The prior covariance of a curve's points at t with its points at u, one by one."""
-        way = self._way(t, u)
-        return self._shape.common**2 * (1 + way) + self._shape.end**2 + way
+    def _covariance(
+        self, i: np.ndarray, t: np.ndarray, j: np.ndarray, u: np.ndarray, common: float | None = None
+    ) -> np.ndarray:
+        ts, row = np.unique(t, return_inverse=True)
+        us, column = np.unique(u, return_inverse=True)
+        common = self._shape.common if common is None else common
+        shared = common**2 * self._trend(ts[:, None], us[None, :])  # few are different
+        own = self._variance(ts[:, None], us[None, :])
+        return own[row][:, column] * self._alike[i][:, j] + shared[row][:, column]
 
-    def _way(self, t: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """What fades (Swersky et al., equation 6, alpha = 1) and what drifts (Ornstein and Uhlenbeck, in log t)."""
-        apart = np.abs(np.log(t) - np.log(u))
-        return self._shape.fade**2 / (t + u) + self._shape.drift**2 * np.exp(-apart / WANDER)
+    def _variance(self, t: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """The prior covariance of a curve's points at t with its points at u, beside what is shared."""
+        shape, s, v = self._shape, t**-self._shape.speed, u**-self._shape.speed
+        linked = shape.link * shape.end * shape.fade * (s + v)
+        return shape.end**2 + linked + shape.fade**2 * s * v + shape.drift**2 * wandered(t, u)
+
+    def _trend(self, t: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """The covariance of what all curves share, in units of its variance."""
+        return 1 + (t * u) ** -self._shape.speed + wandered(t, u)
 
     def _whiten(self, a: np.ndarray) -> np.ndarray:
         if self._inverse is None:
@@ -140,10 +163,15 @@ class Curves:
         return self._inverse @ a
 
 
-def matern(x: np.ndarray) -> np.ndarray:
-    """(rows, rows) Matern kernel, nu = 3/2, of scaled rows (Rasmussen and Williams 2006, equation 4.17)."""
-    square = (x * x).sum(1)
-    r = np.sqrt(3 * np.maximum(square[:, None] + square[None, :] - 2 * x @ x.T, 0))
+def wandered(t: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """The correlation of what drifts (Ornstein and Uhlenbeck's process in log t)."""
+    return np.exp(-np.abs(np.log(t) - np.log(u)) / WANDER)
+
+
+def matern(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(rows of a, rows of b) Matern kernel, nu = 3/2, of scaled rows (Rasmussen and Williams 2006, equation 4.17)."""
+    square = (a * a).sum(1)[:, None] + (b * b).sum(1)
+    r = np.sqrt(3 * np.maximum(square - 2 * a @ b.T, 0))
     return (1 + r) * np.exp(-r)
 
 
