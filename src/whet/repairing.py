@@ -255,13 +255,16 @@ def is_content(attempt: Attempt) -> bool:
 
 
 def is_better(new: Attempt, old: Attempt) -> bool:
-    """Whether it is better by more than the margin at which a training counts as behind, or at all where the old broke."""
+    """Whether it is better by more than the margin at which a training counts as behind; or at all, where the old one broke or
+    owed what it reached to luck."""
     if not math.isfinite(new.value):
         return False
     if not math.isfinite(old.value):
         return True
     e = old.found.evidence
     gain = (new.value - old.value) * (1 if e.higher_is_better else -1)
+    if old.suffers.luck and not new.suffers:
+        return gain >= 0.0
     return gain > (0.5 * margin(e, new.value) if not new.suffers or old.suffers else 0.0)
 
 

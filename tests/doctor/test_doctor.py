@@ -14,8 +14,9 @@ from torch import nn
 import whet
 from whet.diagnosis.examine import examine
 from whet.diagnosis.rules import judge
-from whet.diagnosis.verdict import harm
+from whet.diagnosis.verdict import Harm, harm
 from whet.errors import UserError
+from whet.repairing import Attempt, is_better
 from whet.setups import train
 
 
@@ -87,6 +88,23 @@ def test_a_training_that_ended_early_and_is_hardly_behind_is_not_sick() -> None:
     assert harm(replace(brief, settings={**brief.settings, "weight_decay": 9.0}))  # another cause speaks against it
     far = [replace(p, val=best - 0.12) for p in points]
     assert harm(replace(brief, course=replace(brief.course, points=far)))
+
+
+def test_a_calm_training_replaces_one_that_was_lucky() -> None:
+    found = examine(setup(epochs=4))
+    given, e = setup(), found.evidence
+    points = e.course.points
+    better = replace(
+        found, evidence=replace(e, course=replace(e.course, points=[replace(p, val=0.95) for p in points]))
+    )
+    lucky = replace(
+        found, evidence=replace(e, course=replace(e.course, points=[replace(p, val=0.944) for p in points]))
+    )
+    assert is_better(Attempt(given, better, Harm()), Attempt(given, lucky, Harm("luck", 0.01, luck=True)))
+    assert not is_better(Attempt(given, better, Harm()), Attempt(given, lucky, Harm("behind", 0.01)))
+    assert not is_better(
+        Attempt(given, better, Harm("behind", 0.1)), Attempt(given, lucky, Harm("luck", 0.01, luck=True))
+    )
 
 
 def test_the_repair_can_be_pasted_as_code() -> None:

@@ -77,7 +77,10 @@ def test_a_watched_training_ends_with_the_same_bits(recipe: Recipe, data: Any, p
     without = training(recipe, data, plan=plan)
     advance(with_it)
     advance(without)
-    assert watch.evidence(with_it) is not None
+    evidence = watch.evidence(with_it)
+    assert evidence is not None
+    assert len(evidence.start.layers) >= 2
+    assert all(0 < x.step < 1 and x.gradient > 0 for x in evidence.start.layers if not x.frozen)
     assert same_bits(weights(with_it), weights(without))
     assert not any(m._forward_hooks for m in with_it.parts.model.modules())
 

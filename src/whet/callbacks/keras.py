@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+from torch import Tensor
 
 from whet.callbacks.beside import Say, told
-from whet.diagnosis.look import Weighted
+from whet.diagnosis.look import Weighted, by_outputs
 from whet.diagnosis.losses import Losses
 from whet.diagnosis.sampler import Sampler
 from whet.diagnosis.watch import evidence_of
@@ -78,4 +79,9 @@ def layers_of(model: Any) -> Iterator[Weighted]:
         kind, held = KINDS.get(type(layer).__name__), getattr(layer, "kernel", getattr(layer, "embeddings", None))
         if kind is not None and held is not None:
             axis = 1 if getattr(layer, "data_format", "") == "channels_first" else -1
-            yield Weighted(layer.path, layer, held.value, kind, axis, turned=kind != "Embedding")
+            yield Weighted(layer.path, layer, held.value, kind, axis, by_outputs if kind == "Embedding" else by_last)
+
+
+def by_last(weight: Tensor) -> Tensor:
+    """(…, inputs, outputs) as Keras keeps them -> (outputs, fan-in)."""
+    return weight.reshape(-1, weight.shape[-1]).t()

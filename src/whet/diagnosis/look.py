@@ -10,8 +10,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from whet.diagnosis.evidence import Layer, Look
+from whet.families.tabular import Packed
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Their units are channels, the second axis; those of all others are the last one."""
@@ -26,9 +28,19 @@ FEWEST = 16
 """Examples that are looked at however large each is."""
 
 
+def by_outputs(weight: Tensor) -> Tensor:
+    """(outputs, …) of torch's layers -> (outputs, fan-in)."""
+    return weight.reshape(len(weight), -1)
+
+
+def packed(weight: Tensor) -> Tensor:
+    """(members, inputs, outputs) of a packed ensemble -> (members * outputs, inputs)."""
+    return weight.transpose(1, 2).reshape(-1, weight.shape[1])
+
+
 @dataclass(frozen=True, eq=False)
 class Weighted:
-    """A layer with weights, of torch or of Keras."""
+    """A layer with weights, of torch, of whet's packed ensembles or of Keras."""
 
     path: str
     module: nn.Module
@@ -36,25 +48,38 @@ class Weighted:
     kind: str
     axis: int
     """Of its inputs: where the units are."""
-    turned: bool = False
-    """Whether the weights stand as (…, inputs, outputs), as Keras keeps them, and not as (outputs, inputs, …)."""
+    turn: Callable[[Tensor], Tensor] = by_outputs
+    """Weights as the layer keeps them -> (outputs, fan-in)."""
 
     @property
     def rows(self) -> Tensor:
         """(outputs, fan-in)."""
-        weight = self.weight.detach().float()
-        return weight.reshape(-1, weight.shape[-1]).t() if self.turned else weight.reshape(len(weight), -1)
+        return self.turn(self.weight.detach().float())
 
 
 def weighted(model: nn.Module) -> list[Weighted]:
-    """The layers of torch's kinds that hold weights, in the model's order; of a recurrent one its first weights."""
+    """The layers that hold weights, in the model's order; of a recurrent one its first weights."""
     found = []
     for path, module in model.named_modules():
-        if isinstance(module, WEIGHTED):
-            weight = next(p for name, p in module.named_parameters() if name.startswith("weight"))
+        if isinstance(module, Packed):
+            found.append(Weighted(path, module, module.weight, "Packed", -1, packed))
+        elif isinstance(module, WEIGHTED):
+            weight = weight_of(module)
             axis = 1 if isinstance(module, CONVOLUTIONS) else -1
-            found.append(Weighted(path, module, weight, type(module).__name__, axis))
+            if weight is not None:
+                found.append(Weighted(path, module, weight, type(module).__name__, axis))
     return found
+
+
+def weight_of(module: nn.Module) -> Tensor | None:
+    """The first weight of a layer; where it is parametrised, by a spectral norm for one, what it is computed from.
+
+    `module.weight` would compute it, and some parametrisations change their state when they do. None: it has none.
+    """
+    named = dict(module.named_parameters())
+    own = (p for name, p in named.items() if name.startswith("weight"))
+    behind = (p for name, p in named.items() if name.startswith("parametrizations.weight"))
+    return next(own, None) if not is_parametrized(module) else max(behind, key=Tensor.numel, default=None)
 
 
 class Readings:

@@ -31,6 +31,8 @@ class Harm:
     said: str = ""
     gap: float = 0.0
     """How far it is behind, in the metric's own unit."""
+    luck: bool = False
+    """Whether what it reaches is well enough, and differs from seed to seed."""
 
     def __bool__(self) -> bool:
         return bool(self.said)
@@ -73,6 +75,7 @@ def reckless(e: Evidence, known: dict[str, float]) -> Harm:
         return Harm(
             f"steps as long as {step:.0%} of the weights leave {e.value:.3g} to chance, beside {best:.3g}",
             best - e.value,
+            luck=True,
         )
     return Harm()
 
