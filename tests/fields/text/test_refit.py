@@ -15,11 +15,11 @@ from whet import fields, improve, refit, tune
 from whet.build import build
 from whet.delivery import Delivery
 from whet.errors import Diverged
-from whet.fields.text import TextField, recipes
+from whet.fields.text import TextField
 from whet.recipe import Choice, Recipe
 from whet.run import Run
 from whet.runners.trial import Trial
-from whet.search.first import Candidate, Facts
+from whet.search.first import Candidate
 from whet.train.horizon import Horizon
 from whet.train.loop import Training, advance
 
@@ -162,9 +162,3 @@ def test_the_time_for_it_is_kept_free_while_recipes_are_searched(tmp_path: Path,
     before = run.delivery.seconds_to_finish(0)
     run.delivery.finish(trial)
     assert run.delivery.seconds_to_finish(0) > before + trial.training.seconds
-
-
-@pytest.mark.parametrize(("seconds", "passes"), [(1.0, 2.0), (3.0, 2.7), (10.0, 3.6), (300.0, 4.0)])
-def test_passes_leave_time_for_all_rows_where_there_is_enough(seconds: float, passes: float) -> None:
-    facts = Facts("text", "classify", n_train=1000, shape=(9,), outputs=2, seconds=seconds, rate=1000.0)
-    assert recipes.passes_of(facts) == pytest.approx(passes)

@@ -19,7 +19,11 @@ BOTH = 2.5
 MANY_CLASSES = 20
 """With more classes the bags are wider, and convolutions are left out: they learn much later."""
 LONG = 150.0
-"""Tokens of a mean text from which on n-grams say it all, and convolutions cost most of the time."""
+"""Tokens of a mean text from which on n-grams say it all, and convolutions cost most of the time. The linear bag is alone then:
+on held-out fifths of movie-review-polarity it reached 0.889 in 264 steps, and with a bent bag 0.878."""
+LONG_STEPS = 500
+"""Steps of a linear bag on long texts, at least: it reached 0.864 in 88 and 0.889 in 264 on one fifth, 0.861, 0.864 and, in
+528, 0.878 on a second, 0.869 and 0.886 on a third. TF-IDF with logistic regression reached 0.872 on the first."""
 MEMBERS = 3
 """Convolutional networks, where there are any. They err on other texts than bags do. On a held-out fifth of the rows that are
 not test rows (five folds, the first two): trec linear bag 0.864 and 0.859, bent bag 0.851 and 0.852, convolutions 0.850 to
@@ -35,22 +39,22 @@ def text_recipes(facts: Facts) -> list[Candidate]:
     """One strong recipe; `neighbours` says what else is tried when it is done before the time is up."""
     recipe = mix(facts)
     family = recipe.family.params
+    bent = f", {family['bags']} with a hidden layer" if family["bags"] else ""
     convolutions = f" and {family['members']} convolutional networks" if family["members"] else ""
-    said = f"a linear bag of n-grams, {family['bags']} with a hidden layer{convolutions}, {passes_of(facts):.3g} passes"
+    said = f"a linear bag of n-grams{bent}{convolutions}, {passes_of(facts):.3g} passes"
     return [Candidate("text-mix", recipe, said)]
 
 
 def mix(facts: Facts) -> Recipe:
     """Linear and bent bags, and convolutions where they pay, with words left out and smoothed labels."""
-    many = facts.outputs > MANY_CLASSES
-    batch = min(128 if facts.n_train >= LARGE else 64, facts.n_train)
-    members = 0 if many or facts.more.get("tokens", 0.0) > LONG else MEMBERS
+    many, long, batch = facts.outputs > MANY_CLASSES, is_long(facts), batch_of(facts)
+    members = 0 if many or long else MEMBERS
     smooth = Choice("cross_entropy", label_smoothing=0.1) if facts.goal == "classify" else Choice("auto")
     return Recipe(
         family=Choice(
             "text_mix",
             hidden=128 if many else 64,
-            bags=1 if members else 2,
+            bags=1 if members else 2 if many else 0,
             members=members,
             dropout=0.3 if many else 0.5,
             linear=LINEAR,
@@ -69,12 +73,22 @@ def mix(facts: Facts) -> Recipe:
 def passes_of(facts: Facts) -> float:
     """As many as are worth it, or as there is time for: twice where possible, to choose and then on all rows."""
     most = PASSES["two" if facts.outputs <= 2 else "many" if facts.outputs > MANY_CLASSES else "few"]
+    if is_long(facts):
+        most = max(most, LONG_STEPS * batch_of(facts) / facts.n_train)
     if not facts.rate:
         return most
     possible = MARGIN * facts.seconds * facts.rate / facts.n_train
     if possible / BOTH >= FEWEST_PASSES:
         possible /= BOTH
     return max(FEWEST_PASSES, min(most, possible))
+
+
+def is_long(facts: Facts) -> bool:
+    return facts.more.get("tokens", 0.0) > LONG
+
+
+def batch_of(facts: Facts) -> int:
+    return min(128 if facts.n_train >= LARGE else 64, facts.n_train)
 
 
 def neighbours(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
@@ -101,7 +115,7 @@ def near(recipe: Recipe, seed: int, best_share: float) -> Iterator[Candidate]:
 
 def single_edits(recipe: Recipe) -> list[tuple[str, float, str]]:
     """(path, value, why)"""
-    return [
+    edits = [
         ("augment.word_dropout.grams", 0.5, "more n-grams left out"),
         ("optimizer.lr", recipe["optimizer.lr"] / 2, "half the learning rate"),
         ("optimizer.weight_decay", 0.3, "more weight decay"),
@@ -111,3 +125,5 @@ def single_edits(recipe: Recipe) -> list[tuple[str, float, str]]:
         ("family.linear", 0.7, "more say for the linear bag"),
         ("augment.word_dropout.grams", 0.1, "fewer n-grams left out"),
     ]
+    among_others = recipe["family.bags"] or recipe["family.members"]
+    return [edit for edit in edits if among_others or edit[0] not in ("family.hidden", "family.linear")]
