@@ -14,6 +14,7 @@ then `ALONE` returns everything as it came.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
@@ -106,7 +107,14 @@ def joined() -> World:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "MASTER_ADDR" not in os.environ:
         return ALONE
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    atexit.register(leave)
     return joined()
+
+
+def leave() -> None:
+    """End the group before the interpreter ends: a thread of its own that still runs then aborts the process."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def buckets(weights: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
