@@ -82,6 +82,10 @@ class Categorical:
         others = [s if c != value else 0.0 for c, s in zip(self.choices, self.shares, strict=True)]
         return self.choices[picked(others, random)] if sum(others) > 0 else value
 
+    def beside(self, value: Any, step: float) -> list[Any]:
+        """All the others."""
+        return [c for c in self.choices if c != value]
+
     def check(self, value: Any) -> Any:
         value = as_plain(value)
         if value not in self.choices:

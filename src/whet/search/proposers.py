@@ -72,10 +72,11 @@ def proposer_named(name: str) -> Proposer:
 
 
 def makers_of() -> dict[str, Callable[[], Proposer]]:
+    from whet.search.model import Model
     from whet.search.samplers import CmaEs, OptunaSampler
 
     optuna = {name: lambda name=name: OptunaSampler(name) for name in ("tpe", "gp", "auto")}
-    return {"random": Random, "local": Local, **optuna, "cmaes": CmaEs}
+    return {"random": Random, "local": Local, "model": Model, **optuna, "cmaes": CmaEs}
 
 
 def proposed(state: State, proposer: Proposer, random: np.random.Generator) -> Params:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Number:
     idle = (0.5,)
     """Columns of a parameter that is not chosen."""
 
-    @property
+    @cached_property
     def _ends(self) -> tuple[float, float]:
         return self._scaled(self.low), self._scaled(self.high)
 
@@ -100,6 +101,11 @@ class Number:
     def near(self, value: Any, random: np.random.Generator, step: float = STEP) -> Any:
         """Another value, not far away."""
         return self.tidy(reflected(self.unit(value) + step * random.standard_normal()))
+
+    def beside(self, value: Any, step: float) -> list[Any]:
+        """The values one step below and above, or the ends of the range."""
+        u = self.unit(value)
+        return [v for v in (self.tidy(u - step), self.tidy(u + step)) if v != value]
 
     def tidy(self, u: float) -> Any:
         """The value at u with six digits, which is what a person can read."""
@@ -193,7 +199,7 @@ class Int(Number):
                 raise SearchError(f"{name}={getattr(self, name)!r} is not a whole number.", "Use Float for others.")
             object.__setattr__(self, name, int(getattr(self, name)))
 
-    @property
+    @cached_property
     def _ends(self) -> tuple[float, float]:
         return self._scaled(self.low - 0.5), self._scaled(self.high + 0.5)
 

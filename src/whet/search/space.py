@@ -199,6 +199,14 @@ class Space(Mapping[str, Parameter]):
 
         return self.assemble(value_of)
 
+    def beside(self, params: Mapping[str, Any], random: np.random.Generator, step: float) -> list[Params]:
+        """`params` with one of them changed, by `step` or to another category, in every way; what newly counts is drawn."""
+        return [self._changed(params, n, v, random) for n in params for v in self[n].beside(params[n], step)]
+
+    def _changed(self, params: Mapping[str, Any], name: str, value: Any, random: np.random.Generator) -> Params:
+        known = {**params, name: value}
+        return self.assemble(lambda n: known[n] if n in known else self._parameters[n].draw(random))
+
     # -- edges -------------------------------------------------------------------------------------------------------
 
     def edges(self, params: Mapping[str, Any]) -> dict[str, Side]:

@@ -62,7 +62,7 @@ class Study:
         """`max_resource`: how far a trial is trained at most, in what the objective counts (epochs, steps, …).
 
         `journal`: a file that everything is written to; where it exists already, the study goes on from there.
-        `policy`: who goes on. `proposer`: what is tried next: "local", "random", "tpe", "gp", "cmaes", "auto"; None:
+        `policy`: who goes on. `proposer`: what is tried next: "model", "local", "random", "tpe", "gp", "auto", "cmaes"; None:
         what the policy expects the most of, where it can say that, else "local".
         """
         if direction not in DIRECTIONS:
