@@ -73,6 +73,31 @@ def test_code_that_the_sample_does_not_reach_is_listed() -> None:
     assert idle == {("relu", "call"), ("celu", "call"), ("selu", "module")}
 
 
+class Clamping(nn.Module):
+    """Clamps in a branch that is never taken; the last two are no activations."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.numel() == 0:
+            x = x.clamp(min=0).mul(2) + torch.clamp(x, 0, 6) + x.clamp_min(0) + torch.clamp(x, min=-1, max=1)
+            x = x.clamp(min=1e-6) + x.clamp(0, float(x.sum()))
+        return torch.tanh(x)
+
+
+def test_clamps_that_the_sample_does_not_reach_are_told_by_their_bounds() -> None:
+    model, x = Clamping(), torch.randn(2, 3)
+    idle = [p for p in surgery.find(model, x) if p.count == 0]
+    assert sorted((p.what, p.how) for p in idle) == [
+        ("hard_tanh", "call"),
+        ("relu", "method"),
+        ("relu", "method"),
+        ("relu6", "call"),
+    ]
+    new, _ = surgery.replace_activations(model, "sin(x) + 1", sample=x)
+    empty = torch.empty(0, 3)
+    assert not [p for p in surgery.find(new, empty) if p.what in ("relu", "relu6", "hard_tanh")]
+    surgery.verify(model, new, sample=x)
+
+
 COUNTED = {"relu", "gelu", "silu", "sigmoid", "tanh", "hardtanh", "elu", "leaky_relu", "softplus", "mish", "hardswish"}
 
 

@@ -15,7 +15,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from whet.surgery import source, vocabulary
 from whet.surgery.frames import Span, Step
@@ -26,6 +26,8 @@ from whet.surgery.pointwise import maps_each
 
 _METHODS = vocabulary.words("relu relu_ sigmoid sigmoid_ tanh tanh_ hardshrink prelu")
 """Of tensors, and of hardly anything else."""
+_CLAMPS = vocabulary.words("clamp clamp_ clamp_min clamp_min_")
+"""… of which the bounds say what they are."""
 
 
 def places(model: nn.Module, seen: list[Place], visited: set[tuple[str, Step]]) -> list[Place]:
@@ -107,9 +109,25 @@ def _activation(call: ast.Call, function: FunctionType) -> tuple[str, bool] | No
     if called is None:
         if isinstance(call.func, ast.Attribute) and call.func.attr in _METHODS and not call.args:
             return call.func.attr.rstrip("_"), True
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _CLAMPS:
+            return _clamped(getattr(Tensor, call.func.attr), call, call.args)
         return None
+    if any(called is clamp for clamp in (torch.clamp, torch.clamp_, torch.clamp_min, torch.clip)):
+        return _clamped(called, call, call.args[1:])
     name = vocabulary.plain_name(called) if callable(called) and _is_of_torch(called) else ""
     return (name, False) if name in vocabulary.ACTIVATIONS else None
+
+
+def _clamped(function: Any, call: ast.Call, bounds: list[ast.expr]) -> tuple[str, bool] | None:
+    """The activation that clamping between these bounds is, where they are written as numbers."""
+    try:
+        low_high = [ast.literal_eval(bound) for bound in bounds]
+        named = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg in ("min", "max")}
+    except ValueError:
+        return None
+    name = vocabulary.recognise(function, (None, *low_high), named)
+    is_method = len(bounds) == len(call.args)
+    return (name, is_method) if name in ("relu", "relu6", "hard_tanh") else None
 
 
 def _is_of_torch(value: Any) -> bool:
