@@ -27,6 +27,8 @@ NEAR, BASES = 0.3, 5
 """The share of these that are changes of so many best trials, where the space is no list."""
 UNSURE = 1.3
 """Predictions are taken for so many times less sure than they say: on plateaus they are too sure. See docs/log.md."""
+TRAINED_OUT = 3
+"""In one of so many plans the trial that is expected to end best comes first, whatever is still to be learned from it."""
 BROKEN = 100.0
 """The score with which a diverged trial ends."""
 PRICES = 5
@@ -70,7 +72,10 @@ def planned(known: Known, shape: Shape) -> list[Step]:
         return []
     starts = np.array([known.resource(known.numbers[r]) if r < len(old) else 0.0 for r in rows])
     gains = gain_per_cost(curves, rows, starts, mean, prices_of(known, x), known)
-    order = np.lexsort(((mean - sd)[rows], -gains))
+    order = np.lexsort(((mean - sd)[rows], -gains)).tolist()
+    leader = int(np.argmin(mean[: len(old)]))
+    if leader in rows and known.told % TRAINED_OUT == 0:
+        order.insert(0, int(np.flatnonzero(rows == leader)[0]))
     return [step_of(known, options, int(rows[k]), float(starts[k])) for k in order]
 
 
