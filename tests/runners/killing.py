@@ -225,15 +225,25 @@ def cluster() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        made.add_node(**NODE)
+    made = Cluster()
+    for more in ({"num_cpus": 0, "include_dashboard": False}, {}, {}):
+        add_node(made, **more)
     ray.init(address=made.address, log_to_driver=False, logging_level="CRITICAL")
     try:
         yield made
     finally:
         ray.shutdown()
         made.shutdown()
+
+
+def add_node(nodes: Any, tries: int = 4, **more: Any) -> None:
+    """Another node. Ray gives it 30 seconds to come, which a loaded machine may not have."""
+    try:
+        nodes.add_node(**{**NODE, **more})
+    except Exception:
+        if tries == 1:
+            raise
+        add_node(nodes, tries - 1, **more)
 
 
 class NodeKiller:
@@ -248,7 +258,7 @@ class NodeKiller:
         if self._patience > 0 or not self.left:
             return
         self.nodes.remove_node(self.draw.choice([*self.nodes.worker_nodes]), allow_graceful=False)
-        self.nodes.add_node(**NODE)
+        add_node(self.nodes)
         self.left, self.killed, self._patience = self.left - 1, self.killed + 1, self.draw.randrange(1, 12)
 
 
