@@ -23,7 +23,8 @@ LAYERS = (
     "build diagnosis remedies",
     "runners",
     "network delivery run_folder run contest screen prior profiling "
-    "report conclude improve tune hunt in_time afresh pooling refit comparing predicting generating exporting shelf doctor repairing",
+    "report conclude improve tune hunt in_time afresh pooling refit comparing predicting generating exporting shelf "
+    "doctor repairing",
     "cli __init__ __main__ sklearn callbacks",
 )
 FRIENDLY = (0, 10, 11)
@@ -87,8 +88,8 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
 
 
 PUBLIC = """fit Result compare Comparison predict Predictions generate export profile Profile Setup watch diagnose
-Diagnosis repair Repair load Data Recipe Choice Edit Record Step Finding Entry Catalogue WhetError UserError DataError RecipeError BudgetError
-OutputError WhetClassifier WhetRegressor"""
+Diagnosis repair Repair load Data Recipe Choice Edit Record Step Finding Entry Catalogue
+WhetError UserError DataError RecipeError BudgetError OutputError WhetClassifier WhetRegressor"""
 
 
 def test_the_list_of_public_names_is_this_one() -> None:

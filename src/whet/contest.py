@@ -104,7 +104,9 @@ def train_whole(run: Run, trial: Trial) -> None:
         part = max(left / VALIDATIONS, training.validation_seconds / SHARE_OF_VALIDATION)
         last = left - part < part / 2  # no crumbs: the last slice takes the rest
         trial.advance(Horizon(trial.recipe.steps, training.seconds + left), left if last else part)
-        if not run.fixed and run.time_to_train > trial.training.seconds:  # else a change could not show what it is worth
+        if (
+            not run.fixed and run.time_to_train > trial.training.seconds
+        ):  # else a change could not show what it is worth
             treat(trial)
         run.say("advanced", trial=trial.name, step=trial.training.step)  # so that a restart knows what was spent
 

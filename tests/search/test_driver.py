@@ -13,6 +13,7 @@ from policies import Steps
 from whet.errors import SearchError
 from whet.search import Float, Job, Space, Study, run
 from whet.search.driver import Report
+from whet.search.policy import Halving  # the usual policy weighs seconds, which nobody can repeat
 
 SPACE = Space({"x": Float(-1.0, 1.0)})
 begun: list[tuple[int, float]] = []
@@ -103,8 +104,8 @@ def test_a_training_that_ends_by_itself_is_finished_and_can_win() -> None:
 
 
 def test_an_interrupt_keeps_what_is_done_and_the_search_goes_on_later(tmp_path: Path) -> None:
-    calm = run(Study(SPACE, max_resource=9), plain, trials=12)
-    study = Study(SPACE, max_resource=9, journal=tmp_path / "journal.jsonl")
+    calm = run(Study(SPACE, max_resource=9, policy=Halving()), plain, trials=12)
+    study = Study(SPACE, max_resource=9, policy=Halving(), journal=tmp_path / "journal.jsonl")
     left = [20]
 
     def impatient(params: Any, start: float, stop: float, report: Report) -> None:

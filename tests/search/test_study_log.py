@@ -35,7 +35,11 @@ def value_of(params: Mapping[str, Any], resource: float) -> float:
 
 
 def opened(journal: Path | None, **changes: object) -> Study:
-    usual = {"seed": 4, "journal": journal, "policy": Halving()}  # which does not look at seconds: nobody can repeat them
+    usual = {
+        "seed": 4,
+        "journal": journal,
+        "policy": Halving(),
+    }  # which does not look at seconds: nobody can repeat them
     return Study(SPACE, max_resource=9, **{**usual, **changes})  # type: ignore[arg-type]
 
 

@@ -109,7 +109,10 @@ def sides(m: Moments) -> tuple[float, float] | None:
 
 
 class Rectified:
-    """`Pair` in closed form for a function of slope `right` above 0 and `left` below (Cho & Saul 2009, the arc-cosine kernel of degree 1)."""
+    """`Pair` in closed form for a function of slope `right` above 0 and `left` below.
+
+    Cho & Saul 2009, the arc-cosine kernel of degree 1.
+    """
 
     def __init__(self, right: float, left: float, q: float, order: int) -> None:
         self.right, self.left, self.scale = right, left, q if order else 1.0

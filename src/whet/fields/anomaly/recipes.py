@@ -39,7 +39,9 @@ def recipes(facts: Facts) -> list[Candidate]:
         batch_size=batch,
         steps=min(max(steps, STEPS[0]), STEPS[1]),
     )
-    said = "labelled anomalies pushed from the centre of the others" if told else "several views of a row, judged together"
+    said = (
+        "labelled anomalies pushed from the centre of the others" if told else "several views of a row, judged together"
+    )
     return [Candidate(family.name, recipe, said)]
 
 
