@@ -34,10 +34,8 @@ def endless(job: Job) -> Iterator[tuple[float, float]]:
 
 def test_a_function_and_a_generator_search_alike() -> None:
     begun.clear()
-    one, two = (
-        run(Study(SPACE, max_resource=9), plain, trials=20),
-        run(Study(SPACE, max_resource=9), endless, trials=20),
-    )
+    one = run(Study(SPACE, max_resource=9, policy=Halving()), plain, trials=20)
+    two = run(Study(SPACE, max_resource=9, policy=Halving()), endless, trials=20)
     assert [(t.params, t.points) for t in one.trials] == [(t.params, t.points) for t in two.trials]
     assert begun == [(n, 0) for n in range(20)]  # each training was begun once, however often it was paused
     assert len(one.trials) == 20
