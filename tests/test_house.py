@@ -100,3 +100,9 @@ def test_a_public_function_stays_a_function_once_its_module_is_imported() -> Non
     for name in ("predict", "export", "profile", "fit", "load"):
         importlib.import_module(whet._HOMES[name])
         assert callable(getattr(whet, name)), f"whet.{name} is shadowed by a module"
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    """pytest imports them by name alone."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted({n for n in names if names.count(n) > 1})
