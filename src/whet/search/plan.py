@@ -29,6 +29,8 @@ UNSURE = 1.3
 """Predictions are taken for so many times less sure than they say: on plateaus they are too sure. See docs/log.md."""
 TRAINED_OUT = 3
 """In one of so many plans the trial that is expected to end best comes first, whatever is still to be learned from it."""
+ANYTHING = 4
+"""In one of so many plans a choice drawn at random comes first: what is believed of the others may be wrong."""
 BROKEN = 100.0
 """The score with which a diverged trial ends."""
 PRICES = 5
@@ -76,7 +78,10 @@ def planned(known: Known, shape: Shape) -> list[Step]:
     leader = int(np.argmin(mean[: len(old)]))
     if leader in rows and known.told % TRAINED_OUT == 0:
         order.insert(0, int(np.flatnonzero(rows == leader)[0]))
-    return [step_of(known, options, int(rows[k]), float(starts[k])) for k in order]
+    steps = [step_of(known, options, int(rows[k]), float(starts[k])) for k in order]
+    if len(options.x) and known.told % ANYTHING == 1:
+        steps.insert(0, step_of(known, options, len(old) + options.anyone, 0.0))
+    return steps
 
 
 def hopeful(rows: np.ndarray, mean: np.ndarray, sd: np.ndarray, most: int) -> np.ndarray:
@@ -133,6 +138,8 @@ class Options:
     """(options,) numbers of a list's candidates."""
     params: list[Params]
     """Of those that are none of a list."""
+    anyone: int
+    """One of them, drawn at random."""
 
 
 def fresh(known: Known) -> Options:
@@ -142,12 +149,12 @@ def fresh(known: Known) -> Options:
         tried = [view.trials[n].candidate for n in known.count]
         left = np.delete(np.arange(len(view.space.candidates)), np.array(tried, int))
         some = left if len(left) <= NEW else left[random.permutation(len(left))[:NEW]]
-        return Options(view.space.encoded[some], some, [])
+        return Options(view.space.encoded[some], some, [], int(random.integers(max(1, len(some)))))
     near = int(NEAR * NEW)
     bases = [view.trials[n].params for n in known.numbers[:BASES]]
     params = [view.space.sample(random) for _ in range(NEW - near)]
     params += [view.space.neighbour(bases[k % len(bases)], random, 2) for k in range(near)]
-    return Options(np.array([view.space.encode(p) for p in params]), None, params)
+    return Options(np.array([view.space.encode(p) for p in params]), None, params, 0)
 
 
 def step_of(known: Known, options: Options, row: int, start: float) -> Step:
