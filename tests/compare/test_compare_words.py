@@ -76,7 +76,7 @@ def test_where_one_arm_is_left_nothing_is_compared() -> None:
 
 def test_arms_that_cost_more_in_every_training_are_said_to() -> None:
     assert costs(["relu", "mish"], [[2.0, 2.1], [3.0, 3.2]], "steps") == [
-        "For the same steps as relu took mish 1.5 times as long; --by seconds gives all the same time."
+        "For as many steps as relu, mish took 1.5 times as long; --by seconds gives all the same time."
     ]
     assert costs(["relu", "mish"], [[2.0, 3.1], [3.0, 3.2]], "steps") == []
     assert costs(["relu", "mish"], [[2.0, 2.1], [3.0, 3.2]], "seconds") == []

@@ -250,13 +250,13 @@ def costs(names: Sequence[str], seconds: Sequence[Sequence[float]], by: str) -> 
     if by != "steps" or least < LEAST_SECONDS:
         return []
     dear = [
-        f"{names[a]} {np.median(each) / least:.1f} times as long"
+        f"{names[a]} took {np.median(each) / least:.1f} times as long"
         for a, each in enumerate(seconds)
         if np.median(each) > DEARER * least and min(each) > max(seconds[cheapest])
     ]
     if not dear:
         return []
-    return [f"For the same steps as {names[cheapest]} took {', '.join(dear)}; --by seconds gives all the same time."]
+    return [f"For as many steps as {names[cheapest]}, {', '.join(dear)}; --by seconds gives all the same time."]
 
 
 def twins(names: Sequence[str], same: Sequence[tuple[object, ...]], recipes: Sequence[object]) -> list[str]:
