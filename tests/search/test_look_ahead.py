@@ -129,7 +129,7 @@ def test_without_points_on_the_way_it_learns_from_parameters_alone() -> None:
     study = searched(40, max_resource=1)
     assert len(study.trials) == 40
     late = [end_of(dict(t.params)) for t in study.trials[20:]]
-    assert np.mean(late) < np.mean([end_of(c) for c in CANDIDATES]) / 2
+    assert np.median(late) < np.median([end_of(c) for c in CANDIDATES]) / 2
 
 
 @pytest.mark.parametrize("most", [2, 7, 1000, 0.5, 333.3])
@@ -146,7 +146,7 @@ def test_a_way_in_seconds_is_searched_as_one_in_epochs_is() -> None:
         return falling(params, resource / 3.3)
 
     study = Study(Space.of_candidates(CANDIDATES), max_resource=164.9)
-    for _ in range(80):
+    for _ in range(150):
         job = study.ask()
         assert job is not None
         study.tell(job.trial, job.stop, slow(dict(job.params), job.stop))
