@@ -33,7 +33,7 @@ def shelf(kind: str) -> Catalogue[Any] | None:
         return None
     kind = {SINGULAR.get(word, word.removesuffix("s")): word for word in SHELVES}.get(kind, kind)
     if kind not in SHELVES:
-        raise UnknownName("list", kind, SHELVES)
+        raise UnknownName("list", kind, (*SHELVES, "tasks"))
     module, name = SHELVES[kind]
     catalogue: Catalogue[Any] = getattr(importlib.import_module(module), name)
     return catalogue

@@ -56,8 +56,13 @@ FULL_FROM = 2.0
 def search(run: Run) -> None:
     """Try what lies around the first recipe until the time is up; after a crash, go on with it."""
     known = (run.journal.last("search") or start(run)) if wanted(run) else None
-    if known is None:
-        return
+    if known is not None:
+        go_through(run, known)
+    if run.space and len(run.candidates) == 1:
+        run.screen.say("! Nothing of what was to be searched was tried: the first training took the time.", "yellow")
+
+
+def go_through(run: Run, known: dict[str, Any]) -> None:
     hunt = begun(run, known)
     with contextlib.closing(hunt.study):
         if not run.journal.last("searched"):

@@ -290,3 +290,22 @@ def test_five_thousand_points_of_a_thousand_candidates_are_told_in_no_time() -> 
             study.tell(job.trial, r, 1.0, cost=1.0)
         study.finish(job.trial)
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("value", ["good", "0.5", None])
+def test_a_value_that_is_no_number_is_refused(value: object) -> None:
+    study = Study({"x": Float(0, 1)}, max_resource=4)
+    job = study.ask()
+    with pytest.raises(SearchError, match="not a number"):
+        study.tell(job.trial, 1, value)  # type: ignore[arg-type]
+
+
+def test_a_point_beyond_the_end_is_refused() -> None:
+    study = Study({"x": Float(0, 1)}, max_resource=4)
+    with pytest.raises(SearchError, match="beyond max_resource=4"):
+        study.tell(study.ask().trial, 5, 0.1)
+
+
+def test_a_policy_by_name_is_refused_at_once() -> None:
+    with pytest.raises(SearchError, match="'asha'"):
+        Study({"x": Float(0, 1)}, policy="asha")  # type: ignore[arg-type]

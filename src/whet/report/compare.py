@@ -50,6 +50,7 @@ def between(pair: Result | None, result: Result) -> str:
     middle, half = scale(result) * pair["difference"], scale(result) * pair["half"]
     if not half:
         return wording.number(middle)
+    middle = round(middle, decimals(half)) + 0.0  # no minus before a zero
     return f"{middle:+.{decimals(half)}f} ± {half:.{decimals(half)}f}".replace("-", "−")
 
 
@@ -82,9 +83,11 @@ def summary(result: Result, folder: Path) -> RenderableType:
 
 def about(result: Result) -> str:
     """What the numbers are."""
+    n = len(result["arms"])
+    arms = "both arms" if n == 2 else f"all {n} arms"
     return (
         f"Mean and standard deviation of {wording.metric_name(result['metric'])} on {wording.rows_of(result)} over "
-        f"{len(result['seeds'])} seeds. ± is a 96 % interval over seeds that holds for all {len(result['arms'])} arms at once."
+        f"{len(result['seeds'])} seeds. ± is a 96 % interval over seeds that holds for {arms} at once."
     )
 
 

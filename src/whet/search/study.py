@@ -72,6 +72,8 @@ class Study:
         space = space if isinstance(space, Space) else Space(space)
         self.direction = direction
         self._state = State(space, whole(max_resource), seed, DIRECTIONS[direction])
+        if policy is not None and not hasattr(policy, "next"):
+            raise SearchError(f"policy={policy!r} can't say who goes on.", "Give an object with a method next(view).")
         self._policy: Policy = policy or usual()
         self._proposer = proposer_for(self._policy, proposer)
         self._lock = threading.RLock()
@@ -125,10 +127,13 @@ class Study:
         track = self._running(trial)
         if not is_number(resource) or resource < 0:
             raise SearchError(f"resource={resource!r} of trial {trial} is not a number from 0 on.")
+        if resource > self._state.max_resource:
+            raise SearchError(
+                f"resource={resource!r} of trial {trial} is beyond max_resource={self._state.max_resource!r}."
+            )
         if track.resources and resource <= track.resource:
             return
-        seen = float(value) if math.isfinite(value) else None
-        event: Event = {"event": "told", "trial": track.number, "resource": whole(resource), "value": seen}
+        event: Event = {"event": "told", "trial": track.number, "resource": whole(resource), "value": seen(value)}
         if cost is not None:
             event["cost"] = float(cost)
             self._spent += float(cost)
@@ -289,3 +294,10 @@ class Study:
         track = self._known(trial)
         assert track.state == PAUSED, f"a policy chose trial {trial}, which is {track.state}"
         return track
+
+
+def seen(value: Any) -> float | None:
+    """A value that was told; None for NaN and infinity. Raises SearchError for what is no number."""
+    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+        raise SearchError(f"value={value!r} is not a number.", "NaN says that training diverged.")
+    return float(value) if math.isfinite(value) else None
