@@ -31,6 +31,8 @@ TRAINED_OUT = 3
 """In one of so many plans the trial that is expected to end best comes first, whatever is still to be learned from it."""
 ANYTHING = 4
 """In one of so many plans a choice drawn at random comes first: what is believed of the others may be wrong."""
+SCARCE = 8
+"""It also comes first while there is less than one trial for so many points: all of them may lie on one plateau."""
 BROKEN = 100.0
 """The score with which a diverged trial ends."""
 PRICES = 5
@@ -79,7 +81,7 @@ def planned(known: Known, shape: Shape) -> list[Step]:
     if leader in rows and known.told % TRAINED_OUT == 0:
         order.insert(0, int(np.flatnonzero(rows == leader)[0]))
     steps = [step_of(known, options, int(rows[k]), float(starts[k])) for k in order]
-    if len(options.x) and known.told % ANYTHING == 1:
+    if len(options.x) and (known.told % ANYTHING == 1 or SCARCE * len(known.count) < known.told):
         steps.insert(0, step_of(known, options, len(old) + options.anyone, 0.0))
     return steps
 
