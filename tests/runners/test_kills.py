@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="workers are found in /proc"),
     pytest.mark.timeout(900),
 ]
-KILLS = 8
+KILLS = 5
 
 
 def test_kills_of_driver_and_workers_lose_nothing_and_double_nothing(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def points(trials: tuple[Trial, ...]) -> int:
     return sum(len(t.points) for t in trials)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1))
 def test_a_journal_cut_at_any_byte_loads_and_goes_on_without_doubling_anything(
     whole: Path, tmp_path: Path, share: float
