@@ -112,7 +112,7 @@ def settle(hunt: Hunt, name: str) -> None:
         run.delivery.finish(trial)
     else:
         run.fates[name] = f"{new.value:.5g}: not clearly better than {run.winner}"
-    run.screen.say(f"  {because}: {new.value:.5g}", "dim")
+    run.screen.say(f"  validation {run.task.watched.name} {new.value:.5g}: {because}", "dim")
     run.say("explored", trial=name, winner=run.winner, why=run.why, fates=run.fates)
 
 
