@@ -106,7 +106,7 @@ def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np
     task, order, data = outcome.task, outcome.order, outcome.data
     records = outcome.records
     won = records.get(outcome.winner)
-    training = sum(r.steps[-1].seconds for r in records.values())
+    training = sum(trained(outcome, records))
     return {
         "task": task.name,
         "data": data.name,
@@ -210,10 +210,22 @@ def timings(outcome: Outcome, records: Mapping[str, Record]) -> dict[str, float]
         "preparing": took.get("look", 0.0) + took.get("get_ready", 0.0),
         "baselines": took.get("lay_baselines", 0.0),
         "plan": took.get("choose_recipes", 0.0),
-        "other recipes": sum(r.steps[-1].seconds for name, r in records.items() if name != outcome.winner),
-        "training": sum(r.steps[-1].seconds for name, r in records.items() if name == outcome.winner),
     }
+    winner, others = trained(outcome, records)
+    spent |= {"other recipes": others, "training": winner}
     return {**spent, "test and report": max(0.0, outcome.clock.spent - sum(spent.values()))}
+
+
+NOT_TRAINING = ("look", "get_ready", "lay_baselines", "choose_recipes")
+"""Steps of a run in which no trial is trained."""
+
+
+def trained(outcome: Outcome, records: Mapping[str, Record]) -> tuple[float, float]:
+    """Seconds by the clock for the winner, and for all others: side by side they take less than their sum."""
+    winner = sum(r.steps[-1].seconds for name, r in records.items() if name == outcome.winner)
+    others = sum(r.steps[-1].seconds for name, r in records.items() if name != outcome.winner)
+    most = outcome.clock.spent - sum(outcome.took.get(step, 0.0) for step in NOT_TRAINING)
+    return min(winner, most), max(0.0, min(others, most - winner))
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
