@@ -159,18 +159,13 @@ def fit(
             data = OwnSource.of(data, holdout, str(network), loss)
         found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
         order = Order(
-            data=str(data) if isinstance(data, str | Path) else found.name,
-            fingerprint=found.fingerprint + code_of(model),
+            **in_common(data, found, model, holdout, fixed, known),
             target=target,
             task=task,
             budget=seconds,
             seed=seed,
-            model=network,
-            recipe=fixed.to_json() if fixed else None,
             steps=steps or 0,
-            holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
             split=split,
-            roles=known.given(),
             space={path: p.describe() for path, p in wanted.items()},
             ensemble=ensemble,
             loss=own_loss,
@@ -189,6 +184,18 @@ def fit(
         if show:
             show_result(result.details, folder.path)
         return result
+
+
+def in_common(data: Any, found: Data, model: Any, holdout: Any, fixed: Recipe | None, roles: Roles) -> dict[str, Any]:
+    """What live objects are called in an `Order`, of a run and of a comparison."""
+    return {
+        "data": str(data) if isinstance(data, str | Path) else found.name,
+        "fingerprint": found.fingerprint + code_of(model),
+        "model": factory_name(model),
+        "recipe": fixed.to_json() if fixed else None,
+        "holdout": None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
+        "roles": roles.given(),
+    }
 
 
 def roles_of(said: Mapping[str, Any]) -> Roles:

@@ -23,10 +23,9 @@ from whet.comparing.tuning import tune
 from whet.errors import UserError
 from whet.fields import load
 from whet.improve import (
-    code_of,
-    factory_name,
     fitting_workers,
     get_ready,
+    in_common,
     look,
     read_recipe,
     roles_of,
@@ -83,18 +82,13 @@ def compare(
     seconds, fixed, screen, said = parse_seconds(budget), read_recipe(recipe), Screen(show), roles_of(roles)
     found = load(data, target=target, task=task, holdout=holdout, split=split, roles=said)
     asked = Asked(
-        data=str(data) if isinstance(data, str | Path) else found.name,
-        fingerprint=found.fingerprint + code_of(model),
+        **in_common(data, found, model, holdout, fixed, said),
         target=target,
         task=task,
         budget=seconds,
         seed=seed,
-        model=factory_name(model),
-        recipe=fixed.to_json() if fixed else None,
         steps=steps or 0,
-        holdout=None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
         split=split,
-        roles=said.given(),
         choices={path: tuple(map(str, some)) for path, some in choices.items()},
         seeds=seeds,
         by=by,
