@@ -10,6 +10,7 @@ import pytest
 from whet.comparing.comparison import Comparison, costs, judge, twins
 from whet.comparing.opening import row_values
 from whet.errors import OutputError
+from whet.report.compare import spread
 from whet.tasks import make_task
 
 NOISE = np.random.default_rng(0).normal(size=(3, 5)) * 1e-3
@@ -144,3 +145,8 @@ def test_rows_have_the_metrics_mean_and_its_spread(metric: str) -> None:
 def test_a_metric_of_all_rows_at_once_says_nothing_of_single_ones() -> None:
     task = make_task("table", "regress", (), "y", metric_name="r2")
     assert row_values(task, np.arange(5.0), np.arange(5.0)) is None
+
+
+def test_scores_that_are_equal_but_for_rounding_have_no_spread() -> None:
+    assert spread({"spread": 1.1e-16, "mean": 0.99}, {"metric": "accuracy"}) == "± 0"
+    assert spread({"spread": 0.005, "mean": 0.99}, {"metric": "accuracy"}) != "± 0"

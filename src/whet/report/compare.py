@@ -36,10 +36,16 @@ def decimals(value: float) -> int:
     return min(8, max(0, 1 - math.floor(math.log10(abs(value))))) if value and math.isfinite(value) else 2
 
 
+NOTHING = 1e-9
+"""A spread is none below this share of the mean."""
+
+
 def spread(arm: Result, result: Result) -> str:
     if not wording.is_number(arm["spread"]):
         return wording.MISSING
     value = scale(result) * arm["spread"]
+    if value <= NOTHING * abs(scale(result) * arm["mean"]):  # equal scores, but for rounding
+        return "± 0"
     return f"± {value:.{decimals(value)}f}"
 
 
