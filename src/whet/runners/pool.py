@@ -42,7 +42,10 @@ class Died:
 
 
 class Worker:
-    """A process, the job that it has, and two threads: one hears what it says, one waits for its end."""
+    """A process, the job that it has, and two threads: one hears what it says, one waits for its end.
+
+    What goes through its pipes is pickled, as multiprocessing does: both ends are ours, and nothing of it comes from a file.
+    """
 
     def __init__(self, threads: int, heard: queue.SimpleQueue[tuple[Worker, Any]]) -> None:
         self.job: Job | None = None
