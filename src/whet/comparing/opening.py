@@ -74,7 +74,7 @@ def _squared(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def _ranked(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray | None:
-    """Of two classes: a row's chance to be ranked right beside a row of the other class (DeLong et al. 1988, eq. 4-5)."""
+    """Of two classes: a row's chance to be ranked right beside a row of the other class (DeLong et al. 1988)."""
     score = predicted if predicted.ndim == 1 else predicted[:, -1]
     positive, n = truth == 1, len(truth)
     if (predicted.ndim == 2 and predicted.shape[1] != 2) or not 0 < positive.sum() < n:

@@ -46,7 +46,7 @@ NEWEST = 0.05
 class Columns(nn.Module):
     """Sum over columns of -log 2 min(F, 1 - F), F a column's distribution function, linear between quantiles.
 
-    After Li et al. 2022, ECOD, arXiv:2201.00382, eq. 8; beyond the ends it goes on rising, in standard deviations.
+    After Li et al. 2022, ECOD, arXiv:2201.00382; beyond the ends it goes on rising, in standard deviations.
     """
 
     knots: Tensor

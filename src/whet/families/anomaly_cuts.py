@@ -19,7 +19,7 @@ EULER = 0.5772156649
 
 
 class Cuts(nn.Module):
-    """2 to the power of -E(h) / c: h is how many cuts set a row apart, c how many are usual (eq. 1 and 2)."""
+    """2 to the power of -E(h) / c: h is how many cuts set a row apart, c how many are usual."""
 
     feature: Tensor
     """(T, N) int64: the column that a node cuts."""

@@ -14,7 +14,7 @@ FAR_FROM_ZERO = 0.1
 
 
 class Sphere(nn.Module):
-    """The squared distance from a centre that was fixed before training (Ruff et al. 2018, Deep SVDD, eq. 4).
+    """The squared distance from a centre that was fixed before training (Ruff et al. 2018, Deep SVDD).
 
     Its safeguards against a map of everything onto the centre (propositions 1 and 2): no biases, and a centre that is the
     mean of the untrained answers. The recipe's activation should not be bounded (proposition 3).
@@ -40,7 +40,7 @@ class Sphere(nn.Module):
 class Transformed(nn.Module):
     """Learned views of a row that are near the row and unlike each other; it costs what contradicts that.
 
-    Qiu et al. 2021, Neural Transformation Learning (NeuTraL AD), eq. 2:
+    Qiu et al. 2021, Neural Transformation Learning (NeuTraL AD):
     - sum over views k of log h(x_k, x) / (h(x_k, x) + sum over l != k of h(x_k, x_l)), h = exp(cosine / temperature).
     """
 

@@ -72,7 +72,7 @@ class Recurrent(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """sum_t a_t x_t with a = softmax(v . tanh(W x_t)) (Bahdanau et al. 2015; of one sequence: Yang et al. 2016, eq. 5-7)."""
+    """sum_t a_t x_t with a = softmax(v . tanh(W x_t)) (Bahdanau et al. 2015; of one sequence: Yang et al. 2016)."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

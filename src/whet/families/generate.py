@@ -37,10 +37,10 @@ class Generating(nn.Module):
 
 
 class Flow(Generating):
-    """Flow matching on straight paths (Lipman et al. 2023, arXiv:2210.02747, eq. 22; Liu et al. 2023, arXiv:2209.03003, eq. 1).
+    """Flow matching on straight paths (Lipman et al. 2023, arXiv:2210.02747, eq. 22; Liu et al. 2023, arXiv:2209.03003).
 
     x_t = (1 - t) noise + t x, and the network learns the velocity x - noise. Times near the middle of the path, which is
-    where it is hard, are drawn more often: t = sigmoid(a normal number) (Esser et al. 2024, arXiv:2403.03206, eq. 19).
+    where it is hard, are drawn more often: t = sigmoid(a normal number) (Esser et al. 2024, arXiv:2403.03206).
     """
 
     def __init__(self, velocity: nn.Module, steps: int) -> None:

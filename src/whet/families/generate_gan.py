@@ -1,7 +1,7 @@
 """A generative adversarial network with spectral norm; the critic judges an example together with its class.
 
 Goodfellow et al. 2014, arXiv:1406.2661 (non-saturating: section 3); hinge: Lim & Ye 2017, arXiv:1705.02894; spectral norm:
-Miyato et al. 2018, arXiv:1802.05957; the class as a projection: Miyato & Koyama 2018, arXiv:1802.05637, eq. 3.
+Miyato et al. 2018, arXiv:1802.05957; the class as a projection: Miyato & Koyama 2018, arXiv:1802.05637.
 """
 
 from __future__ import annotations

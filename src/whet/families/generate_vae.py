@@ -2,8 +2,8 @@
 
     z   (B, code)   p(x | z) = N(decoder(z, label), sigma^2)   q(z | x) = N(mean, exp(log_var))
 
-The cost is minus the evidence lower bound per number, in nats (Kingma & Welling 2014, arXiv:1312.6114, eq. 10), with the
-sigma that is best for the batch (Rybkin et al. 2021, arXiv:2006.13202, eq. 7), so that nothing has to be weighed by hand.
+The cost is minus the evidence lower bound per number, in nats (Kingma & Welling 2014, arXiv:1312.6114), with the
+sigma that is best for the batch (Rybkin et al. 2021, arXiv:2006.13202), so that nothing has to be weighed by hand.
 """
 
 from __future__ import annotations

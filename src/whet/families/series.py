@@ -44,7 +44,7 @@ class Sizes:
 class Instance(nn.Module):
     """Reversible instance normalisation: each window less its centre, in units of its own spread; then back again.
 
-    Kim et al. 2022, Reversible Instance Normalization, ICLR, eq. 1-3, without the learned scale. `centre` "last" without
+    Kim et al. 2022, Reversible Instance Normalization, ICLR, without the learned scale. `centre` "last" without
     `scale` is NLinear's (Zeng et al. 2023, arXiv:2205.13504, section 4).
     """
 

@@ -98,7 +98,7 @@ class Packed(nn.Module):
 class PiecewiseLinear(nn.Module):
     """How far each number has come through each of its column's bins: (B, F) -> (B, T), T = bins of all columns.
 
-    A bin gives 0 below its left edge, 1 above its right edge and rises linearly between (equation 1 of the paper); the
+    A bin gives 0 below its left edge, 1 above its right edge and rises linearly between (Gorishniy et al. 2022); the
     first of a column has no lower limit and its last no upper one. A dense layer on this is a piecewise linear function
     of every column. With `pad`, zeros fill every column up to as many bins as the longest has.
     """

@@ -56,7 +56,7 @@ def written(tokens: Tensor) -> Tensor:
 class Attention(nn.Module):
     """The mean of a text's steps, weighted by what each says of its own weight: (B, T, D) -> (B, D).
 
-    Yang et al. 2016, Hierarchical Attention Networks, eq. 5-7.
+    Yang et al. 2016, Hierarchical Attention Networks.
     """
 
     def __init__(self, width: int) -> None:

@@ -17,7 +17,7 @@ UNKNOWN = -100
 
 
 def ctc() -> Loss:
-    """-log of the sum over all paths that spell y, divided by its length (Graves et al. 2006, eq. 3 and 14); mean.
+    """-log of the sum over all paths that spell y, divided by its length (Graves et al. 2006, eq. 3); mean.
 
     Unit 0 is the blank. A path is T units; it spells what is left when repetitions, then blanks, are taken out. A target
     longer than any path counts 0. A padded end whose blank is certain changes nothing.

@@ -17,8 +17,8 @@ def surprise(trim: float, push: float) -> Loss:
     """The mean cost of a batch without its most expensive rows: these may be what is looked for.
 
     outputs (B, 2 + columns), or (B, M, …) of members: the second number is a row's cost. target (B,): 1 for a row that is
-    known to be an anomaly, whose cost c counts as push / c, so that it is pushed away (Ruff et al. 2020, Deep SAD, eq. 7).
-    `trim`: the share of the other rows that is left out (Shen & Sanghavi 2019, Iterative Least Trimmed Squares, eq. 3).
+    known to be an anomaly, whose cost c counts as push / c, so that it is pushed away (Ruff et al. 2020, Deep SAD).
+    `trim`: the share of the other rows that is left out (Shen & Sanghavi 2019, Iterative Least Trimmed Squares).
     """
     if not 0 <= trim < 1:
         raise RecipeError(f"surprise.trim={trim} is no share of the rows.", "Use a number from 0 to below 1.")

@@ -179,7 +179,7 @@ SCHEDULES: Catalogue[Schedule] = Catalogue(
             cosine,
             "From 1 to `end` along half a cosine.",
             {"end": 0.0, "warmup": 0.0},
-            paper="Loshchilov & Hutter 2017, SGDR, arXiv:1608.03983, eq. 5, without restarts",
+            paper="Loshchilov & Hutter 2017, SGDR, arXiv:1608.03983, without restarts",
             cost="none",
             hurts_when="the end of training is not known",
         ),

@@ -10,7 +10,7 @@ from whet.errors import RecipeError
 class StochasticDepth(nn.Module):
     """In training, zeroes a row's residual branch with probability p and divides the others by 1 - p.
 
-    Huang et al. 2016, arXiv:1603.09382, eq. 2, with the scale in training rather than in evaluation. Draws from torch's
+    Huang et al. 2016, arXiv:1603.09382, with the scale in training rather than in evaluation. Draws from torch's
     global generator, as dropout does.
     """
 

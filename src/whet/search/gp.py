@@ -51,7 +51,7 @@ def matern(D: np.ndarray, ell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def loss_and_slope(theta: np.ndarray, D: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Minus the logarithm of the posterior of theta = (log ell, log s2), and its derivative (ibid., eq. 5.8 and 5.9)."""
+    """Minus the logarithm of the posterior of theta = (log ell, log s2), and its derivative (ibid., eq. 5.9)."""
     from scipy.linalg import cho_factor, cho_solve
 
     n, ell, s2 = len(y), np.exp(theta[:-1]), math.exp(theta[-1])
@@ -86,7 +86,7 @@ class GP:
     alpha: np.ndarray
 
     def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(mean, standard deviation) of the value without its noise at each point (ibid., eq. 2.25 and 2.26)."""
+        """(mean, standard deviation) of the value without its noise at each point (ibid., section 2.2)."""
         from scipy.linalg import solve_triangular
 
         k = matern(distances(x, self.x, self.groups), self.ell)[0]  # (m, n)

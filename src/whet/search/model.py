@@ -179,7 +179,7 @@ def groups_of(space: Space) -> np.ndarray:
 
 
 def improvement(gp: GP, x: np.ndarray, target: float) -> np.ndarray:
-    """The logarithm of the expected improvement over `target`, exact far away too (Ament et al. 2023, eq. 9)."""
+    """The logarithm of the expected improvement over `target`, exact far away too (Ament et al. 2023)."""
     from scipy.special import erfcx, ndtr
 
     mean, sd = gp.predict(x)

@@ -77,7 +77,7 @@ def mae(y: Futures, p: np.ndarray) -> float:
 
 
 def mase(y: Futures, p: np.ndarray) -> float:
-    """Mean absolute scaled error (Hyndman & Koehler 2006, eq. 4): per series and channel, then averaged.
+    """Mean absolute scaled error (Hyndman & Koehler 2006): per series and channel, then averaged.
 
     1 is the error of the seasonal naive forecast within the training part. What is constant there is left out.
     """

@@ -32,7 +32,7 @@ def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frechet(y: Any, p: np.ndarray) -> float:
-    """Heusel et al. 2017, arXiv:1706.08500, eq. 6, over the trace of the rows' covariance; inf where something is no number."""
+    """Heusel et al. 2017, arXiv:1706.08500, over the trace of the rows' covariance; inf where something is no number."""
     if not np.isfinite(p).all():
         return float("inf")
     (mean, cov), (wanted, spread) = moments(p[:, MADE]), moments(p[:, REAL])
@@ -53,7 +53,7 @@ def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def covered(points: np.ndarray, by: np.ndarray) -> float:
     """The share of points that lie nearer to one of the others than its k-th neighbour among them does.
 
-    Kynkaanniemi et al. 2019, arXiv:1904.06991, eq. 1 and 2.
+    Kynkaanniemi et al. 2019, arXiv:1904.06991.
     """
     k = min(NEAREST, len(by) - 1)
     radius = np.partition(distances(by, by), k, axis=1)[:, k]  # the nearest is the point itself

@@ -26,7 +26,7 @@ DAMPING = 0.98
 def theta(x: np.ndarray, season: int, horizon: int) -> np.ndarray:
     """(n, h): the mean of theta lines 0 and 2 of the seasonally adjusted series.
 
-    Assimakopoulos & Nikolopoulos 2000, in the form of Hyndman & Billah 2003, eq. 8: simple exponential smoothing, and half
+    Assimakopoulos & Nikolopoulos 2000, in the form of Hyndman & Billah 2003: simple exponential smoothing, and half
     the slope of a straight line through the series.
     """
     length = x.shape[1]

@@ -139,7 +139,7 @@ def centred_mean(x: np.ndarray, width: int) -> np.ndarray:
 
 
 def wanders(x: np.ndarray) -> float:
-    """The KPSS statistic for a steady level (Kwiatkowski et al. 1992, eq. 13): above 0.463 it is rejected at 5 %."""
+    """The KPSS statistic for a steady level (Kwiatkowski et al. 1992): above 0.463 it is rejected at 5 %."""
     rest = x - x.mean()
     n = len(x)
     lags = int(12 * (n / 100) ** 0.25)

@@ -100,7 +100,7 @@ def cosine(x: np.ndarray) -> Scores:
 
 
 def ease(x: np.ndarray, ridge: float) -> Scores:
-    """EASE^R (Steck 2019, arXiv:1905.03375, eq. 8): B = I - P / diag(P), P = (X'X + ridge I)^-1.
+    """EASE^R (Steck 2019, arXiv:1905.03375): B = I - P / diag(P), P = (X'X + ridge I)^-1.
 
     With fewer users than items P is applied by Woodbury's identity, P = (I - X'(XX' + ridge I)^-1 X) / ridge, and no
     matrix of items by items is made.
@@ -128,7 +128,7 @@ def chosen_lambda(wanted: Wanted, known: RatingsTransform, until: float) -> floa
 
 
 def als(x: np.ndarray, seed: int, until: float) -> np.ndarray:
-    """(users, items) scores of implicit alternating least squares (Hu, Koren & Volinsky 2008, eq. 4 and 5)."""
+    """(users, items) scores of implicit alternating least squares (Hu, Koren & Volinsky 2008)."""
     random = np.random.default_rng(seed)
     item = 0.1 * random.standard_normal((x.shape[1], FACTORS)).astype(np.float32)
     for _ in range(SWEEPS):

@@ -39,7 +39,7 @@ def figures(shown: Shown) -> tuple[Figure, ...]:
 
 
 def telling(shown: Shown) -> Grid:
-    """The n-grams of training texts with the largest log-count ratio of each class (Wang & Manning 2012, eq. 2)."""
+    """The n-grams of training texts with the largest log-count ratio of each class (Wang & Manning 2012)."""
     rows = shown.parts["train"]
     if len(rows) > MOST_TEXTS:
         rows = np.sort(generator(shown.seed, "telling").choice(rows, MOST_TEXTS, replace=False))
