@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from whet.comparing.comparison import Comparison, costs, judge, twins
 from whet.comparing.opening import row_values
+from whet.comparing.tuning import Tuned
 from whet.errors import OutputError
 from whet.report.compare import spread
 from whet.tasks import make_task
@@ -104,6 +106,17 @@ def test_a_difference_that_hangs_on_the_test_rows_is_said_to() -> None:
     assert all("and would on other test rows too" in line for line in sure[1:])
     unsure = judge(NAMES, APART, "accuracy", "max", rows_of(APART, 1.0), 400).said
     assert all("on these test rows; on others it might not" in line for line in unsure[1:])
+
+
+def test_a_rates_line_says_what_decided_among_equal_ones() -> None:
+    tried = {"0.001": 0.8, "0.003": 1.0, "0.009": 1.0, "0.1": math.nan}
+    chosen = Tuned(1.0, 0.003, tried, edge=False, level=True, seconds=1.0)
+    line = chosen.said("accuracy").replace("\u202f", " ")
+    assert line == (
+        "learning rate 0.003 (0.001 80.0 %, 0.003 100.0 %, 0.009 100.0 %, 0.1 diverged; "
+        "of equal ones the nearest to the recipe's own)"
+    )
+    assert "equal" not in replace(chosen, level=False).said("accuracy")
 
 
 def test_a_folder_without_a_comparison_is_refused(tmp_path: Path) -> None:

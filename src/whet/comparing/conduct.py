@@ -32,6 +32,7 @@ from whet.improve import (
 )
 from whet.recipe import Recipe
 from whet.report import compare as report
+from whet.report import wording
 from whet.rng import seed_for
 from whet.run import Run
 from whet.run_folder import HOME, opened
@@ -151,8 +152,7 @@ def tune_rates(e: Experiment) -> None:
     sizes = [e.size_of(a) for a in range(len(e.arms))]
     e.tuned = tuple(tune(e.arms, sizes, seed, run.task, e.train))
     for arm, found in zip(e.arms, e.tuned, strict=True):
-        tried = ", ".join(f"{lr} {'diverged' if v != v else f'{v:.4g}'}" for lr, v in found.trials.items())
-        run.screen.say(f"  {arm.name}: learning rate {found.lr:.3g} ({tried})", "dim")
+        run.screen.say(f"  {arm.name}: {found.said(run.task.watched.name)}", "dim")
 
 
 def size_again(e: Experiment) -> None:
@@ -194,8 +194,11 @@ def time_for(e: Experiment, seeds: Sequence[int]) -> bool:
 
 
 def tell_round(e: Experiment, seed: int) -> None:
-    said = ", ".join(f"{arm.name} {trained_of(e, a, seed).value:.4f}" for a, arm in enumerate(e.arms))
-    e.run.screen.say(f"  seed {seed}: {said} (validation {e.run.task.watched.name})", "dim")
+    metric = e.run.task.watched.name
+    said = ", ".join(
+        f"{arm.name} {wording.score(metric, trained_of(e, a, seed).value)}" for a, arm in enumerate(e.arms)
+    )
+    e.run.screen.say(f"  seed {seed}: {said} (validation {wording.metric_name(metric)})", "dim")
 
 
 Step = Callable[[Experiment], None]

@@ -10,11 +10,9 @@ from typing import Any
 from whet.comparing.arms import Arm, at_rate, rate_of
 from whet.comparing.sizing import TUNING_SHARE, Size
 from whet.comparing.training import Train, Trained, Wanted
+from whet.report import wording
 from whet.search import rates
 from whet.tasks import Task
-
-TIE = 1e-6
-"""What the loss may add to a score."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,19 @@ class Tuned:
     """Learning rate -> its validation score; NaN where it diverged."""
     edge: bool
     """Whether the best was the lowest or highest that was tried."""
+    level: bool
+    """Whether other rates reached the same: then it is the one nearest to the recipe's own."""
     seconds: float
     """Of one training, on average."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Tuned:
-        return cls(**{name: said[name] for name in cls.__dataclass_fields__})
+    def said(self, metric: str) -> str:
+        """The rate, and what each of those that were tried reached."""
+        reached = [f"{lr} {'diverged' if math.isnan(v) else wording.score(metric, v)}" for lr, v in self.trials.items()]
+        why = "; of equal ones the nearest to the recipe's own" if self.level else ""
+        return f"learning rate {self.lr:.3g} ({', '.join(reached)}{why})"
 
 
 def tune(arms: Sequence[Arm], sizes: Sequence[Size], seed: int, task: Task, train: Train) -> list[Tuned]:
@@ -65,12 +67,9 @@ def name_of(a: int, arm: Arm, factor: float) -> str:
 
 
 def score(trained: Trained, task: Task) -> float:
-    """The higher the better; NaN where it diverged, though a lower rate saved it.
-
-    Of scores that agree in six digits, as shares of few rows often do, the one with the lower loss is the better.
-    """
+    """The higher the better; NaN where it diverged, though a lower rate saved it."""
     sign = 1.0 if task.watched.direction == "max" else -1.0
-    return math.nan if trained.diverged else sign * trained.value + TIE * math.exp(-max(0.0, trained.loss))
+    return math.nan if trained.diverged else sign * trained.value
 
 
 def _tuned(arm: Arm, made: Mapping[float, Trained], task: Task) -> Tuned:
@@ -81,5 +80,6 @@ def _tuned(arm: Arm, made: Mapping[float, Trained], task: Task) -> Tuned:
         lr=own * factor,
         trials={f"{own * f:.3g}": math.nan if t.diverged else t.value for f, t in sorted(made.items())},
         edge=rates.on_edge(scores),
+        level=len(rates.level(scores)) > 1,
         seconds=sum(t.seconds for t in made.values()) / len(made),
     )

@@ -228,7 +228,7 @@ def tuning(result: Result) -> Html | None:
     return _section(
         "Learning rates",
         "Five trainings of half the length for each arm, on one seed that is not among the measured ones. What was chosen is "
-        "the peak of a parabola through them.",
+        "the peak of a parabola through them, or of equal ones the nearest to the recipe's own rate.",
         h("div", h("table", h("thead", head), h("tbody", lines)), class_="scroll"),
     )
 

@@ -18,6 +18,8 @@ FIRST = (1 / STEP, 1.0, STEP)
 """Factors of the recipe's own rate that are tried first."""
 TRIALS = 5
 """Trials in all, the same for each arm."""
+SAME = 1e-9
+"""Scores that differ by less than this share are equal, as shares of few rows often are."""
 OUTLIER = 3.0
 """Scores this many times farther below the best than the middle one is say that the rate is too high, not by how much."""
 
@@ -38,17 +40,18 @@ def then(scores: Mapping[float, float]) -> tuple[float, float]:
 def peak(scores: Mapping[float, float]) -> float:
     """The factor at the top of a parabola through the trials around the best one, within what was tried.
 
-    1 where nothing was sound; the best trial itself where it lies at an edge or the parabola has no top.
+    1 where nothing was sound; the best trial itself where it lies at an edge, shares its score with another (then it is the
+    nearest to the recipe's own rate), or the parabola has no top.
     """
     if not any(math.isfinite(s) for s in scores.values()):
         return 1.0
     best = _best(scores)
-    if on_edge(scores):
+    if on_edge(scores) or len(level(scores)) > 1:
         return best
     near = sorted(f for f in scores if abs(math.log(f / best)) < 1.01 * math.log(STEP))
     x, y = np.log(np.asarray(near) / best), _clipped([scores[f] for f in near])
     bend, slope, _ = np.polyfit(x, y, 2)
-    if bend >= 0 or np.ptp(y) <= 1e-12 * np.abs(y).max():
+    if bend >= 0:
         return best
     return best * math.exp(min(max(-slope / (2 * bend), float(x[0])), float(x[-1])))
 
@@ -58,12 +61,17 @@ def on_edge(scores: Mapping[float, float]) -> bool:
     return _best(scores) in (min(scores), max(scores))
 
 
+def level(scores: Mapping[float, float]) -> list[float]:
+    """The factors that share the best score, the nearest to the recipe's own rate first; empty where nothing was sound."""
+    sound = {f: s for f, s in scores.items() if math.isfinite(s)}
+    top = max(sound.values(), default=math.nan)
+    equal = [f for f, s in sound.items() if math.isclose(s, top, rel_tol=SAME)]
+    return sorted(equal, key=lambda f: abs(math.log(f)))
+
+
 def _best(scores: Mapping[float, float]) -> float:
     """The factor with the best score; of equal ones the nearest to the recipe's own rate."""
-    sound = {f: s for f, s in scores.items() if math.isfinite(s)}
-    if not sound:
-        return 1.0 if 1.0 in scores else min(scores)
-    return max(sound, key=lambda f: (sound[f], -abs(math.log(f))))
+    return next(iter(level(scores)), 1.0 if 1.0 in scores else min(scores))
 
 
 def _clipped(scores: list[float]) -> np.ndarray:
