@@ -47,6 +47,8 @@ def _compared(example: str) -> Any:
 Text = Annotated[str | None, _role("The column that holds text; several with commas between them.")]
 User = Annotated[str | None, _role("The column of users, for a recommender.")]
 Item = Annotated[str | None, _role("The column of items.")]
+UserFeatures = Annotated[str | None, _role("What describes users: a file with a row for each, or columns.")]
+ItemFeatures = Annotated[str | None, _role("What describes items: a file with a row for each, or columns.")]
 Rating = Annotated[str | None, _role("The column of ratings.")]
 Time = Annotated[str | None, _role("The column of time stamps.")]
 Series = Annotated[str | None, _role("The column that names the series of a row.")]
@@ -84,6 +86,8 @@ def fit(
     text: Text = None,
     user: User = None,
     item: Item = None,
+    user_features: UserFeatures = None,
+    item_features: ItemFeatures = None,
     rating: Rating = None,
     time: Time = None,
     series: Series = None,
@@ -120,6 +124,8 @@ def fit(
                 text=text,
                 user=user,
                 item=item,
+                user_features=user_features,
+                item_features=item_features,
                 rating=rating,
                 time=time,
                 series=series,
@@ -162,6 +168,8 @@ def compare(
     text: Text = None,
     user: User = None,
     item: Item = None,
+    user_features: UserFeatures = None,
+    item_features: ItemFeatures = None,
     rating: Rating = None,
     time: Time = None,
     series: Series = None,
@@ -197,6 +205,8 @@ def compare(
             text=text,
             user=user,
             item=item,
+            user_features=user_features,
+            item_features=item_features,
             rating=rating,
             time=time,
             series=series,
@@ -247,6 +257,8 @@ def profile(
     text: Text = None,
     user: User = None,
     item: Item = None,
+    user_features: UserFeatures = None,
+    item_features: ItemFeatures = None,
     rating: Rating = None,
     time: Time = None,
     series: Series = None,
@@ -262,6 +274,8 @@ def profile(
         text=text,
         user=user,
         item=item,
+        user_features=user_features,
+        item_features=item_features,
         rating=rating,
         time=time,
         series=series,

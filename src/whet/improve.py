@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from whet import files, prior
+from whet import files, naming, prior
 from whet.build import build
 from whet.conclude import Outcome, conclude
 from whet.contest import train as train_recipes
@@ -143,7 +143,7 @@ def fit(
     best. `ray`: on this cluster, "auto", "HOST:PORT" or "local"; `storage`: a URL for what its nodes share, where they
     see no common disk. Where trials run changes nothing of the run.
     `started`: a time of `time.monotonic()` from which the budget counts. `roles` says what columns are, where a field
-    needs to know: text, user, item, rating, time, series, horizon, lookback, pattern (see `whet.data.core.Roles`).
+    needs to know: text, user, item, rating, time, series, horizon, lookback, pattern, … (see `whet.data.core.Roles`).
 
     The same call with the same `out` goes on with a run that was killed. Raises UserError for wrong input.
     """
@@ -154,6 +154,7 @@ def fit(
     with leading(world) as lead:
         seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
         known, wanted = roles_of(roles), read_space(space or {})
+        naming.check_space(wanted)
         network, own_loss = factory_name(model), factory_name(loss)
         if is_own(data, model, loss):
             data = OwnSource.of(data, holdout, str(network), loss)
@@ -194,7 +195,7 @@ def in_common(data: Any, found: Data, model: Any, holdout: Any, fixed: Recipe | 
         "model": factory_name(model),
         "recipe": fixed.to_json() if fixed else None,
         "holdout": None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
-        "roles": roles.given(),
+        "roles": {role: said if isinstance(said, str | int) else "given" for role, said in roles.given().items()},
     }
 
 
@@ -261,11 +262,20 @@ def read_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
         return recipe
     try:
         text = Path(recipe).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The recipe {str(recipe)!r} can't be read: {error}.", "Give a recipe.toml.") from error
+    except FileNotFoundError:
+        raise RecipeError(
+            f"There is no recipe {str(recipe)!r}.", "Give the recipe.toml of a run, or write one."
+        ) from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"The recipe {str(recipe)!r} is not text.", "Give a recipe.toml.") from None
+    except OSError as error:
+        raise RecipeError(
+            f"The recipe {str(recipe)!r} can't be read: {error.strerror}.", "Give a recipe.toml."
+        ) from error
     found = Recipe.from_toml(text)
     if not tomllib.loads(text):
         raise RecipeError(f"The recipe {str(recipe)!r} is empty.", "Leave --recipe out, or name a choice in the file.")
+    naming.check_recipe(found)
     return found
 
 
@@ -329,6 +339,7 @@ def get_ready(run: Run) -> None:
         run.screen.say(sentence)
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), own.input_spec(run.data))
     run.delivery.voices = KEPT if run.order.ensemble else 1
+    run.delivery.refits = not (run.order.steps or run.fixed)
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
     if given is not None:  # what can't be built is refused now, before anything takes its time
         build(given, run.task, run.prepared, run.order.seed, Plan())

@@ -25,6 +25,10 @@ class Roles:
     """The column, or columns with commas between them, that holds text."""
     user: str | None = None
     item: str | None = None
+    user_features: Any = None
+    """What describes users: columns with commas between them, or a table's file or frame with a row per user."""
+    item_features: Any = None
+    """The same of items."""
     rating: str | None = None
     time: str | None = None
     """The column of time stamps."""

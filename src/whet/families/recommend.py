@@ -4,7 +4,8 @@
 
 To rank they take `history` (B, H) and `user` (B,), codes from 1 with 0 for none, and give (B, I) logits, `NEVER` for what
 is in the history; in training also `target` (B,) and `known` (B, K), everything that the user had at any time, which is
-then no wrong answer. To rate they take `user` (B,) and `item` (B,) and give (B, 1).
+then no wrong answer; where not all items are compared, also `drawn` (B, N) and `rarity` (B, 1 + N): they then give
+(B, 1 + N) logits, the answer's first. To rate they take `user` (B,) and `item` (B,) and give (B, 1).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError
-from whet.families.recommend_bags import Basket, Taste, Towers, embedding, perceptron
+from whet.families.recommend_bags import Basket, Taste, Towers, Vectors, perceptron, vectors
 from whet.families.recommend_chain import Chain
 from whet.families.recommend_sequence import Attentive, Recurrent
 from whet.families.spec import InputSpec
@@ -33,6 +34,16 @@ def without(logits: Tensor, history: Tensor, target: Tensor | None = None) -> Te
     return logits.masked_fill(banned[:, 1:] > 0, NEVER)
 
 
+def had(drawn: Tensor, known: Tensor) -> Tensor:
+    """(B, 1 + N) bool: which of the drawn items (N,), in rising order, a user had, known (B, K); False for the answer."""
+    at = torch.searchsorted(drawn, known).clamp_max(len(drawn) - 1)
+    at = torch.where(drawn[at] == known, at + 1, 0)
+    banned = torch.zeros(len(known), 1 + len(drawn), dtype=torch.bool, device=known.device)
+    banned = banned.scatter(1, at, torch.ones_like(at, dtype=torch.bool))
+    banned[:, 0] = False
+    return banned
+
+
 class Ranker(nn.Module):
     """encoder(history, user) -> (B, d), compared with every item; chains of items added where asked for."""
 
@@ -40,7 +51,7 @@ class Ranker(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.chain = Chain(spec) if chain else None
-        self.item = embedding(spec.more["items"], width) if encoder is not None else None
+        self.item: Vectors | None = vectors(spec, "item", width) if encoder is not None else None
         self.popular = nn.Parameter(torch.zeros(spec.more["items"]))
         self.drop = nn.Dropout(dropout)
 
@@ -50,8 +61,18 @@ class Ranker(nn.Module):
             self.chain.count()
 
     def forward(
-        self, history: Tensor, user: Tensor, target: Tensor | None = None, known: Tensor | None = None
+        self,
+        history: Tensor,
+        user: Tensor,
+        target: Tensor | None = None,
+        known: Tensor | None = None,
+        drawn: Tensor | None = None,
+        rarity: Tensor | None = None,
     ) -> Tensor:
+        if target is not None and known is not None and drawn is not None and rarity is not None:
+            chosen = torch.cat([target[:, None], drawn], 1)
+            logits = self.among(history, user, target, chosen) - rarity
+            return logits.masked_fill(had(drawn[0], known), NEVER)
         logits = self.popular.expand(history.shape[0], -1)
         if self.chain is not None:
             logits = logits + self.chain(history, target)
@@ -60,11 +81,22 @@ class Ranker(nn.Module):
             logits = logits + state @ self.item.weight[1:].T
         return without(logits, history if known is None else known, target)
 
+    def among(self, history: Tensor, user: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
+        """(B, 1 + N) logits of the answer and of the drawn items, which are the same in all rows."""
+        logits = self.popular[chosen - 1]
+        if self.chain is not None:
+            logits = logits + self.chain(history, target).gather(1, chosen - 1)
+        if self.encoder is not None and self.item is not None:
+            state = self.drop(self.encoder(self.item, history, user))
+            own = (state * self.item(target)).sum(1, keepdim=True)
+            logits = logits + torch.cat([own, state @ self.item(chosen[0, 1:]).T], 1)
+        return logits
+
 
 class Rater(nn.Module):
-    """Biases of user and item and the product of their vectors (Koren et al. 2009, eq. 4).
+    """Biases of user and item and the product of their vectors (Koren et al. 2009).
 
-    `pull`: each row's squared vectors cost so much in its loss, in training (ibid., eq. 5): seldom seen ones stay small.
+    `pull`: each row's squared vectors cost so much in its loss, in training (ibid.): seldom seen ones stay small.
     `towers`: the vectors go through a perceptron each before they are multiplied. `together`: a perceptron on both vectors
     is added to the product (He et al. 2017, section 3.4).
     """
@@ -74,9 +106,8 @@ class Rater(nn.Module):
     ) -> None:
         super().__init__()
         self.pull = pull
-        users, items = spec.more["users"], spec.more["items"]
-        self.user, self.item = embedding(users, width), embedding(items, width)
-        self.user_bias, self.item_bias = embedding(users, 1), embedding(items, 1)
+        self.user, self.item = vectors(spec, "user", width), vectors(spec, "item", width)
+        self.user_bias, self.item_bias = vectors(spec, "user", 1), vectors(spec, "item", 1)
         self.drop = nn.Dropout(dropout)
         self.user_tower = perceptron(spec, width, width, dropout) if towers else nn.Identity()
         self.item_tower = perceptron(spec, width, width, dropout) if towers else nn.Identity()

@@ -19,6 +19,41 @@ def embedding(count: int, width: int) -> nn.Embedding:
     return made
 
 
+class Described(nn.Module):
+    """Vectors of users or items: each one's own, and what its features add (LightFM: Kula 2015, arXiv:1507.08439, section 3).
+
+    Whoever is new has the second only.
+    """
+
+    features: Tensor
+
+    def __init__(self, features: Tensor, width: int) -> None:
+        super().__init__()
+        self.own = embedding(len(features), width)
+        self.told = nn.Linear(features.shape[1], width, bias=False)
+        nn.init.normal_(self.told.weight, 0, SMALL)
+        self.register_buffer("features", nn.functional.pad(features, (0, 0, 1, 0)), persistent=False)
+
+    @property
+    def weight(self) -> Tensor:
+        """(count + 1, d): all of them."""
+        vectors: Tensor = self.own.weight + self.told(self.features)
+        return vectors
+
+    def forward(self, codes: Tensor) -> Tensor:
+        vectors: Tensor = self.own(codes) + self.told(self.features[codes])
+        return vectors
+
+
+Vectors = nn.Embedding | Described
+
+
+def vectors(spec: InputSpec, role: str, width: int) -> Vectors:
+    """Of the users ("user") or the items ("item"), with their features where there are any. Code 0 is nothing."""
+    features = spec.more.get("features", {}).get(role)
+    return embedding(spec.more[f"{role}s"], width) if features is None else Described(torch.tensor(features), width)
+
+
 def perceptron(spec: InputSpec, width: int, outputs: int, dropout: float) -> nn.Module:
     """One hidden layer, twice as wide as what goes in."""
     layers = (nn.Linear(width, 2 * width), spec.activation(), nn.Dropout(dropout), nn.Linear(2 * width, outputs))
@@ -46,10 +81,10 @@ class Towers(nn.Module):
     def __init__(self, spec: InputSpec, width: int, length: int, dropout: float) -> None:
         super().__init__()
         self.length = length
-        self.user, self.faded = embedding(spec.more["users"], width), Faded(length)
+        self.user, self.faded = vectors(spec, "user", width), Faded(length)
         self.mlp = perceptron(spec, 3 * width, width, dropout)
 
-    def forward(self, item: nn.Embedding, history: Tensor, user: Tensor) -> Tensor:
+    def forward(self, item: Vectors, history: Tensor, user: Tensor) -> Tensor:
         newest = history[:, -self.length :]
         faded = self.faded(item(newest), newest > 0)
         out: Tensor = self.mlp(torch.cat([faded, self.user(user)], 1))
@@ -61,9 +96,9 @@ class Taste(nn.Module):
 
     def __init__(self, spec: InputSpec, width: int) -> None:
         super().__init__()
-        self.user = embedding(spec.more["users"], width)
+        self.user = vectors(spec, "user", width)
 
-    def forward(self, item: nn.Embedding, history: Tensor, user: Tensor) -> Tensor:
+    def forward(self, item: Vectors, history: Tensor, user: Tensor) -> Tensor:
         out: Tensor = self.user(user)
         return out
 
@@ -76,7 +111,7 @@ class Basket(nn.Module):
         self.dropout = dropout
         self.mlp = nn.Sequential(spec.activation(), nn.Linear(width, width))
 
-    def forward(self, item: nn.Embedding, history: Tensor, user: Tensor) -> Tensor:
+    def forward(self, item: Vectors, history: Tensor, user: Tensor) -> Tensor:
         there = (history > 0).float()
         kept = nn.functional.dropout(there, self.dropout, self.training)
         length = there.sum(1, keepdim=True).clamp_min(1).sqrt()

@@ -7,7 +7,9 @@
 
 It is a first-order Markov mixture over several places of the history (mixture transition distribution: Raftery 1985), its
 counts normalised as an item-item cosine is (alpha = beta = 1/2: Sarwar et al. 2001). Learned are a, w, e, p, alpha and beta; T
-and n are counted. In training, what a row itself added to T is taken out of it: else the counts would know the answer.
+and n are counted. In training, what a row itself added to T is taken out of it: else the counts would know the answer. Where
+items are described by features f, rho sum_k b_k f[h_k] . f_j is added, with learned rho and b: a new item is near what is
+like it.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ class Chain(nn.Module):
         self.register_buffer("window", torch.zeros((), dtype=torch.int64))
         self.place = nn.Parameter(-torch.arange(PLACES) / 5.0)
         self.numbers = nn.ParameterDict({name: nn.Parameter(torch.tensor(v)) for name, v in START.items()})
+        described = spec.more.get("features", {}).get("item")
+        self.kinship = None if described is None else Kinship(torch.tensor(described))
 
     @torch.no_grad()
     def count(self) -> None:
@@ -66,10 +70,29 @@ class Chain(nn.Module):
         mixed = mixed.scatter_add(1, then.flatten(1), (weight * share[..., None]).flatten(1))
         mixed = mixed * torch.exp(-n["beta"] * size)
         logits = n["power"] * torch.log(mixed + torch.exp(n["floor"])) + n["popularity"] * size
-        return logits[:, 1:]
+        return logits[:, 1:] if self.kinship is None else logits[:, 1:] + self.kinship(newest)
 
     def _others(self, newest: Tensor, then: Tensor, weight: Tensor, target: Tensor) -> Tensor:
         """The counts without this row's own pairs."""
         distance = torch.arange(1, newest.shape[1] + 1, device=newest.device)
         own = torch.exp(-distance / self.fade) * (distance <= self.window)
         return (weight - (then == target[:, None, None]) * own[:, None]).clamp_min(0)
+
+
+class Kinship(nn.Module):
+    """(B, places) items, the newest first -> (B, I): how like them each item is by its features."""
+
+    features: Tensor
+
+    def __init__(self, features: Tensor) -> None:
+        super().__init__()
+        unit = nn.functional.normalize(features - features.mean(0), dim=1)
+        self.register_buffer("features", nn.functional.pad(unit, (0, 0, 1, 0)), persistent=False)
+        self.place = nn.Parameter(-torch.arange(PLACES) / 5.0)
+        self.strength = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, newest: Tensor) -> Tensor:
+        share = self.place[: newest.shape[1]].masked_fill(newest == 0, -30.0).softmax(-1)
+        taste = (share[:, None] @ self.features[newest])[:, 0]  # (B, F)
+        likeness: Tensor = self.strength * taste @ self.features[1:].T
+        return likeness

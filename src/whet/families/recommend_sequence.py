@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError
+from whet.families.recommend_bags import Vectors
 from whet.families.spec import InputSpec
 
 
@@ -18,7 +19,7 @@ class Recurrent(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.cell, self.out = nn.GRU(width, width, batch_first=True), nn.Linear(width, width)
 
-    def forward(self, item: nn.Embedding, history: Tensor, user: Tensor) -> Tensor:
+    def forward(self, item: Vectors, history: Tensor, user: Tensor) -> Tensor:
         states, _ = self.cell(self.drop(item(history[:, -self.length :])))
         said: Tensor = self.out(states[:, -1])
         return said
@@ -39,7 +40,7 @@ class Attentive(nn.Module):
         self.blocks = nn.ModuleList(Block(spec, width, heads, dropout) for _ in range(depth))
         self.drop, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
 
-    def forward(self, item: nn.Embedding, history: Tensor, user: Tensor) -> Tensor:
+    def forward(self, item: Vectors, history: Tensor, user: Tensor) -> Tensor:
         newest = history[:, -self.length :]
         there = newest > 0
         x = self.drop(self.scale * item(newest) + self.place[-newest.shape[1] :])

@@ -14,6 +14,7 @@ from whet.losses.ctc import ctc, step_cross_entropy
 from whet.losses.generate import own
 from whet.losses.labels import one_vs_rest
 from whet.losses.quantile import quantile
+from whet.losses.sampled import sampled_softmax
 from whet.losses.surprise import surprise
 from whet.losses.values import Loss, huber, mae, mse
 
@@ -78,7 +79,7 @@ LOSSES: Catalogue[Loss] = Catalogue(
             focal,
             "Cross-entropy times (1 - p)^gamma: rows that are already right count less.",
             {"gamma": 2.0},
-            paper="Lin et al. 2017, Focal Loss for Dense Object Detection, arXiv:1708.02002, eq. 4",
+            paper="Lin et al. 2017, Focal Loss for Dense Object Detection, arXiv:1708.02002",
             cost="a softmax",
             hurts_when="classes are balanced or labels noisy: it chases the mislabelled rows",
         ),
@@ -88,9 +89,20 @@ LOSSES: Catalogue[Loss] = Catalogue(
             "The mean cost that a network gives the rows, without the dearest share; known anomalies are pushed away.",
             {"trim": 0.0, "push": 1.0},
             domains=("anomaly",),
-            paper="Ruff et al. 2020, Deep SAD, arXiv:1906.02694, eq. 7; trimmed: Shen & Sanghavi 2019, arXiv:1810.11874",
+            paper="Ruff et al. 2020, Deep SAD, arXiv:1906.02694; trimmed: Shen & Sanghavi 2019, arXiv:1810.11874",
             cost="a sort of the batch",
             hurts_when="more is trimmed than there are anomalies: rare normal rows are not learned then",
+        ),
+        Entry(
+            "sampled_softmax",
+            sampled_softmax,
+            "Cross-entropy of what came next among some items that are drawn for the batch, corrected for how often each is.",
+            {"items": 2000},
+            domains=("ratings",),
+            paper="Bengio & Senecal 2008, Adaptive Importance Sampling, doi:10.1109/TNN.2007.912312, section IV; "
+            "Jean et al. 2015, arXiv:1412.2007, section 3.2",
+            cost="that of `items` outputs, however many there are",
+            hurts_when="all items can be compared in time: its gradients are noisier",
         ),
         Entry(
             "own",
@@ -114,7 +126,7 @@ LOSSES: Catalogue[Loss] = Catalogue(
             ctc,
             "Minus the log-probability of a transcript, over all ways to lay its units along the time.",
             domains=("audio",),
-            paper="Graves et al. 2006, Connectionist Temporal Classification, eq. 3 and 14",
+            paper="Graves et al. 2006, Connectionist Temporal Classification, eq. 3",
             cost="a recursion over all steps for each transcript",
             hurts_when="the outputs are fewer than the units that are to be written",
         ),

@@ -18,6 +18,7 @@ from whet.fields.recommend.fair import Fair
 from whet.fields.recommend.splitting import parts_of
 from whet.fields.recommend.transform import Moments, RatingsTransform, prepare
 from whet.figures import Figure
+from whet.losses import LOSSES
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.search.first import Candidate, Facts
@@ -79,9 +80,14 @@ class RecommendField(Field):
         return Fair(data.inputs, data.target, data.rows["train"], torch.from_numpy(known.owner), batch_size, seed)
 
     def seen_by(self, recipe: Recipe, transform: Any) -> RatingsTransform:
-        """A user's own network gets history and user, in training too."""
+        """A user's own network gets history and user, in training too; others as many items to compare as they ask for."""
         found: RatingsTransform = transform
-        return dataclasses.replace(found, telling=False) if recipe.family.name == "user" else found
+        if recipe.family.name == "user":
+            return dataclasses.replace(found, telling=False)
+        if recipe.loss.name == "sampled_softmax" and found.goal == "rank":
+            entry = LOSSES[recipe.loss.name]
+            return dataclasses.replace(found, sampled=int(entry.fill(recipe.loss.params)["items"]))
+        return found
 
     def preparing(
         self, transform: Any, task: Task, augment: Sequence[Choice] = (), mixers: Sequence[regularise.Mix] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -27,7 +27,17 @@ def profile(data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
         sections.append(Section("Time", times(data.x["time"].to_numpy(), user)))
     if data.x["rating"].null_count() < len(data):
         sections.append(Section("Ratings", rated(data.x["rating"].drop_nulls().to_numpy())))
+    if told := tuple(described(data)):
+        sections.append(Section("Described by", told))
     return Profile(data.name, tuple(sections), data.findings)
+
+
+def described(data: Data) -> Iterator[Row]:
+    """What is known of users and items beside their interactions."""
+    for role in ("user", "item"):
+        if found := data.origin.get(f"{role}_features"):
+            columns = dict.fromkeys(name.partition(": ")[0] for name in found["names"])
+            yield Row(f"{role}s", f"{len(found['names'])} numbers", f"from {', '.join(columns)}")
 
 
 def sizes(data: Data, parts: Mapping[str, np.ndarray]) -> tuple[Row, ...]:

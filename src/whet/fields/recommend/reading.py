@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,12 @@ import polars as pl
 
 from whet.data.core import Data, Inputs, Problem, Roles
 from whet.data.table_files import RawTable, counted
-from whet.data.table_kinds import blank_missing, tidy
+from whet.data.table_kinds import tidy
 from whet.data.table_sources import PART_NAMES, name_of, raw_table
 from whet.errors import DataError, did_you_mean, nearest
+from whet.fields.recommend.features import Asked, asked_for, encode, names_in
+from whet.fields.recommend.packing import pack_floats
+from whet.fields.recommend.splitting import TEMPORAL, by_time
 
 DOMAIN = "ratings"
 TASKS = {
@@ -93,11 +96,17 @@ def load(source: Any, *, target: str | None, task: str | None, holdout: Any, spl
     roles = roles if target is None else Roles(**{**roles.given(), "rating": roles.rating or target})
     columns, said = find(tables[0].frame, roles, tables[0].name)
     goal, why = goal_of(task, columns)
-    parts = [read(t, columns, None if split is None else str(split), goal, "test" * i) for i, t in enumerate(tables)]
+    temporal = split == TEMPORAL and TEMPORAL not in tables[0].frame.columns
+    named = None if split is None or temporal else str(split)
+    taken = [c for c in (*vars(columns).values(), named) if c]
+    about = {role: asked_for(roles, role, tables, getattr(columns, role), taken) for role in ("user", "item")}
+    parts = [read(t, columns, named, goal, "test" * i) for i, t in enumerate(tables)]
     frame = pl.concat([p.frame for p in parts])
     frame, more = without_repeats(frame)
-    data = coded(frame, goal, columns, name_of(source))
-    more = (*more, *(alone(frame) if goal == "rank" and not data["official"] else ()))
+    if temporal:
+        frame = frame.with_columns(part=by_time(frame["time"], columns.time))
+    data = coded(frame, goal, columns, name_of(source), about)
+    more = (*more, *(alone(frame) if goal == "rank" and not data["official"] else ()), *described(data, about))
     return Data(
         **data,
         name=name_of(source),
@@ -159,13 +168,6 @@ def read(raw: RawTable, columns: Columns, split: str | None, goal: str, part: st
     return Part(frame.filter(pl.Series(~bad)), (*raw.problems, *problems), (*raw.said, *([note] if len(rows) else [])))
 
 
-def names_in(column: pl.Series) -> pl.Series:
-    """Users or items as text: 7, 7.0 and " 7 " are the same one; null where there is none."""
-    if column.dtype.is_float() and (column.drop_nulls().drop_nans() % 1 == 0).all():
-        column = column.fill_nan(None).cast(pl.Int64)
-    return blank_missing(column.cast(pl.String))
-
-
 def numbers_in(raw: RawTable, name: str | None, role: str) -> pl.Series:
     """Ratings, or time stamps in seconds or in their own unit. Raises DataError where most can't be read."""
     if name is None:
@@ -217,12 +219,34 @@ def alone(frame: pl.DataFrame) -> tuple[str, ...]:
     )
 
 
-def coded(frame: pl.DataFrame, goal: str, columns: Columns, name: str) -> dict[str, Any]:
+def described(data: dict[str, Any], about: Mapping[str, Asked | None]) -> Iterator[str]:
+    """Puts what describes users and items into the data's origin and fingerprint; what is to be said of it."""
+    for role, asked in about.items():
+        if asked is not None:
+            features, said = encode(role, asked, data["origin"][f"{role}s"])
+            table = pack_floats(features.table)
+            data["origin"][f"{role}_features"] = {"names": list(features.names), "table": table}
+            data["fingerprint"] = hashlib.sha256(f"{data['fingerprint']} {role} {table}".encode()).hexdigest()
+            yield from said
+
+
+def all_names(frame: pl.DataFrame, role: str, asked: Asked | None) -> tuple[str, ...]:
+    """Users or items: those with interactions, and behind them those that only a table of their own knows."""
+    seen = frame[role].unique(maintain_order=True).to_list()
+    if asked is None or not asked.own_table:
+        return tuple(seen)
+    return tuple(dict.fromkeys([*seen, *asked.frame["key"].to_list()]))
+
+
+def coded(
+    frame: pl.DataFrame, goal: str, columns: Columns, name: str, about: Mapping[str, Asked | None]
+) -> dict[str, Any]:
     """What a `Data` says of the interactions. Raises DataError for what nothing can be learned from."""
-    users, items = (tuple(frame[c].unique(maintain_order=True).to_list()) for c in ("user", "item"))
-    if len(items) < 2 or len(users) < 2:
+    users, items = (all_names(frame, role, about[role]) for role in ("user", "item"))
+    had = {role: frame[role].n_unique() for role in ("user", "item")}
+    if min(had.values()) < 2:
         raise DataError(
-            f"{name} has {counted(len(users), 'user')} and {counted(len(items), 'item')}.",
+            f"{name} has {counted(had['user'], 'user')} and {counted(had['item'], 'item')}.",
             "There have to be two of each to learn from.",
         )
     if goal == "regress" and frame["rating"].n_unique() < 2:
@@ -230,9 +254,9 @@ def coded(frame: pl.DataFrame, goal: str, columns: Columns, name: str) -> dict[s
             f"All ratings in {name} are {frame['rating'][0]:g}: there is nothing to predict.",
             "Rank what users have not had yet with --task rank.",
         )
-    if goal == "rank" and frame.height == len(users):
+    if goal == "rank" and frame.height == had["user"]:
         raise DataError(
-            f"Each of the {len(users):,} users in {name} has one interaction: none can be held out.",
+            f"Each of the {had['user']:,} users in {name} has one interaction: none can be held out.",
             "Give users with two or more, or predict ratings with --task rate.",
         )
     x = frame.select(

@@ -1,14 +1,19 @@
-"""Which interactions are held out: the newest of each user, or a part of all ratings."""
+"""Which interactions are held out: the newest of each user, the newest of all, or a part of all ratings."""
 
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
 from whet.data.core import Data
 from whet.data.splits import split
 from whet.errors import DataError
 from whet.rng import generator
 
+TEMPORAL = "temporal"
+"""What `--split` may be beside a column: the newest interactions of all users are the test."""
+TEMPORAL_PARTS = (0.8, 0.9)
+"""Shares of the interactions in time order at which choosing and testing begin."""
 MOST_VAL = 3_000
 """Users whose second-newest interaction is for choosing; of more users, those of others are trained on."""
 MOST_LOGITS = 60_000_000
@@ -56,3 +61,20 @@ def from_the_end(users: np.ndarray, rows: np.ndarray, place: int, least: int) ->
     sizes = np.diff(np.append(-1, ends))
     found: np.ndarray = rows[ends[sizes >= least] - place]
     return found
+
+
+def by_time(time: pl.Series, column: str | None) -> pl.Series:
+    """train, val or test for each row: the oldest, the next, and the newest, one time for all. Raises DataError.
+
+    Rows of one time are in one part.
+    """
+    if column is None:
+        raise DataError("--split temporal needs a column of times.", "Name it with --time.")
+    when = time.to_numpy()
+    val, test = np.quantile(when, TEMPORAL_PARTS, method="higher")
+    if not when.min() < val < test:
+        raise DataError(
+            f"Column {column!r} has too few different times ({len(np.unique(when)):,}) to be split in time order.",
+            "Split otherwise.",
+        )
+    return pl.Series(np.where(when >= test, "test", np.where(when >= val, "val", "train")))

@@ -7,11 +7,9 @@ Item and user codes are + 1 in tensors: 0 stands for none.
 
 from __future__ import annotations
 
-import base64
 import functools
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from torch import Generator, Tensor
 from whet.data.core import Data
 from whet.data.prepared import Prepared
 from whet.data.transforms import TargetScale
+from whet.fields.recommend.packing import pack, pack_floats, unpack, unpack_floats
 from whet.fields.recommend.pairs import FADE, FOLLOWERS, Pairs, followers
 from whet.train.parts import Inputs
 
@@ -44,6 +43,10 @@ class RatingsTransform:
     """(n,) bool: rows of the training part; the others are for choosing, and are known at the end."""
     telling: bool = True
     """Whether the network is told, in training, what follows and all that the user had: a user's own is not."""
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """"user", "item" -> (users or items, F) float32 of what describes them; without what isn't described."""
+    sampled: int = 0
+    """Items that the answer is told from in training; 0: all."""
 
     @functools.cached_property
     def starts(self) -> np.ndarray:
@@ -54,6 +57,12 @@ class RatingsTransform:
     def pairs(self) -> Pairs:
         """Which item follows which; counted when first asked for."""
         return followers(self.had[self.trained], self.owner[self.trained], self.items)
+
+    @functools.cached_property
+    def share(self) -> Tensor:
+        """(items,) float64: how often each item is drawn as a wrong answer, half of it for its popularity."""
+        often = torch.bincount(torch.from_numpy(self.had[self.trained]), minlength=self.items).double()
+        return 0.5 * often / often.sum() + 0.5 / self.items
 
     @property
     def width(self) -> int:
@@ -98,6 +107,7 @@ class RatingsTransform:
             "pairs": lambda: self.pairs,
             "followers": self.width,
             "fade": FADE,
+            "features": self.features,
         }
         return {
             "shape": self.shape,
@@ -118,22 +128,16 @@ class RatingsTransform:
 
     def to_dict(self) -> dict[str, Any]:
         arrays = {"owner": self.owner, "had": self.had, "trained": self.trained}
-        packed = {name: pack(array) for name, array in arrays.items()}
+        packed: dict[str, Any] = {name: pack(array) for name, array in arrays.items()}
+        if self.features:
+            packed["features"] = {role: pack_floats(table) for role, table in self.features.items()}
         return {"goal": self.goal, "users": self.users, "items": self.items, **packed}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> RatingsTransform:
         owner, had, trained = (unpack(state[name]) for name in ("owner", "had", "trained"))
-        return cls(state["goal"], state["users"], state["items"], owner, had, trained.astype(bool))
-
-
-def pack(array: np.ndarray) -> str:
-    """An array of whole numbers as text: task.json holds no other kind of file."""
-    return base64.b64encode(zlib.compress(array.astype("<i4").tobytes(), 6)).decode()
-
-
-def unpack(text: str) -> np.ndarray:
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i4").astype(np.int64)
+        features = {role: unpack_floats(text, state[f"{role}s"]) for role, text in state.get("features", {}).items()}
+        return cls(state["goal"], state["users"], state["items"], owner, had, trained.astype(bool), features=features)
 
 
 def prepare(data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
@@ -144,7 +148,13 @@ def prepare(data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
     order = np.argsort(users, kind="stable")
     known, users, items = known[order], users[order], items[order]
     trained = np.isin(known, parts["train"])
-    transform = RatingsTransform(data.goal, len(origin["users"]), len(origin["items"]), users, items, trained)
+    features = {
+        role: unpack_floats(origin[f"{role}_features"]["table"], len(origin[f"{role}s"]))
+        for role in ("user", "item")
+        if f"{role}_features" in origin
+    }
+    sizes = len(origin["users"]), len(origin["items"])
+    transform = RatingsTransform(data.goal, *sizes, users, items, trained, features=features)
     rows = {"train": torch.from_numpy(np.flatnonzero(trained)), "val": torch.from_numpy(np.flatnonzero(~trained))}
     y = data.y[known]
     if data.goal == "rank":
@@ -159,7 +169,8 @@ class Moments:
     """Rows of the transform's own become histories; whole histories stay as they are.
 
     In training (with a generator) the network is also told the item that follows and all items of the user: the first
-    to leave its own pairs out of the counts, the others to be no wrong answers.
+    to leave its own pairs out of the counts, the others to be no wrong answers; and, where not all items are compared,
+    those that are drawn for the batch, and the logarithm of how often each is.
     """
 
     transform: RatingsTransform
@@ -173,4 +184,17 @@ class Moments:
         moments = self.transform.at_rows(rows)
         if generator is None or not self.transform.telling:
             return moments, target
-        return (*moments, target + 1, self.transform.histories(self.transform.owner[rows])), target
+        told = (*moments, target + 1, self.transform.histories(self.transform.owner[rows]))
+        return drawn_from(self.transform, told, target, generator) if self.transform.sampled else (told, target)
+
+
+def drawn_from(known: RatingsTransform, told: Inputs, target: Tensor, generator: Generator) -> tuple[Inputs, Tensor]:
+    """What the network is told, the wrong answers (B, N), and the logarithms of expected counts (B, 1 + N), the answer's first.
+
+    Items are drawn with replacement and each is taken once: item i is among them with probability 1 - (1 - q_i)^tries
+    (Bengio & Senecal 2008, section IV; Jean et al. 2015, arXiv:1412.2007, section 3.2).
+    """
+    drawn = torch.multinomial(known.share, known.sampled, replacement=True, generator=generator).unique()
+    chosen = torch.cat([target[:, None], drawn.expand(len(target), -1)], 1)
+    rarity = (-torch.expm1(known.sampled * torch.log1p(-known.share[chosen]))).log().float()
+    return (*told, drawn.expand(len(target), -1) + 1, rarity), torch.zeros_like(target)
