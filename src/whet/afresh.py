@@ -76,7 +76,7 @@ def train_last(hunt: Hunt) -> None:
     if hunt.way.seconds or not worth_it(run.time_to_train, whole):
         return
     recipe = next(c.recipe for c in run.candidates if c.name == run.winner).put("steps", 0)
-    last = Candidate("last", recipe, "the winner's recipe from another seed, until the time was up", afresh=2)
+    last = Candidate("last", recipe, "the winner's recipe once more, in what time was left", afresh=2)
     if all(c.name != last.name for c in run.candidates):
         run.say("afresh", candidate=last.to_dict())
     end = Horizon(seconds=run.time_to_train)

@@ -48,7 +48,7 @@ def open_candidate(run: Run, name: str) -> Trial:
     left = None if run.order.steps else lambda: run.time_to_train
     listeners: list[object] = [Bar(run.screen, run.clock, name, left)]
     if not run.journal.last("trained"):  # what is found after that is delivered when it is clearly better
-        listeners.append(run.delivery.listener(candidate.recipe))
+        listeners.append(run.delivery.listener(name))
     seed, folder = run.order.seed + candidate.afresh, run.folder.trial(name)
     return open_trial(name, candidate.recipe, run.task, run.prepared, seed, run.plan, folder, listeners, lead=run.lead)
 

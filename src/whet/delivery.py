@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +16,7 @@ from whet.model import make_model, make_spec
 from whet.network import Network
 from whet.recipe import Recipe
 from whet.run_folder import RunFolder
-from whet.runners.trial import Trial, holding
+from whet.runners.trial import Trial, holding, recipe_in
 from whet.tasks import Task
 from whet.train.loop import Best, Training
 from whet.train.plan import Plan
@@ -41,6 +42,8 @@ class Delivery:
         """Networks that an ensemble may have."""
         self.kept = 0.0
         """Seconds that are kept to train the newest winner on all rows, where that is done: see `whet.refit`."""
+        self.refits = True
+        """Whether that may be done: not with a recipe or a number of steps that was given."""
 
     def network(self, training: Training, recipe: Recipe) -> Network:
         """The training's model, as something that predicts."""
@@ -48,9 +51,9 @@ class Delivery:
         seen = field(self.task.domain).seen_by(recipe, data.transform)
         return Network(model, recipe, self.task, seen, data.scale, self.plan, self.inputs)
 
-    def listener(self, recipe: Recipe) -> Listener:
-        """What a trial of this recipe is to be listened to with."""
-        return Listener(self, recipe)
+    def listener(self, name: str) -> Listener:
+        """What a trial of this name is to be listened to with."""
+        return Listener(self, self.folder.trial(name))
 
     def offer(self, training: Training, recipe: Recipe) -> None:
         """Deliver the training's best weights if they are better than what was delivered before."""
@@ -91,7 +94,7 @@ class Delivery:
     def refit_seconds(self, best: Best | None, recipe: Recipe, seconds: float) -> float:
         """How long a training on all rows takes where the field gains by it; 0 where it doesn't."""
         more_rows = len(self.data.rows["val"]) / len(self.data.rows["train"])
-        if best is None or not recipe.steps:
+        if best is None or not recipe.steps or not self.refits:
             return 0.0
         gains = field(self.task.domain).gains_by_refit(more_rows, best.step / recipe.steps)
         return AGAIN * seconds * (1 + more_rows) if gains else 0.0
@@ -104,8 +107,10 @@ class Delivery:
 
 
 class Listener:
-    def __init__(self, delivery: Delivery, recipe: Recipe) -> None:
-        self.delivery, self.recipe = delivery, recipe
+    """Offers what a training has reached, with the recipe that its trial has by then: a retry may have changed it."""
+
+    def __init__(self, delivery: Delivery, trial: Path) -> None:
+        self.delivery, self.trial = delivery, trial
 
     def on_validate(self, training: Training) -> None:
-        self.delivery.offer(training, self.recipe)
+        self.delivery.offer(training, recipe_in(self.trial))

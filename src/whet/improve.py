@@ -214,7 +214,9 @@ def train(data: Data, folder: Path, *, budget: str | float, steps: int | None = 
         run = Run(order, RunFolder(folder), journal, Clock(order.budget), Screen(False), data, 1, None)
         run.parts = {**train_and_val(data, seed), "test": np.empty(0, np.int64)}
         run.task = field_of(data.domain).task(data)
-        for step in (get_ready, choose_recipes, train_recipes):
+        get_ready(run)
+        run.delivery.refits = False  # there is no step after the training that would do it
+        for step in (choose_recipes, train_recipes):
             step(run)
         return Network.load(folder)
 

@@ -23,7 +23,7 @@ from whet.fields import field
 from whet.hunt import KEPT
 from whet.recipe import Recipe
 from whet.run import Run
-from whet.runners.trial import holding
+from whet.runners.trial import holding, recipe_in
 from whet.search.score import Score, clearly_better
 from whet.tasks import goal
 from whet.train import checkpoint
@@ -100,7 +100,7 @@ def voice(run: Run, name: str) -> Voice | None:
         weights, meta = checkpoint.read(folder / checkpoint.BEST)
     except (CorruptCheckpoint, OSError):
         return None
-    recipe = Recipe.from_toml((folder / "recipe.toml").read_text())
+    recipe = recipe_in(folder)
     with own_random_numbers():
         parts = build(recipe, run.task, run.prepared, run.order.seed, run.plan)
     with holding(parts.model, weights) as model:

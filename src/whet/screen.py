@@ -20,12 +20,12 @@ class Screen:
         if show:
             from rich.console import Console
 
-            self.console = Console(highlight=False, soft_wrap=True)
+            self.console = Console(highlight=False)
 
     def say(self, line: str, style: str = "") -> None:
-        """Print one sentence above the bar."""
+        """Print one sentence above the bar: broken between words in a terminal, a line of its own in a file."""
         if self.show:
-            self.console.print(line, style=style or None, markup=False)
+            self.console.print(line, style=style or None, markup=False, soft_wrap=not self.console.is_terminal)
 
     def begin(self, clock: Clock, what: str) -> None:
         """Show the bar: the share of the budget that is spent, the seconds left, and what is going on."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from whet.comparing.arms import arms_of, asked_for, at_rate, rate_of, split
+from whet.comparing.arms import arms_of, asked_for, at_rate, check, rate_of, repeats, split
 from whet.errors import RecipeError, UnknownName, UserError
 from whet.recipe import Choice, Recipe
 
@@ -61,6 +61,30 @@ def test_the_same_recipe_twice_is_a_control_and_has_two_names() -> None:
     first, second = arms_of(BASE, {"activation": ["relu", "relu"]})
     assert first.recipe == second.recipe
     assert (first.name, second.name) == ("relu", "relu (2)")
+
+
+@pytest.mark.parametrize("choices", [["relu", "gelu", "relu"], ["silu", "swish"], ["base", "relu"]])
+def test_arms_of_one_recipe_are_said_to_be_a_check(choices: list[str]) -> None:
+    arms = arms_of(BASE, {"activation": choices})
+    (said,) = repeats(arms)
+    assert said.startswith(f"{arms[0].name} and {arms[-1].name} are one recipe")
+    assert repeats(arms_of(BASE, {"activation": ["relu", "gelu"]})) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"activation": ["relu", "mishh"]}, "Did you mean 'mish'"),
+        ({"activation": ["relu", "x * tahn(x)"]}, "tanh"),
+        ({"activation": ["relu", "leaky_relu(slop=1)"]}, "Did you mean 'slope'"),
+        ({"init": ["he", "autoo"]}, "Did you mean 'auto'"),
+        ({"augment": ["none", "flip+cropp"]}, "Did you mean 'crop'"),
+        ({"activatoin": ["relu", "gelu"]}, "Did you mean 'activation'"),
+    ],
+)
+def test_names_are_refused_before_there_is_any_data(asked: dict, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check(asked)
 
 
 def test_parameters_tell_arms_of_the_same_method_apart() -> None:

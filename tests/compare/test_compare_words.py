@@ -12,7 +12,7 @@ from whet.comparing.comparison import Comparison, costs, judge, twins
 from whet.comparing.opening import row_values
 from whet.comparing.tuning import Tuned
 from whet.errors import OutputError
-from whet.report.compare import spread
+from whet.report.compare import in_lines, spread
 from whet.tasks import make_task
 
 NOISE = np.random.default_rng(0).normal(size=(3, 5)) * 1e-3
@@ -81,8 +81,14 @@ def test_arms_that_cost_more_in_every_training_are_said_to() -> None:
     assert costs(["relu", "mish"], [[2.0, 2.1], [3.0, 3.2]], "steps") == [
         "For as many steps as relu, mish took 1.5 times as long; --by seconds gives all the same time."
     ]
-    assert costs(["relu", "mish"], [[2.0, 3.1], [3.0, 3.2]], "steps") == []
+    assert costs(["relu", "mish"], [[2.0, 2.9], [3.2, 4.9]], "steps") == [], "the machine was busy now and then"
     assert costs(["relu", "mish"], [[2.0, 2.1], [3.0, 3.2]], "seconds") == []
+
+
+def test_a_long_headline_breaks_where_its_aside_begins() -> None:
+    (only,) = said(LEVEL[:2])
+    assert in_lines(only) == only.replace(" (", "\n(")
+    assert in_lines("mish is the best of 3.") == "mish is the best of 3."
 
 
 def test_a_choice_that_changes_nothing_is_said_to() -> None:

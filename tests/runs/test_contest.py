@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from setups import SMALL, images, prepared_of, task_of
 
 import whet
 from whet import contest
+from whet.delivery import Listener
 from whet.exporting import export
 from whet.network import Network
-from whet.recipe import Choice
+from whet.recipe import Choice, Edit
 from whet.runners.trial import Trial, open_trial
 from whet.search.score import Score
 from whet.train.horizon import Horizon
@@ -42,6 +44,15 @@ def test_what_is_compared_is_what_would_be_delivered(tmp_path: Path) -> None:
     assert one.best_score.value == 0.99
     assert rows.mean() > good.rows.mean(), "the rows are not those of the best weights"
     assert all(torch.equal(a, b) for a, b in zip(one.training.parts.model.state_dict().values(), own(one), strict=True))
+
+
+def test_what_is_delivered_has_the_recipe_that_a_retry_left(tmp_path: Path) -> None:
+    one, offered = trial(tmp_path), []
+    delivery = SimpleNamespace(offer=lambda training, recipe: offered.append(recipe))
+    listener = Listener(delivery, tmp_path)  # type: ignore[arg-type]
+    one.edit(Edit("optimizer.lr", SMALL["optimizer.lr"], 1e-4, "it diverged"))
+    listener.on_validate(one.training)
+    assert [recipe["optimizer.lr"] for recipe in offered] == [1e-4]
 
 
 def own(one: Trial) -> list[torch.Tensor]:

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whet import naming
 from whet.errors import RecipeError, UserError
 from whet.optim import OPTIMIZERS
 from whet.recipe import OWN, Choice, Recipe, show
+from whet.search.recipes import is_choice
 
 MOST_PATHS = 2
 """A grid of more is a search."""
@@ -82,6 +84,15 @@ def check(asked: Mapping[str, Sequence[Any]]) -> None:
         raise UserError(
             f"One arm alone can't be compared ({said}).", "Give two choices or more, with commas between them."
         )
+    check_names(asked)
+
+
+def check_names(asked: Mapping[str, Sequence[Any]]) -> None:
+    """Raises RecipeError for a path that no recipe has, UnknownName for a method that there is not: whatever the data is."""
+    for path, choices in asked.items():
+        Recipe()[path]
+        for said in choices if path in naming.KINDS or is_choice(path) else ():
+            naming.check(path.split(".")[0], value_at(Recipe(), path, said))
 
 
 def value_at(base: Recipe, path: str, said: Any) -> Any:
@@ -185,6 +196,21 @@ def _full(arm: Arm) -> Arm:
 
 def _whole(value: Any) -> str:
     return "+".join(map(str, value)) or NONE if isinstance(value, tuple) else str(value)
+
+
+def repeats(arms: Sequence[Arm]) -> list[str]:
+    """A sentence for each arm that is the recipe of one before it: that was asked for as a check, or was a slip."""
+    first: dict[Recipe, str] = {}
+    found = []
+    for arm in arms:
+        recipe = naming.canonical(arm.recipe)
+        if recipe in first:
+            found.append(
+                f"{first[recipe]} and {arm.name} are one recipe: a check of the experiment itself, which should find no "
+                "difference."
+            )
+        first.setdefault(recipe, arm.name)
+    return found
 
 
 # -- learning rates ------------------------------------------------------------------------------------------------

@@ -244,15 +244,18 @@ def amount(metric: str, value: float, *others: float) -> list[str]:
 
 
 def costs(names: Sequence[str], seconds: Sequence[Sequence[float]], by: str) -> list[str]:
-    """A note on arms that took longer for the same steps, in every one of their trainings."""
-    cheapest = min(range(len(names)), key=lambda a: np.median(seconds[a]))
-    least = float(np.median(seconds[cheapest]))
+    """A note on arms that took longer for the same steps: even their quickest training, beside the slowest of the cheapest.
+
+    A machine that is busy now and then makes some trainings slow, and none quick.
+    """
+    cheapest = min(range(len(names)), key=lambda a: min(seconds[a]))
+    least, most = min(seconds[cheapest]), max(seconds[cheapest])
     if by != "steps" or least < LEAST_SECONDS:
         return []
     dear = [
-        f"{names[a]} took {np.median(each) / least:.1f} times as long"
+        f"{names[a]} took {min(each) / least:.1f} times as long"
         for a, each in enumerate(seconds)
-        if np.median(each) > DEARER * least and min(each) > max(seconds[cheapest])
+        if min(each) > DEARER * most
     ]
     if not dear:
         return []

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from whet import files
+from whet.comparing.arms import repeats
 from whet.comparing.comparison import ArmResult, Judged, costs, judge, twins
 from whet.comparing.experiment import Experiment, name_of, trained_of, wanted
 from whet.comparing.opening import test
 from whet.comparing.training import curve
+from whet.naming import canonical
 from whet.record import versions
 from whet.report.compare_page import write
 from whet.train.plan import machine_name
@@ -102,7 +104,8 @@ def more_of(e: Experiment, a: int) -> dict[str, Any]:
 
 def notes(e: Experiment, arms: Sequence[ArmResult]) -> list[str]:
     """What to keep in mind."""
-    said = [
+    said = repeats(e.arms)
+    said += [
         f"{arm.name} diverged in {arm.diverged} of {len(e.seeds)} trainings, and was begun again with a lower rate."
         for arm in arms
         if arm.diverged
@@ -120,7 +123,7 @@ def notes(e: Experiment, arms: Sequence[ArmResult]) -> list[str]:
     names = [arm.name for arm in arms]
     made = [[trained_of(e, a, seed) for seed in e.seeds] for a in range(len(arms))]
     same = [tuple((t.value, t.loss) for t in each) for each in made]
-    said += twins(names, same, [arm.recipe for arm in e.arms])
+    said += twins(names, same, [canonical(arm.recipe) for arm in e.arms])
     return said + costs(names, [[t.seconds for t in each] for each in made], e.asked.by)
 
 

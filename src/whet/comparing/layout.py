@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from whet.build import build
-from whet.comparing.arms import Arm, arms_of
+from whet.comparing.arms import Arm, arms_of, repeats
 from whet.comparing.experiment import Experiment
 from whet.comparing.sizing import Cost, Layout, Size, size_for
 from whet.fields import field as field_of
@@ -114,7 +114,10 @@ def mean_seconds(step: Callable[[], object]) -> float:
 def tell_plan(e: Experiment) -> None:
     """Say what is derived, each with its rule."""
     run, names = e.run, ", ".join(arm.name for arm in e.arms)
-    run.screen.say(f"Arms: {names}. All else as in this recipe: {short(e.base)}.", "bold")
+    run.screen.say(f"Arms: {names}.", "bold")
+    run.screen.say(f"All else as in this recipe: {short(e.base)}.")
+    for sentence in repeats(e.arms):
+        run.screen.say(f"! {sentence}", "yellow")
     same = "the same steps, rows and order" if e.size.steps else "the same time"
     run.screen.say(f"Each training: {e.size} ({e.size.why}); {same} in each arm. Plan: {run.plan}.")
     if e.asked.tuned:

@@ -9,8 +9,8 @@ import numpy as np
 from whet.fields import field
 from whet.model import make_model, make_spec
 from whet.network import Network
-from whet.recipe import Recipe
 from whet.run import Run
+from whet.runners.trial import recipe_in
 from whet.tasks import Task
 from whet.tasks.metrics import auc, labels
 from whet.train import checkpoint
@@ -32,7 +32,7 @@ def test(run: Run, name: str) -> tuple[float, np.ndarray | None]:
 
 def network_of(run: Run, folder: Path) -> Network:
     """The network with the best weights of a training."""
-    recipe = Recipe.from_toml((folder / "recipe.toml").read_text())
+    recipe = recipe_in(folder)
     own = field(run.data.domain)
     seen = own.seen_by(recipe, run.prepared.transform)
     with own_random_numbers():

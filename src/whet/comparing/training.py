@@ -20,7 +20,7 @@ from whet.runners import rescue
 from whet.runners.job import Job, Outcome, Runner
 from whet.runners.pool import Pool
 from whet.runners.serial import Serial
-from whet.runners.trial import Trial, open_trial
+from whet.runners.trial import RECIPE, Trial, open_trial, recipe_in
 from whet.tasks import Task
 from whet.train import checkpoint
 from whet.train.horizon import Horizon
@@ -146,8 +146,7 @@ def finished(one: Wanted, outcome: Outcome, run: Run) -> Trained:
     if outcome.failure and outcome.failure.kind == "disk":
         raise OutputError(outcome.failure.text)
     folder, gave_up = run.folder.trial(one.name), outcome.failure is not None
-    kept = folder / "recipe.toml"
-    recipe = Recipe.from_toml(kept.read_text()) if kept.exists() else one.recipe
+    recipe = recipe_in(folder) if (folder / RECIPE).exists() else one.recipe
     for path in checkpoint.checkpoints(folder):
         path.unlink(missing_ok=True)
     diverged = gave_up and outcome.failure is not None and outcome.failure.kind == "diverged"

@@ -16,6 +16,8 @@ from whet.report import wording
 from whet.report.text import ACCENT
 
 PAGE = "report.html"
+WIDTH = 76
+"""Letters of a line in a narrow terminal, beside the margin."""
 Result = Mapping[str, Any]
 
 
@@ -79,12 +81,18 @@ def show(result: Result, folder: Path, console: Console | None = None) -> None:
 
 
 def summary(result: Result, folder: Path) -> RenderableType:
-    said = Text("\n").join(Text(line, style="bold" if i == 0 else "") for i, line in enumerate(result["said"]))
+    lines = [in_lines(line) for line in result["said"]]
+    said = Text("\n").join(Text(line, style="bold" if i == 0 else "") for i, line in enumerate(lines))
     parts: list[RenderableType] = [Text(""), _arms(result), Text(""), said]
     if result["notes"]:
         parts += [Text(""), Text("\n").join(Text(f"! {note}", style="yellow") for note in result["notes"])]
     parts += [Text(""), Text(about(result), style="dim"), Text(""), _places(folder)]
     return Padding(Group(*parts), (0, 0, 1, 2))
+
+
+def in_lines(sentence: str) -> str:
+    """A sentence that is too long for one line of a terminal, broken where its aside begins."""
+    return sentence.replace(" (", "\n(", 1) if len(sentence) > WIDTH else sentence
 
 
 def about(result: Result) -> str:

@@ -30,7 +30,7 @@ from whet.train.parts import Parts
 from whet.train.plan import Plan, running
 from whet.train.world import ALONE
 
-FINDINGS = "findings.json"
+FINDINGS, RECIPE = "findings.json", "recipe.toml"
 KEPT = "The best weights before that were kept; lower the learning rate."
 
 
@@ -208,9 +208,8 @@ def open_trial(
 ) -> Trial:
     """A new trial, or the one in `folder` at its newest sound checkpoint; one is written `every` so many seconds."""
     saving = checkpoint.Checkpoints(folder) if every is None else checkpoint.Checkpoints(folder, every)
-    kept = folder / "recipe.toml"
-    if kept.exists():  # a retry may have changed it
-        recipe = Recipe.from_toml(kept.read_text())
+    if (folder / RECIPE).exists():
+        recipe = recipe_in(folder)
     else:
         write_recipe(folder, recipe)
     plan, reached = rescue.fitting(plan, folder), rescue.Reached()
@@ -251,5 +250,10 @@ def findings_in(folder: Path) -> tuple[Finding, ...]:
     return tuple(Finding(**{**f, "remedies": tuple(f["remedies"])}) for f in json.loads(path.read_text()))
 
 
+def recipe_in(folder: Path) -> Recipe:
+    """The recipe of the trial in this folder, as it is now: a retry may have changed it."""
+    return Recipe.from_toml((folder / RECIPE).read_text())
+
+
 def write_recipe(folder: Path, recipe: Recipe) -> None:
-    files.write_text(folder / "recipe.toml", recipe.to_toml())
+    files.write_text(folder / RECIPE, recipe.to_toml())

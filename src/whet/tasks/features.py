@@ -71,3 +71,8 @@ class Baseline:
     seconds: float
     note: str = ""
     """What was cut short, or why it was skipped; empty: nothing."""
+
+
+def no_time(seconds: float) -> str:
+    """Why a baseline is skipped that needs more than these seconds."""
+    return f"skipped: it may take {max(0.0, seconds):.2g} s of this budget, which is too short for it"

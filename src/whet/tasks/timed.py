@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from whet.rng import generator
-from whet.tasks.features import Baseline, Features, Wanted
+from whet.tasks.features import Baseline, Features, Wanted, no_time
 
 PILOT_ROWS = 2000
 FEWEST_ROWS = 200
@@ -54,7 +54,7 @@ def fit_in_time(
     cost = _seconds(begin(pilot), few, few)
     rows = min(most, len(y), int(len(pilot) * left() / (2 * cost)))
     if rows < min(FEWEST_ROWS, len(y)):
-        return Baseline(name, None, wanted.seconds - left(), f"skipped: {max(0.0, wanted.seconds):.2g} s are too short")
+        return Baseline(name, None, wanted.seconds - left(), no_time(wanted.seconds))
     fit = begin(order[:rows])
     cost, done = _seconds(fit, few, few), few
     while done < rounds and (more := min(rounds - done, int(few * left() / (1.2 * cost)))) >= few:

@@ -20,6 +20,7 @@ from whet.recipe import Choice, Recipe
 from whet.run import Run
 from whet.runners.trial import Trial
 from whet.search.first import Candidate
+from whet.train import checkpoint
 from whet.train.horizon import Horizon
 from whet.train.loop import Training, advance
 
@@ -83,6 +84,7 @@ def test_what_is_delivered_has_seen_the_validation_rows_too(tmp_path: Path, runs
     advance(training)
     assert same(delivered(tmp_path / "run"), training.parts.model.state_dict())
     assert "trained-again" in findings(tmp_path / "run")
+    assert not checkpoint.checkpoints(tmp_path / "run" / "trials" / "again-0"), "nothing goes on from there"
 
 
 def test_validation_figures_stay_those_of_a_training_that_had_not_seen_the_rows(
@@ -116,9 +118,13 @@ def test_a_training_that_is_interrupted_goes_on_with_the_same_bits(
 
 
 @pytest.mark.parametrize("more", [{"steps": 12}, {"recipe": SMALL}], ids=["steps", "recipe"])
-def test_what_the_user_gave_is_trained_once(tmp_path: Path, more: dict[str, object]) -> None:
+def test_what_the_user_gave_is_trained_once_and_no_time_is_kept_for_more(
+    tmp_path: Path, runs: list[Run], more: dict[str, object]
+) -> None:
     fit(tmp_path / "run", **more)
     assert "trained-again" not in findings(tmp_path / "run")
+    (run,) = runs
+    assert run.delivery.refit_seconds(run.runner.trial(run.winner).training.best, SMALL, 1.0) == 0.0
 
 
 def test_a_training_that_fails_leaves_what_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from whet.rng import generator
 from whet.tasks import Baseline, Features
 from whet.tasks.baselines import constant, laid
 from whet.tasks.features import Wanted as Asked
+from whet.tasks.features import no_time
 
 SEGMENTS = 8
 """Equal stretches of a recording, each with the mean of every band in it."""
@@ -86,7 +87,7 @@ def svm(train: np.ndarray, y: np.ndarray, test: np.ndarray, asked: Asked) -> Bas
     Its scores are made into shares by a softmax: they order the classes and are no calibrated probabilities.
     """
     if asked.seconds < LEAST:
-        return Baseline("svm", None, 0.0, f"skipped: {max(0.0, asked.seconds):.2g} s are too short")
+        return Baseline("svm", None, 0.0, no_time(asked.seconds))
     began = time.perf_counter()
     from sklearn.svm import SVC
 

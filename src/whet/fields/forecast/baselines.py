@@ -15,6 +15,7 @@ from whet.fields.forecast.classic import ets, theta
 from whet.fields.forecast.panel import Panel
 from whet.rng import generator
 from whet.tasks import Baseline
+from whet.tasks.features import no_time
 
 FEWEST = 200
 """Window channels that a cut baseline is still fitted on."""
@@ -106,7 +107,7 @@ def affordable(panel: Panel, train: np.ndarray, seconds: float, seed: int) -> tu
     if most >= len(train):
         return train, ""
     if most * len(panel.channels) < FEWEST:
-        return train[:0], f"skipped: {max(0.0, seconds):.2g} s are too short"
+        return train[:0], no_time(seconds)
     chosen = np.sort(generator(seed, "baseline").choice(train, most, replace=False))
     return chosen, f"cut to {most:,} of {len(train):,} windows"
 

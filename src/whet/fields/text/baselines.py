@@ -22,6 +22,7 @@ from whet.rng import generator, seed_for
 from whet.tasks import Baseline
 from whet.tasks.baselines import constant
 from whet.tasks.features import Wanted as Limits
+from whet.tasks.features import no_time
 
 ROUNDS = 100
 """Iterations of the solver, scikit-learn's default."""
@@ -57,7 +58,7 @@ def text_baselines(wanted: Wanted) -> Sequence[Baseline]:
 def within(seconds: float, name: str, fit: Callable[[], tuple[np.ndarray, str]]) -> Baseline:
     """The baseline, or why there is none: that is no reason to stop."""
     if seconds < LEAST:
-        return Baseline(name, None, 0.0, f"skipped: {max(0.0, seconds):.2g} s are too short")
+        return Baseline(name, None, 0.0, no_time(seconds))
     began = time.perf_counter()
     try:
         predicted, note = fit()
