@@ -13,7 +13,7 @@ from whet.augment import plan
 from whet.augment.colour import LUMA, Shades, Tint, draw_tint, hue_matrix, recolour
 from whet.augment.grain import blur
 from whet.augment.holes import Holes, draw_boxes, erase
-from whet.augment.moves import Motion, Moves, affine, copy_pixels, draw_motion, sampling_grid, warp
+from whet.augment.moves import Motion, Moves, affine, copy_pixels, draw_field, draw_motion, sampling_grid, warp
 from whet.recipe import Choice
 
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["rows", "cl"])
@@ -242,3 +242,30 @@ def test_a_warp_of_many_images_is_that_of_each_alone(layout: torch.memory_format
     drawn = draw_motion(Moves(rotate=20, zoom=0.2), 5, (200, 150), torch.Generator().manual_seed(0))
     alone = [warp(x[k : k + 1], Motion(**{n: v[k : k + 1] for n, v in vars(drawn).items()})) for k in range(5)]
     assert torch.equal(warp(x, drawn), torch.cat(alone))
+
+
+def test_an_elastic_field_is_noise_at_every_pixel_smoothed_by_a_gaussian() -> None:
+    """Its spread is what was asked for, and so is its correlation over a distance d: exp(-d^2 / (4 sigma^2))."""
+    moves, sigma = Moves(elastic=0.05, smooth=0.125), 4.0
+    field = draw_field(moves, 2000, (32, 48), torch.Generator().manual_seed(0))
+    assert field is not None
+    assert field.std((0, 3)).sub(0.05 * 32).abs().max() < 0.1
+    for distance in (2, 5, 9):
+        near = (field[:, :, :-distance] * field[:, :, distance:]).mean() / field.square().mean()
+        assert near.item() == pytest.approx(math.exp(-(distance**2) / (4 * sigma**2)), abs=0.02)
+
+
+def test_an_elastic_warp_takes_each_pixel_from_where_the_field_points() -> None:
+    y, x = torch.meshgrid(torch.arange(24.0), torch.arange(30.0), indexing="ij")
+    field = torch.stack([torch.sin(y / 5), torch.cos(x / 4)], -1)[None]
+    bent = warp(torch.stack([x, y])[None], motion(), field)[0]
+    inner = (slice(2, -2), slice(2, -2))
+    torch.testing.assert_close(bent[0][inner], (x + field[0, ..., 0])[inner], atol=1e-4, rtol=0)
+    torch.testing.assert_close(bent[1][inner], (y + field[0, ..., 1])[inner], atol=1e-4, rtol=0)
+
+
+def test_elastic_bends_in_the_same_pass_as_other_moves() -> None:
+    x = smooth(32, 32).expand(3, -1, -1, -1)
+    y = plan((Choice("elastic"), Choice("flip")), (32, 32))(x, torch.Generator().manual_seed(0))
+    assert not torch.allclose(y[0], y[1])
+    assert y.amin() >= x.amin() - 1e-6

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from whet.augment.colour import Shades, draw_tint, recolour
 from whet.augment.grain import Grain, regrain
 from whet.augment.holes import Holes, pierce
-from whet.augment.moves import Moves, copy_pixels, draw_motion, is_channels_last, warp
+from whet.augment.moves import Moves, copy_pixels, draw_field, draw_motion, is_channels_last, warp
 from whet.errors import RecipeError
 
 Settings = Moves | Shades | Grain | Holes
@@ -51,7 +51,8 @@ class Augmentation:
         layout = torch.channels_last if is_channels_last(x) else torch.contiguous_format
         if self.moves != Moves():
             motion = draw_motion(self.moves, len(x), self.size, generator)
-            x = copy_pixels(x, motion) if self.moves.is_exact else warp(x, motion)
+            field = draw_field(self.moves, len(x), self.size, generator)
+            x = copy_pixels(x, motion) if self.moves.is_exact else warp(x, motion, field)
         if self.shades != Shades():
             x = recolour(x, draw_tint(self.shades, len(x), generator))
         if self.grain != Grain():

@@ -30,6 +30,8 @@ def _late(file: str, function: str = "make") -> Callable[..., nn.Module]:
     return make
 
 
+FUNCTIONS = {"inner": "tanh", "gate": "sigmoid"}
+"""Of a recurrent cell, as torch's kernels have them; other names or formulas of activations run step by step."""
 WINDOW = {"centre": "mean", "scale": True, "calendar": False}
 """How a forecast's windows are normalised, and whether the calendar adds to it."""
 
@@ -127,7 +129,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             "audio_rnn",
             _late("audio_rnn"),
             "GRU or LSTM over the frames, both ways, pooled by attention; also one answer per step.",
-            defaults={"cell": "gru", "width": 128, "depth": 2, "dropout": 0.2},
+            defaults={"cell": "gru", "width": 128, "depth": 2, "dropout": 0.2, **FUNCTIONS},
             domains=("audio", "sequence"),
             paper="Hochreiter & Schmidhuber 1997; Cho et al. 2014, arXiv:1406.1078; Schuster & Paliwal 1997",
             cost="one step after the other: high for long recordings",
@@ -137,7 +139,15 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             "audio_crnn",
             _late("audio_crnn"),
             "Convolutions that shorten the spectrogram, then GRU or LSTM both ways; also one answer per step.",
-            defaults={"cell": "gru", "widths": (32, 64, 64), "stride": 4, "width": 96, "depth": 1, "dropout": 0.2},
+            defaults={
+                "cell": "gru",
+                "widths": (32, 64, 64),
+                "stride": 4,
+                "width": 96,
+                "depth": 1,
+                "dropout": 0.2,
+                **FUNCTIONS,
+            },
             domains=("audio", "sequence"),
             paper="Choi et al. 2017, Convolutional Recurrent Neural Networks, arXiv:1609.04243; "
             "Amodei et al. 2016, Deep Speech 2, arXiv:1512.02595",
@@ -210,7 +220,16 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             "series_rnn",
             _late("series_rnn"),
             "A recurrent cell, gru or lstm, over segments of the look-back.",
-            defaults={"cell": "gru", "width": 128, "depth": 1, "patch": 24, "dropout": 0.1, "mixing": False, **WINDOW},
+            defaults={
+                "cell": "gru",
+                "width": 128,
+                "depth": 1,
+                "patch": 24,
+                "dropout": 0.1,
+                "mixing": False,
+                **FUNCTIONS,
+                **WINDOW,
+            },
             domains=("series",),
             paper="Cho et al. 2014, arXiv:1406.1078; Hochreiter & Schmidhuber 1997; Lin et al. 2023, arXiv:2308.11200",
             cost="moderate",
@@ -422,7 +441,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
             "text_rnn",
             _late("text_rnn"),
             "GRU or LSTM over tokens, both ways, pooled by attention; also a label per token, or what comes next.",
-            defaults={"cell": "gru", "width": 128, "depth": 1, "dropout": 0.3},
+            defaults={"cell": "gru", "width": 128, "depth": 1, "dropout": 0.3, **FUNCTIONS},
             domains=("text", "tagged", "language"),
             paper="Hochreiter & Schmidhuber 1997; Cho et al. 2014, arXiv:1406.1078; attention: Yang et al. 2016, "
             "Hierarchical Attention Networks",

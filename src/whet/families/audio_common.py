@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError
+from whet.families.recurrent import CELLS
 from whet.families.spec import InputSpec
 
 CERTAIN = 40.0
 """Logit of the blank after the sound's end; the others have 0: what they are worth together, e^-40, is nothing."""
-CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 def labels_steps(spec: InputSpec) -> bool:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from whet.errors import RecipeError
 from whet.families.audio_common import Head, Recurrent, inside
+from whet.families.recurrent import with_functions
 from whet.families.spec import InputSpec
 
 
@@ -75,8 +76,14 @@ def make(
     width: int = 96,
     depth: int = 1,
     dropout: float = 0.2,
+    inner: str = "tanh",
+    gate: str = "sigmoid",
 ) -> nn.Module:
-    """`widths`: channels of the convolutions; `stride`: frames that become one step; `width` of the cell, each way."""
+    """`widths`: channels of the convolutions; `stride`: frames that become one step; `width` of the cell, each way.
+
+    `inner` and `gate`: the cell's functions.
+    """
     if spec.goal == "label-steps" and stride != 1:
         raise RecipeError(f"stride={stride} leaves no answer for some steps.", "Use family.stride = 1.")
-    return AudioCrnn(spec, cell, tuple(widths), stride, width, depth, dropout)
+    network = AudioCrnn(spec, cell, tuple(widths), stride, width, depth, dropout)
+    return with_functions(network, inner, gate)

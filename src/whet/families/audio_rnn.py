@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from whet.families.audio_common import Head, Recurrent
+from whet.families.recurrent import with_functions
 from whet.families.spec import InputSpec
 
 
@@ -23,6 +24,17 @@ class AudioRnn(nn.Module):
         return out
 
 
-def make(spec: InputSpec, cell: str = "gru", width: int = 128, depth: int = 2, dropout: float = 0.2) -> nn.Module:
-    """`cell`: "gru" (Cho et al. 2014) or "lstm" (Hochreiter & Schmidhuber 1997); `width` each way."""
-    return AudioRnn(spec, cell, width, depth, dropout)
+def make(
+    spec: InputSpec,
+    cell: str = "gru",
+    width: int = 128,
+    depth: int = 2,
+    dropout: float = 0.2,
+    inner: str = "tanh",
+    gate: str = "sigmoid",
+) -> nn.Module:
+    """`cell`: "gru" (Cho et al. 2014) or "lstm" (Hochreiter & Schmidhuber 1997); `width` each way.
+
+    `inner` and `gate`: the functions of its cells.
+    """
+    return with_functions(AudioRnn(spec, cell, width, depth, dropout), inner, gate)

@@ -6,10 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whet.errors import RecipeError
+from whet.families.recurrent import CELLS, with_functions
 from whet.families.series import Folded, Forecaster, Sizes, features
 from whet.families.spec import InputSpec
-
-CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Segments(nn.Module):
@@ -45,6 +44,8 @@ def make(
     depth: int = 1,
     patch: int = 24,
     dropout: float = 0.1,
+    inner: str = "tanh",
+    gate: str = "sigmoid",
     mixing: bool = False,
     centre: str = "mean",
     scale: bool = True,
@@ -52,5 +53,5 @@ def make(
 ) -> nn.Module:
     sizes = Sizes.of(spec)
     patch = min(patch, sizes.lookback)
-    encoder = Segments(cell, features(sizes, mixing), patch, width, depth, dropout)
+    encoder = with_functions(Segments(cell, features(sizes, mixing), patch, width, depth, dropout), inner, gate)
     return Forecaster(Folded(encoder, width, sizes, mixing, dropout), sizes, centre, scale, calendar)

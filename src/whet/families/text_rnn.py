@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import UnknownName
+from whet.families.recurrent import CELLS, with_functions
 from whet.families.tabular import Dropout
 from whet.families.text_common import Attention, Tokens, check_sizes, written
 from whet.families.text_next import Next
 
 if TYPE_CHECKING:
     from whet.families import InputSpec
-
-CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Layer(nn.Module):
@@ -71,9 +70,20 @@ class TextRnn(nn.Module):
         return out
 
 
-def make(spec: InputSpec, cell: str = "gru", width: int = 128, depth: int = 1, dropout: float = 0.3) -> nn.Module:
-    """`cell`: "gru" (Cho et al. 2014) or "lstm" (Hochreiter & Schmidhuber 1997); `width` each way."""
+def make(
+    spec: InputSpec,
+    cell: str = "gru",
+    width: int = 128,
+    depth: int = 1,
+    dropout: float = 0.3,
+    inner: str = "tanh",
+    gate: str = "sigmoid",
+) -> nn.Module:
+    """`cell`: "gru" (Cho et al. 2014) or "lstm" (Hochreiter & Schmidhuber 1997); `width` each way.
+
+    `inner` and `gate`: the functions of its cells.
+    """
     check_sizes("text_rnn", width=width, depth=depth, dropout=dropout)
     if cell not in CELLS:
         raise UnknownName("recurrent cell", cell, CELLS)
-    return TextRnn(spec, cell, width, depth, dropout)
+    return with_functions(TextRnn(spec, cell, width, depth, dropout), inner, gate)
