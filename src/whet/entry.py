@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from whet.errors import RecipeError, UnknownName, did_you_mean, nearest
+from whet.errors import RecipeError, UnknownName, did_you_mean, nearest, shown
 
 T = TypeVar("T")
 
@@ -37,14 +37,14 @@ class Entry(Generic[T]):
         for key, value in params.items():
             if key not in self.defaults:
                 raise RecipeError(
-                    f"{self.name} has no parameter {key!r} (value {value!r}).",
+                    f"{self.name} has no parameter {key!r} (value {shown(value)}).",
                     did_you_mean(nearest(key, self.defaults), sorted(self.defaults))
                     if self.defaults
                     else "It has none.",
                 )
             if _is_number(self.defaults[key]) and not _is_number(value):
                 raise RecipeError(
-                    f"{self.name}.{key}={value!r} is not a number.", f"The default is {self.defaults[key]!r}."
+                    f"{self.name}.{key}={shown(value)} is not a number.", f"The default is {shown(self.defaults[key])}."
                 )
         return {**self.defaults, **params}
 

@@ -77,6 +77,17 @@ class CorruptCheckpoint(WhetError):
     """A file whose checksum does not match its content."""
 
 
+def shown(value: object) -> str:
+    """A value as messages show it: text in quotes, numbers with six digits and no rounding error of ours behind them.
+
+    >>> shown(0.1 + 0.2), shown("0.3"), shown((1, 1e-3))
+    ('0.3', "'0.3'", '(1, 0.001)')
+    """
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(map(shown, value)) + ")"
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
 def nearest(name: str, known: Iterable[str], n: int = 3) -> tuple[str, ...]:
     """The up to `n` known names that look most like `name`, the nearest first; ignores case."""
     by_lower = {k.lower(): k for k in known}

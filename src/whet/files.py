@@ -17,7 +17,7 @@ from whet.errors import OutputError
 
 
 @contextlib.contextmanager
-def saying_where(path: Path) -> Iterator[None]:
+def saying_where(path: Path, elsewhere: str = "Choose another folder with --out.") -> Iterator[None]:
     """Turns the system's "no space", "no permission" and the like into one clear OutputError."""
     try:
         yield
@@ -25,9 +25,9 @@ def saying_where(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             why, step = "the disk is full", "Free some space and start the same command again: it goes on."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            why, step = "there is no permission to write there", "Choose another folder with --out."
+            why, step = "there is no permission to write there", elsewhere
         elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-            why, step = "a file and a folder have the same name there", "Choose another folder with --out."
+            why, step = "a file and a folder have the same name there", elsewhere
         else:
             raise
         raise OutputError(f"Can't write {path}: {why}.", step) from error

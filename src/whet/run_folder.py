@@ -14,11 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from whet import files
-from whet.errors import OutputError, UserError
+from whet.errors import OutputError, UserError, shown
 from whet.journal import Journal
 
 HOME = Path("whet-runs")
 """Where runs go when no folder is named."""
+WORDS = {
+    "fingerprint": "content of the data",
+    "roles": "word on columns",
+    "space": "search space",
+    "choices": "list of choices",
+}
+"""What parts of an order are called, where their names don't say it."""
+LONG = 60
+"""Letters of a value above which it isn't shown."""
 FORMAT = 2
 """Raised when an older run folder can't be read any more."""
 
@@ -196,12 +205,26 @@ def _refuse_other(folder: RunFolder, begun: dict[str, Any], order: Order) -> Non
             "Choose a new folder with --out.",
         )
     if begun.get("hash") != order.hash:
-        old, new = begun.get("order", {}), asdict(order)
-        changed = [f"{k} {old.get(k)!r} there, {new[k]!r} now" for k in new if old.get(k) != new[k]]
         raise OutputError(
-            f"{folder.path} holds a run that was started differently: {'; '.join(changed[:3])}.",
+            f"{folder.path} holds a run that was started differently: {differing(begun.get('order', {}), order)}.",
             "Start the same command to go on with it, or choose a new folder with --out.",
         )
+
+
+def differing(old: Mapping[str, Any], order: Order) -> str:
+    """What differs between a run's order, as its journal has it, and this one."""
+    new = json.loads(json.dumps(asdict(order)))
+    if old.keys() != new.keys():
+        return "by another command, or another version of whet"
+    return "; ".join([_beside(name, old[name], new[name]) for name in new if old[name] != new[name]][:3])
+
+
+def _beside(name: str, old: Any, new: Any) -> str:
+    """Two values in words; of long ones only that they differ."""
+    if name in WORDS or max(len(str(old)), len(str(new))) > LONG:
+        return f"another {WORDS.get(name, name)}"
+    there, now = ("not given" if value is None else shown(value) for value in (old, new))
+    return f"{name} {there} there, {now} now"
 
 
 @contextlib.contextmanager

@@ -37,6 +37,8 @@ def test_an_entry_refuses_a_parameter_that_it_does_not_have() -> None:
     assert entry.fill({"lr": 1}) == {"lr": 1}
     with pytest.raises(RecipeError, match="no parameter 'rl'"):
         entry.fill({"rl": 1})
+    with pytest.raises(RecipeError, match=r"\(value 0.3\)"):
+        entry.fill({"rl": 0.1 + 0.2})
 
 
 def test_a_journal_is_read_up_to_a_torn_line_and_goes_on_after_it(tmp_path: Path) -> None:

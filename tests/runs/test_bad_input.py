@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from PIL import Image
 
 from whet import cli
 from whet.recipe import Choice, Recipe
+from whet.run_folder import FORMAT, Order
 
 Refused = Callable[..., str]
 
@@ -395,6 +398,29 @@ def test_a_folder_with_another_run(refused: Refused, run_of_iris: Path) -> None:
     assert "iris" in refused("fit", "wine", "--steps", "20", "--out", run_of_iris)
     assert "steps 20 there, 21 now" in refused("fit", "iris", "--steps", "21", "--out", run_of_iris)
     assert {p: p.stat().st_mtime_ns for p in run_of_iris.rglob("*") if p.name != ".lock"} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda line: line["order"].pop("ensemble"), "another version of whet"),
+        (lambda line: line["order"].update(choices={"init": ["he", "auto"]}), "by another command"),
+        (lambda line: line.update(format=1), "another version of whet"),
+        (lambda line: line["order"].update(roles={"text": "comment"}, fingerprint="0"), "another content of the data"),
+    ],
+)
+def test_a_folder_of_another_whet_or_another_command_is_refused_in_words(
+    refused: Refused, change: Callable[[dict], object], said: str
+) -> None:
+    order = Order("iris", "?", None, None, 60.0, 0, None, None, 20, None, None)
+    line = {"event": "start", "spent": 0.0, "format": FORMAT, "order": asdict(order), "hash": "?"}
+    change(line)
+    Path("old").mkdir()
+    Path("old/journal.jsonl").write_text(json.dumps(line) + "\n")
+    Path("old/.lock").touch()
+    text = refused("fit", "iris", "--steps", "20", "--out", "old")
+    assert said in text
+    assert "{" not in text
 
 
 # -- predict and export --------------------------------------------------------------------------------------------

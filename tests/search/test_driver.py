@@ -86,8 +86,36 @@ def test_an_objective_that_never_works_is_said() -> None:
     def broken(params: Any, start: float, stop: float, report: Report) -> None:
         raise KeyError("lr")
 
-    with pytest.raises(SearchError, match="All of the first 10 trials failed.*KeyError"):
-        run(Study(SPACE), broken, trials=100)
+    study = Study(SPACE)
+    with pytest.raises(
+        SearchError, match="All of the first 10 trials failed.*KeyError: 'lr'.*has the traceback"
+    ) as said:
+        run(study, broken, trials=100)
+    assert "\n" not in str(said.value)
+    assert "Traceback" in study.trials[9].error
+
+
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        (lambda params: params["x"], r"<lambda>\(params\), and is called with \(params, start, stop, report\)"),
+        (lambda: iter(()), r"\(\), and is called with"),
+        ("train", "'train' can't be called"),
+    ],
+)
+def test_an_objective_of_another_form_is_refused_before_the_first_trial(objective: Any, said: str) -> None:
+    study = Study(SPACE)
+    with pytest.raises(SearchError, match=said):
+        run(study, objective, trials=3)
+    assert study.trials == ()
+
+
+def test_a_generator_takes_one_job() -> None:
+    def of_params(params: Any, start: float) -> Iterator[tuple[float, float]]:
+        yield 1, 0.0
+
+    with pytest.raises(SearchError, match=r"of_params.* and is called with \(job\)"):
+        run(Study(SPACE), of_params, trials=3)
 
 
 def test_a_training_that_ends_by_itself_is_finished_and_can_win() -> None:

@@ -114,6 +114,11 @@ def test_what_says_no_range_is_answered_in_one_line(wrong: str) -> None:
         read([wrong])
 
 
+def test_names_in_a_range_are_answered_with_how_a_list_is_written() -> None:
+    with pytest.raises(SearchError, match="'activation=relu..gelu': .*'relu' is none. .*activation=relu,gelu"):
+        read(["activation=relu..gelu"])
+
+
 def test_a_place_that_no_recipe_has_is_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match="optimizer"):
         read({"optimiser.lr": (1e-4, 1e-1)})

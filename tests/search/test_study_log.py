@@ -204,6 +204,22 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     assert Study(Space({"x": ["a"]}), journal=path).trials == ()
 
 
+def test_one_study_at_a_time_within_a_program_too(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    first = opened(path)
+    with pytest.raises(OutputError, match=r"another study of this program. Close that one first: study.close\(\)"):
+        opened(tmp_path / "." / "journal.jsonl")
+    first.ask()
+    first.close()
+    assert len(opened(path).trials) == 1
+
+
+def test_a_folder_is_no_journal_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="is a folder. Name a file: '.*search.jsonl'"):
+        opened(tmp_path)
+    assert not [*tmp_path.parent.glob(f".{tmp_path.name}*")]
+
+
 DRIVER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])

@@ -12,7 +12,7 @@ from torch import nn
 
 from whet.activations.formula import Formula
 from whet.entry import Catalogue, Entry
-from whet.errors import RecipeError
+from whet.errors import RecipeError, shown
 
 Kind = Literal["fixed", "learned", "dynamic", "gated", "output"]
 KINDS: tuple[Kind, ...] = ("fixed", "learned", "dynamic", "gated", "output")
@@ -61,8 +61,8 @@ class Activation(Entry[nn.Module]):
         for name, (least, most) in self.ranges.items():
             if not least <= filled[name] <= most:
                 raise RecipeError(
-                    f"{self.name}.{name}={filled[name]!r} is outside {least:g} to {most:g}.",
-                    f"The default is {self.defaults[name]!r}.",
+                    f"{self.name}.{name}={shown(filled[name])} is outside {least:g} to {most:g}.",
+                    f"The default is {shown(self.defaults[name])}.",
                 )
         return filled
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from whet.errors import SearchError, did_you_mean, nearest
+from whet.errors import SearchError, did_you_mean, nearest, shown
 from whet.search.plain import STEP, Side, When, as_plain, as_when, is_number, picked, told_when
 
 
@@ -90,7 +90,9 @@ class Categorical:
         value = as_plain(value)
         if value not in self.choices:
             known = [str(c) for c in self.choices]
-            raise SearchError(f"{value!r} is none of the choices.", did_you_mean(nearest(str(value), known), known))
+            raise SearchError(
+                f"{shown(value)} is none of the choices.", did_you_mean(nearest(str(value), known), known)
+            )
         return self.choices[self.choices.index(value)]
 
     def edge(self, value: Any) -> Side | None:

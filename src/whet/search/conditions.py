@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from whet.errors import SearchError, UnknownName, UserError
+from whet.errors import SearchError, UnknownName, UserError, shown
 
 if TYPE_CHECKING:
     from whet.search.space import Parameter
@@ -38,5 +38,5 @@ def check_condition(name: str, other: str, parameter: Parameter, value: Any) -> 
         parameter.check(value)
     except UserError as error:
         raise SearchError(
-            f"{name} waits for {other}={value!r}, which never comes: {error.what}", error.next_step
+            f"{name} waits for {other}={shown(value)}, which never comes: {error.what}", error.next_step
         ) from None

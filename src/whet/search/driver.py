@@ -48,6 +48,7 @@ def run(study: Study, objective: Plain | Endless, seconds: float | None = None, 
     """
     if seconds is None and trials is None and study.space.count == math.inf:
         raise SearchError("This search would never end.", "Say seconds=… or trials=….")
+    check(objective)
     if trials is not None:
         study.limit = trials
     work = Generators(objective) if inspect.isgeneratorfunction(objective) else plainly(objective)
@@ -56,6 +57,25 @@ def run(study: Study, objective: Plain | Endless, seconds: float | None = None, 
         do(study, job, work, end)
         give_up_if_hopeless(study)
     return study
+
+
+def check(objective: Any) -> None:
+    """Raises SearchError where the objective can't be called with what it will get; one without a signature is believed."""
+    given, form = (1, "(job)") if inspect.isgeneratorfunction(objective) else (4, "(params, start, stop, report)")
+    try:
+        signature = inspect.signature(objective)
+    except ValueError:
+        return
+    except TypeError:
+        raise SearchError(f"objective={objective!r} can't be called.", f"Give a function of {form}.") from None
+    try:
+        signature.bind(*range(given))
+    except TypeError:
+        name = getattr(objective, "__name__", type(objective).__name__)
+        raise SearchError(
+            f"The objective is {name}{signature}, and is called with {form}.",
+            "Write train(params, start, stop, report), or a generator train(job) that yields (resource, value).",
+        ) from None
 
 
 Work = Callable[[Job, Report, float], bool]
@@ -106,4 +126,8 @@ class Generators:
 def give_up_if_hopeless(study: Study) -> None:
     trials = study.view.trials
     if len(trials) >= HOPELESS and all(t.state == FAILED for t in trials):
-        raise SearchError(f"All of the first {len(trials)} trials failed, the last one with: {trials[-1].error}")
+        why, *_ = trials[-1].error.splitlines()
+        raise SearchError(
+            f"All of the first {len(trials)} trials failed, the last one with {why}.",
+            f"study.trials[{trials[-1].number}].error has the traceback.",
+        )

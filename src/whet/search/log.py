@@ -83,14 +83,35 @@ def differing(theirs: Any, mine: Any) -> str:
     return f"the space differs in {', '.join(names)}"
 
 
+OPEN: set[tuple[int, Path]] = set()
+"""(process, journal) of the studies that are open here: the system's locks hold between processes only."""
+
+
 def locked(path: Path) -> Callable[[], None]:
-    """Lock the file against other processes; returns what ends the lock. It ends with the process too, however that ends,
-    and children don't inherit it. Where the system has no fcntl nothing is locked."""
+    """Lock the file against other studies; returns what ends the lock. It ends with the process too, however that ends,
+    and children don't inherit it. Raises SearchError for a folder, OutputError for a file that is in use."""
+    if path.is_dir():
+        raise SearchError(f"journal={str(path)!r} is a folder.", f"Name a file: {str(path / 'search.jsonl')!r}")
+    here = (os.getpid(), path.resolve())
+    if here in OPEN:
+        raise OutputError(f"{path} is in use by another study of this program.", "Close that one first: study.close()")
+    unlock = locked_against_processes(path)
+    OPEN.add(here)
+
+    def release() -> None:
+        OPEN.discard(here)
+        unlock()
+
+    return release
+
+
+def locked_against_processes(path: Path) -> Callable[[], None]:
+    """Where the system has no fcntl nothing is locked."""
     try:
         import fcntl
     except ImportError:
         return lambda: None
-    with files.saying_where(path):
+    with files.saying_where(path, "Choose another file."):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT)
         try:

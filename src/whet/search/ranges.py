@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from whet.errors import SearchError
+from whet.errors import SearchError, shown
 from whet.search.plain import STEP, Side, When, as_when, is_number, reflected, told_when
 
 NEAR = 0.15
@@ -43,20 +43,24 @@ class Number:
         for name, value in (("low", self.low), ("high", self.high)):
             if not is_number(value):
                 raise SearchError(
-                    f"{name}={value!r} is not a finite number.", f"Write {type(self).__name__}(low, high)."
+                    f"{name}={shown(value)} is not a finite number.", f"Write {type(self).__name__}(low, high)."
                 )
         if not self.low < self.high:
-            raise SearchError(f"low={self.low!r} is not below high={self.high!r}.", "Swap them, or leave it out.")
+            raise SearchError(
+                f"low={shown(self.low)} is not below high={shown(self.high)}.", "Swap them, or leave it out."
+            )
         if self.log and self.low <= 0:
             raise SearchError(
-                f"A range by the logarithm can't begin at {self.low!r}.", "Give a low above 0, or log=False."
+                f"A range by the logarithm can't begin at {shown(self.low)}.", "Give a low above 0, or log=False."
             )
         if not 0 <= self.strength <= 1:
-            raise SearchError(f"strength={self.strength!r} is not in [0, 1].")
+            raise SearchError(f"strength={shown(self.strength)} is not in [0, 1].")
         if self.prior is not None:
             object.__setattr__(self, "prior", self.check(self.prior))
         if self.limits is not None and not (self.limits[0] <= self.low and self.limits[1] >= self.high):
-            raise SearchError(f"limits={self.limits!r} do not hold the range {self.low!r} to {self.high!r}.")
+            raise SearchError(
+                f"limits={shown(self.limits)} do not hold the range {shown(self.low)} to {shown(self.high)}."
+            )
         object.__setattr__(self, "when", as_when(self.when))
 
     width = 1
@@ -114,9 +118,9 @@ class Number:
     def check(self, value: Any) -> Any:
         """`value` as it is stored. Raises SearchError where it is not one of this range."""
         if not is_number(value):
-            raise SearchError(f"{value!r} is not a finite number.")
+            raise SearchError(f"{shown(value)} is not a finite number.")
         if not self.low <= value <= self.high:
-            raise SearchError(f"{value!r} lies outside {self.low!r} to {self.high!r}.")
+            raise SearchError(f"{shown(value)} lies outside {shown(self.low)} to {shown(self.high)}.")
         return float(value)
 
     def edge(self, value: Any) -> Side | None:
@@ -173,7 +177,7 @@ class Float(Number):
         object.__setattr__(self, "low", float(self.low))
         object.__setattr__(self, "high", float(self.high))
         if self.to_one and (self.log or self.high >= 1):
-            raise SearchError(f"to_one needs a range below 1 and no log, not {self.low!r} to {self.high!r}.")
+            raise SearchError(f"to_one needs a range below 1 and no log, not {shown(self.low)} to {shown(self.high)}.")
 
     def _scaled(self, value: float) -> float:
         return -math.log1p(-value) if self.to_one else super()._scaled(value)
@@ -196,7 +200,9 @@ class Int(Number):
         super().__post_init__()
         for name in ("low", "high"):
             if getattr(self, name) != int(getattr(self, name)):
-                raise SearchError(f"{name}={getattr(self, name)!r} is not a whole number.", "Use Float for others.")
+                raise SearchError(
+                    f"{name}={shown(getattr(self, name))} is not a whole number.", "Use Float for others."
+                )
             object.__setattr__(self, name, int(getattr(self, name)))
 
     @cached_property
@@ -219,7 +225,7 @@ class Int(Number):
     def check(self, value: Any) -> int:
         found = super().check(value)
         if found != int(found):
-            raise SearchError(f"{value!r} is not a whole number.")
+            raise SearchError(f"{shown(value)} is not a whole number.")
         return int(found)
 
     def edge(self, value: Any) -> Side | None:

@@ -253,7 +253,7 @@ def split(line: str) -> tuple[str, Any]:
     if not equals or not value.strip():
         raise SearchError(f"{line!r} says no range.", "Write optimizer.lr=1e-4..1e-1 or activation=relu,gelu.")
     low, dots, high = value.partition("..")
-    return path.strip(), (number(low), number(high)) if dots else [worth(v) for v in listed(value)]
+    return path.strip(), (number(low, line), number(high, line)) if dots else [worth(v) for v in listed(value)]
 
 
 def listed(text: str) -> list[str]:
@@ -268,10 +268,14 @@ def listed(text: str) -> list[str]:
     return [piece.strip() for piece in found]
 
 
-def number(text: str) -> float:
+def number(text: str, line: str) -> float:
+    """An end of a range."""
     found = worth(text.strip())
     if isinstance(found, str):
-        raise SearchError(f"{text!r} is not a number.", "Write a range as 1e-4..1e-1.")
+        raise SearchError(
+            f"{line!r}: a range goes from a number to a number, and {found!r} is none.",
+            "Write optimizer.lr=1e-4..1e-1, or names with commas between them: activation=relu,gelu.",
+        )
     return found
 
 

@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-from whet.errors import SearchError, UnknownName
+from whet.errors import SearchError, UnknownName, shown
 from whet.rng import generator
 from whet.search import choice, table
 from whet.search.log import StudyLog
@@ -68,7 +68,7 @@ class Study:
         if direction not in DIRECTIONS:
             raise UnknownName("direction", direction, DIRECTIONS)
         if not is_number(max_resource) or max_resource <= 0:
-            raise SearchError(f"max_resource={max_resource!r} is not a number above 0.")
+            raise SearchError(f"max_resource={shown(max_resource)} is not a number above 0.")
         space = space if isinstance(space, Space) else Space(space)
         self.direction = direction
         self._state = State(space, whole(max_resource), seed, DIRECTIONS[direction])
@@ -126,10 +126,10 @@ class Study:
         """
         track = self._running(trial)
         if not is_number(resource) or resource < 0:
-            raise SearchError(f"resource={resource!r} of trial {trial} is not a number from 0 on.")
+            raise SearchError(f"resource={shown(resource)} of trial {trial} is not a number from 0 on.")
         if resource > self._state.max_resource:
             raise SearchError(
-                f"resource={resource!r} of trial {trial} is beyond max_resource={self._state.max_resource!r}."
+                f"resource={shown(resource)} of trial {trial} is beyond max_resource={shown(self._state.max_resource)}."
             )
         if track.resources and resource <= track.resource:
             return
@@ -299,5 +299,5 @@ class Study:
 def seen(value: Any) -> float | None:
     """A value that was told; None for NaN and infinity. Raises SearchError for what is no number."""
     if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-        raise SearchError(f"value={value!r} is not a number.", "NaN says that training diverged.")
+        raise SearchError(f"value={shown(value)} is not a number.", "NaN says that training diverged.")
     return float(value) if math.isfinite(value) else None
