@@ -45,6 +45,7 @@ def _compared(example: str) -> Any:
 
 
 Text = Annotated[str | None, _role("The column that holds text; several with commas between them.")]
+Vectors = Annotated[str | None, _role("Vectors of words to begin with: a file as GloVe's or word2vec's, or .npy.")]
 User = Annotated[str | None, _role("The column of users, for a recommender.")]
 Item = Annotated[str | None, _role("The column of items.")]
 UserFeatures = Annotated[str | None, _role("What describes users: a file with a row for each, or columns.")]
@@ -84,6 +85,7 @@ def fit(
     ] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Several networks may be delivered as one.")] = False,
     text: Text = None,
+    vectors: Vectors = None,
     user: User = None,
     item: Item = None,
     user_features: UserFeatures = None,
@@ -122,6 +124,7 @@ def fit(
             started=process_start(),
             **given(
                 text=text,
+                vectors=vectors,
                 user=user,
                 item=item,
                 user_features=user_features,
@@ -166,6 +169,7 @@ def compare(
         Path | None, typer.Option(help="What all arms share; else what whet fit would try first.")
     ] = None,
     text: Text = None,
+    vectors: Vectors = None,
     user: User = None,
     item: Item = None,
     user_features: UserFeatures = None,
@@ -203,6 +207,7 @@ def compare(
         started=process_start(),
         **given(
             text=text,
+            vectors=vectors,
             user=user,
             item=item,
             user_features=user_features,
@@ -255,6 +260,7 @@ def profile(
     holdout: Holdout = None,
     split: Split = None,
     text: Text = None,
+    vectors: Vectors = None,
     user: User = None,
     item: Item = None,
     user_features: UserFeatures = None,
@@ -272,6 +278,7 @@ def profile(
 
     roles = given(
         text=text,
+        vectors=vectors,
         user=user,
         item=item,
         user_features=user_features,

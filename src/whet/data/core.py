@@ -23,6 +23,8 @@ class Roles:
 
     text: str | None = None
     """The column, or columns with commas between them, that holds text."""
+    vectors: str | None = None
+    """A file of words' vectors, learned elsewhere."""
     user: str | None = None
     item: str | None = None
     user_features: Any = None

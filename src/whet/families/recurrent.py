@@ -7,7 +7,7 @@ from torch import nn
 from whet.families import FUNCTIONS
 from whet.surgery.cells import replace_cells
 
-CELLS: dict[str, type[nn.RNNBase]] = {"gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 def with_functions(network: nn.Module, inner: str, gate: str) -> nn.Module:

@@ -42,6 +42,12 @@ class TextCnn(nn.Module):
         out = self.each(tokens)
         return out if self.training else combine(out, self.classify)
 
+    calibration_rows = 1
+
+    def calibrate(self, *inputs: Tensor) -> None:
+        """Before training; see `Tokens.calibrate`."""
+        self.tokens.calibrate()
+
     def each(self, tokens: Tensor) -> Tensor:
         """What each member says: (B, M, C)."""
         x, beyond = self.tokens(tokens).transpose(1, 2), ~written(tokens)[:, None]

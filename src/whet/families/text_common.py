@@ -8,7 +8,7 @@ Token 0 is what stands behind a text's end; every text has one token or more.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -34,18 +34,53 @@ def vectors(spec: InputSpec, width: int) -> nn.Embedding:
     return table
 
 
+class Given(nn.Module):
+    """Numbers of words -> vectors (…, D): those that were learned elsewhere, which stay as they are, through a learned map."""
+
+    known: Tensor
+
+    def __init__(self, source: Any, width: int) -> None:
+        super().__init__()
+        self.source = source
+        self.register_buffer("known", torch.zeros(source.size, source.width))
+        self.map = nn.Linear(source.width, width, bias=False)
+        nn.init.normal_(self.map.weight, std=SPREAD / source.width**0.5)
+
+    def fill(self) -> None:
+        """Read them, in units of their standard deviation: mapped, they begin as large as vectors that are learned here."""
+        table = torch.from_numpy(self.source.table())
+        self.known.copy_(table / table[table.any(1)].std())
+
+    def forward(self, words: Tensor) -> Tensor:
+        found: Tensor = self.map(self.known[words])
+        return found
+
+
 class Tokens(nn.Module):
-    """Tokens (B, T), or several features of each (B, T, F), as vectors (B, T, D): those of the features added up."""
+    """Tokens (B, T), or several features of each (B, T, F), as vectors (B, T, D): those of the features added up.
+
+    Where words have vectors of their own, from elsewhere, the last feature is a word's number among them.
+    """
 
     def __init__(self, spec: InputSpec, width: int) -> None:
         super().__init__()
         self.table = vectors(spec, width)
+        given = spec.more.get("vectors")
+        self.given = Given(given, width) if given is not None else None
         if spec.goal not in ("tag", "language-model"):
             self.table.weight.lr_factor = VECTORS_LR  # type: ignore[attr-defined]
 
     def forward(self, tokens: Tensor) -> Tensor:
+        if self.given is not None:
+            learned: Tensor = self.table(tokens[..., :-1]).sum(2) + self.given(tokens[..., -1].long())
+            return learned
         found: Tensor = self.table(tokens)
         return found.sum(2) if tokens.ndim == 3 else found
+
+    def calibrate(self) -> None:
+        """Read the vectors that were learned elsewhere, before training."""
+        if self.given is not None:
+            self.given.fill()
 
 
 def written(tokens: Tensor) -> Tensor:

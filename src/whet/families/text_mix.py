@@ -39,6 +39,13 @@ class TextMix(nn.Module):
         out = torch.cat(said, 1)
         return out if self.training else combine(out, self.classify, self.shares(out.shape[1]))
 
+    calibration_rows = 1
+
+    def calibrate(self, *inputs: Tensor) -> None:
+        """Before training; see `Tokens.calibrate`."""
+        if self.cnn is not None:
+            self.cnn.calibrate()
+
     def shares(self, members: int) -> list[float]:
         """How much each member counts: the linear bag, which is the first one, and the others alike."""
         others = members - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class TextField(Field):
         found = looking.first_rows(source)
         if found is None:
             return False
-        return bool(roles.text) or looking.is_text_table(found)
+        return bool(roles.text or roles.vectors) or looking.is_text_table(found)
 
     def load(
         self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles
@@ -75,8 +76,10 @@ class TextField(Field):
         from whet.fields.text.reading import read
 
         if isinstance(source, str | os.PathLike) and Path(source).is_dir() and holds_texts(Path(source)):
-            return read_folder(Path(source), None if holdout is None else Path(holdout), task)
-        return read(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+            found = read_folder(Path(source), None if holdout is None else Path(holdout), task)
+        else:
+            found = read(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+        return found if roles.vectors is None else with_vectors(found, roles.vectors)
 
     def input_spec(self, data: Data) -> dict[str, Any]:
         named = {"target": data.target, "goal": data.goal, "classes": list(data.classes)}
@@ -117,7 +120,8 @@ class TextField(Field):
     def prepare(self, data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
         train, val = parts["train"], parts["val"]
         rows = np.concatenate([train, val])
-        transform = TextTransform.fit(data.x.get_column("text").gather(train).to_list(), len(rows))
+        vectors = data.origin.get("vectors")
+        transform = TextTransform.fit(data.x.get_column("text").gather(train).to_list(), len(rows), vectors)
         y = data.y[rows]
         scale = TargetScale.fit(data.y[train]) if data.goal == "regress" else None
         target = torch.from_numpy(y.astype(np.float32 if data.goal == "multilabel" else np.int64))
@@ -147,7 +151,12 @@ class TextField(Field):
         mean = float((tokens != 0).sum(1).float().mean())
         transform: Any = prepared.transform
         return {
-            "more": {"tokens": mean, "table": transform.table.size, "grams": float((places != 0).sum(1).float().mean())}
+            "more": {
+                "tokens": mean,
+                "table": transform.table.size,
+                "grams": float((places != 0).sum(1).float().mean()),
+                "vectors": transform.lexicon.vectors is not None,
+            }
         }
 
     def recipes(self, facts: Facts) -> list[Candidate]:
@@ -208,9 +217,19 @@ def about(transform: TextTransform, inputs: tuple[torch.Tensor, ...]) -> tuple[s
     cut = int((inputs[0][:, -1] != 0).sum()) if length >= MOST_TOKENS else 0
     kinds = " and ".join(f"{len(k.hashes):,} n-grams of {k.name}" for k in transform.table.kinds)
     said = [f"Texts are read as {transform.vocabulary.size:,} kinds of tokens, learned here, and counted as {kinds}."]
+    if (given := transform.lexicon.vectors) is not None:
+        said.append(given.told())
     if cut:
         said.append(f"{cut:,} texts are longer than {length} tokens: in order, only their beginning and end are read.")
     return tuple(said)
+
+
+def with_vectors(data: Data, path: str) -> Data:
+    """The data with the file of words' vectors that its networks begin with. Raises DataError."""
+    from whet.fields.text.vectors import print_of
+
+    found = hashlib.sha256(f"{data.fingerprint} {print_of(path)}".encode()).hexdigest()
+    return dataclasses.replace(data, origin={**data.origin, "vectors": str(Path(path).resolve())}, fingerprint=found)
 
 
 FIELD = TextField()

@@ -7,7 +7,8 @@
                             Aa+      a+     A+    (shape)
 
 A word's vector is the sum of the vectors of its parts, as in Bojanowski et al. 2017 (arXiv:1607.04606, section 3.2) those of
-its runs of characters; few parts, at fixed places, keep a text as short as its words.
+its runs of characters; few parts, at fixed places, keep a text as short as its words. Where vectors of words are given, the
+number of a word's own among them comes behind its parts.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from whet.fields.text.tokens import PAD, UNKNOWN, cut
+from whet.fields.text.vectors import WordVectors
 from whet.fields.text.words import WORD, packed, stable_hash, unpacked
 
 PARTS = 5
@@ -60,9 +62,12 @@ class Lexicon:
     hashes: np.ndarray
     """(g,) uint64, ascending"""
     length: int
+    vectors: WordVectors | None = None
+    """Learned elsewhere."""
 
     @classmethod
-    def fit(cls, texts: Sequence[str]) -> Lexicon:
+    def fit(cls, texts: Sequence[str], vectors: str | None = None) -> Lexicon:
+        """Of training texts, and a file of vectors."""
         read = [cased(text) for text in texts]
         times = Counter(itertools.chain.from_iterable(read))
         found: Counter[str] = Counter()
@@ -70,7 +75,13 @@ class Lexicon:
             found.update(dict.fromkeys(parts(word), often))
         kept = [part for part, often in found.most_common(MOST_PARTS) if often >= FEWEST_TIMES]
         hashes = np.unique(np.fromiter(map(stable_hash, kept), np.uint64, len(kept)))
-        return cls(hashes, min(MOST_WORDS, max(map(len, read), default=1)) or 1)
+        given = None if vectors is None else WordVectors.fit(vectors, times)
+        return cls(hashes, min(MOST_WORDS, max(map(len, read), default=1)) or 1, given)
+
+    @property
+    def parts(self) -> int:
+        """Numbers of a word."""
+        return PARTS + (self.vectors is not None)
 
     @property
     def size(self) -> int:
@@ -82,12 +93,13 @@ class Lexicon:
         return {int(known): UNKNOWN + 1 + i for i, known in enumerate(self.hashes)}
 
     def numbers(self, word: str) -> list[int]:
-        """(PARTS,) of a word."""
-        return [self.number.get(stable_hash(part), UNKNOWN) for part in parts(word)]
+        """(parts,) of a word."""
+        found = [self.number.get(stable_hash(part), UNKNOWN) for part in parts(word)]
+        return found if self.vectors is None else [*found, self.vectors.number_of(word)]
 
     def padded(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, length, PARTS) int32; a text without words is one unknown word."""
-        found = np.full((len(texts), self.length, PARTS), PAD, np.int32)
+        """(n, length, parts) int32; a text without words is one unknown word."""
+        found = np.full((len(texts), self.length, self.parts), PAD, np.int32)
         known: dict[str, list[int]] = {}
         for line, text in zip(found, texts, strict=True):
             words = cut(cased(text), self.length)
@@ -98,8 +110,10 @@ class Lexicon:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        return {"hashes": packed(self.hashes), "length": self.length}
+        given = {} if self.vectors is None else {"vectors": self.vectors.to_dict()}
+        return {"hashes": packed(self.hashes), "length": self.length, **given}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Lexicon:
-        return cls(unpacked(state["hashes"], np.uint64), state["length"])
+        given = WordVectors.from_dict(state["vectors"]) if "vectors" in state else None
+        return cls(unpacked(state["hashes"], np.uint64), state["length"], given)

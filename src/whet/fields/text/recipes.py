@@ -48,7 +48,7 @@ def text_recipes(facts: Facts) -> list[Candidate]:
 def mix(facts: Facts) -> Recipe:
     """Linear and bent bags, and convolutions where they pay, with words left out and smoothed labels."""
     many, long, batch = facts.outputs > MANY_CLASSES, is_long(facts), batch_of(facts)
-    members = 0 if many or long else MEMBERS
+    members = MEMBERS if facts.more.get("vectors") or not (many or long) else 0
     smooth = Choice("cross_entropy", label_smoothing=0.1) if facts.goal == "classify" else Choice("auto")
     return Recipe(
         family=Choice(

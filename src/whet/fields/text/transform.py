@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from whet.fields.text.grams import Table
-from whet.fields.text.lexicon import PARTS, Lexicon
+from whet.fields.text.lexicon import Lexicon
 from whet.fields.text.tokens import START, UNKNOWN, Vocabulary
 from whet.rng import generator
 
@@ -27,7 +27,7 @@ TAKEN = {TOKENS: (0,), WORDS: (1,), GRAMS: (2, 3), BOTH: (1, 2, 3)}
 
 @dataclass(frozen=True, eq=False)
 class TextTransform:
-    """(n,) texts -> tokens (n, T) int32, words (n, W, PARTS) int32, places of n-grams (n, L) int32, their weights (n, L)."""
+    """(n,) texts -> tokens (n, T) int32, words (n, W, parts) int32, places of n-grams (n, L) int32, their weights (n, L)."""
 
     vocabulary: Vocabulary
     lexicon: Lexicon
@@ -36,9 +36,9 @@ class TextTransform:
     """Which of them the network takes; "grams": places and weights."""
 
     @classmethod
-    def fit(cls, texts: Sequence[str], rows: int) -> TextTransform:
-        """Fitted on training texts; `rows` are all that will be asked about in training."""
-        return cls(Vocabulary.fit(texts, MOST_TOKENS), Lexicon.fit(texts), Table.fit(texts, rows))
+    def fit(cls, texts: Sequence[str], rows: int, vectors: str | None = None) -> TextTransform:
+        """Fitted on training texts; `rows` are all that will be asked about in training; `vectors`: a file of words'."""
+        return cls(Vocabulary.fit(texts, MOST_TOKENS), Lexicon.fit(texts, vectors), Table.fit(texts, rows))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,7 +61,9 @@ class TextTransform:
 
     def spec(self) -> dict[str, Any]:
         read = self.vocabulary if self.wants == TOKENS else self.lexicon
-        more = {"vocabulary": read.size, "table": self.table.size}
+        more: dict[str, Any] = {"vocabulary": read.size, "table": self.table.size}
+        if self.wants != TOKENS and self.lexicon.vectors is not None:
+            more["vectors"] = self.lexicon.vectors
         return {"shape": self.shape, "domain": "text", "more": more, "example": self.example}
 
     def example(self) -> tuple[Tensor, ...]:
@@ -71,7 +73,9 @@ class TextTransform:
         random = generator(seed, "text")
         tokens = random.integers(UNKNOWN + 1, self.vocabulary.size, (rows, self.vocabulary.length))
         tokens[:, 0] = START
-        words = random.integers(UNKNOWN, self.lexicon.size, (rows, self.lexicon.length, PARTS))
+        words = random.integers(UNKNOWN, self.lexicon.size, (rows, self.lexicon.length, self.lexicon.parts))
+        if self.lexicon.vectors is not None:
+            words[..., -1] %= self.lexicon.vectors.size
         places = random.integers(0, self.table.size, (rows, self.table.length))
         weights = random.random((rows, self.table.length)) * (places > 0) / self.table.length**0.5
         arrays = {"tokens": tokens.astype(np.int32), "words": words.astype(np.int32)}
