@@ -1,5 +1,7 @@
 """Regularisers against their formulas."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -72,6 +74,15 @@ def test_the_average_is_the_closed_form() -> None:
     seen = walk(average, model, 6)
     closed = 0.8**6 * start + sum(0.2 * 0.8 ** (6 - k) * w for k, w in enumerate(seen, 1))
     torch.testing.assert_close(average.state_dict()["weight"], closed)
+
+
+def test_infinite_limits_in_a_model_stay_what_they_are_in_its_average() -> None:
+    """The lowest of a column's bins has no lower limit; -inf moved towards -inf is no number."""
+    model = nn.Linear(3, 2)
+    model.register_buffer("low", torch.tensor([-math.inf, 0.0]))
+    average = Average(model, 0.5)
+    walk(average, model, 2)
+    assert average.state_dict()["low"].tolist() == [-math.inf, 0.0]
 
 
 def test_a_warming_average_soon_forgets_its_start() -> None:

@@ -18,7 +18,8 @@ Slots = list[tuple[str, dict[str, Tensor | None], str]]
 
 
 class Average:
-    """Averages of all float parameters and buffers of a model; other buffers are copied as they are.
+    """Averages of all float parameters and buffers of a model; others are copied as they are, and so are those with
+    infinite places, such as limits.
 
     With `every` above 1 the average moves only at every so many steps, by as much as it would have moved in all.
     """
@@ -32,6 +33,7 @@ class Average:
         self._model = model
         self._slots = _slots(model)
         self._values = {name: tensor.detach().clone() for name, tensor in self._live(model)}
+        self._averaged = {n for n, v in self._values.items() if v.is_floating_point() and bool(v.isfinite().all())}
 
     def decay_at(self, step: int) -> float:
         """The share of the old average that is kept at this step (from 1), as if `every` were 1."""
@@ -45,7 +47,7 @@ class Average:
         averages: list[Tensor] = []
         weights: list[Tensor] = []
         for name, tensor in self._live(model):
-            if tensor.is_floating_point():
+            if name in self._averaged:
                 averages.append(self._values[name])
                 weights.append(tensor.detach())
             else:
