@@ -34,7 +34,7 @@ from whet.pooling import pool_trials
 from whet.profiling import profile_of
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
-from whet.refit import train_again
+from whet.refit import forget, train_again
 from whet.report.text import show_result
 from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
@@ -342,6 +342,7 @@ def get_ready(run: Run) -> None:
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), own.input_spec(run.data))
     run.delivery.voices = KEPT if run.order.ensemble else 1
     run.delivery.refits = not (run.order.steps or run.fixed)
+    run.delivery.sealed = run.journal.last("trained-again") is not None
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
     if given is not None:  # what can't be built is refused now, before anything takes its time
         build(given, run.task, run.prepared, run.order.seed, Plan())
@@ -508,6 +509,7 @@ def test_once(run: Run) -> None:
         extra=run.extra,
     )
     conclude(outcome)
+    forget(run.folder.path)
     run.say("done")
 
 
