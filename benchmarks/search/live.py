@@ -37,6 +37,7 @@ from whet.data.prepared import Prepared
 from whet.fields import field as field_of
 from whet.fields import load
 from whet.hunt import POINTS
+from whet.in_time import InTime
 from whet.recipe import Recipe
 from whet.runners.trial import Trial, holding, open_trial
 from whet.search import Float, Int, Study
@@ -57,6 +58,8 @@ SOURCES = {
     "fashion-mnist": ("fashion-mnist", None),
     "digits": ("", None),
     "breast-cancer": ("", None),
+    "diabetes": ("", None),
+    "uci-concrete": ("uci-concrete/concrete.csv", "compressive_strength_mpa"),
 }
 SHOWN = ("data", "arm", "seed", "validation", "test", "metric", "trials", "whole", "seconds", "load", "left_out")
 
@@ -126,14 +129,15 @@ class Arena:
 # -- the arms ------------------------------------------------------------------------------------------------------
 
 
-def whet(arena: Arena, policy: Any = None) -> None:
+def whet(arena: Arena, policy: Any = None, proposer: str | None = None) -> None:
     """Whet's study, with the hand-made changes that `whet fit` tries first."""
     study = Study(
         arena.recipes.space,
         direction="maximize" if arena.higher else "minimize",
         max_resource=POINTS,
         seed=arena.seed,
-        policy=policy or Halving(),
+        policy=InTime(arena, policy or usual()),
+        proposer=proposer,
     )
     for recipe in near(arena):
         study.enqueue(arena.recipes.params(recipe))
@@ -221,7 +225,8 @@ def hyperband() -> Any:
 
 ARMS: dict[str, Callable[[Arena], None]] = {
     "whet": whet,
-    "whet-look-ahead": lambda arena: whet(arena, usual()),
+    "whet-halving": lambda arena: whet(arena, Halving()),
+    "whet-model": lambda arena: whet(arena, Halving(), "model"),
     "random": driven_by_optuna(lambda s: optuna.samplers.RandomSampler(seed=s), optuna.pruners.NopPruner),
     "tpe-hyperband": driven_by_optuna(lambda s: optuna.samplers.TPESampler(seed=s), hyperband),
     "gp": driven_by_optuna(lambda s: optuna.samplers.GPSampler(seed=s), optuna.pruners.NopPruner),

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from whet.search import choice
 from whet.search.policy import Go, Move, New, Policy
+from whet.search.proposers import proposer_for
+from whet.search.space import Params
 from whet.search.view import StudyView, Track
 
 MARGIN = 1.1
@@ -37,6 +41,10 @@ class InTime:
         if isinstance(move, Go) and self.rest(view, view.trials[move.trial]) > self.hunt.left:
             move = None
         return move or self.last(view)
+
+    def propose(self, view: StudyView, random: np.random.Generator) -> Params:
+        """What the other policy would try next."""
+        return proposer_for(self.policy, None).propose(view, random)
 
     def last(self, view: StudyView) -> Move | None:
         """The best of those that can still be trained to their end."""

@@ -29,7 +29,7 @@ from whet.runners.pool import Pool
 from whet.runners.ray import RayRunner
 from whet.runners.trial import findings_in
 from whet.search.first import Candidate
-from whet.search.policy import Halving
+from whet.search.policy import usual
 from whet.search.recipes import Recipes
 from whet.search.space import Parameter
 from whet.search.study import Study
@@ -138,7 +138,7 @@ def begun(run: Run, known: dict[str, Any]) -> Hunt:
         max_resource=POINTS,
         seed=run.order.seed,
         journal=run.folder.path / "study.jsonl",
-        policy=InTime(hunt, Halving()),
+        policy=InTime(hunt, usual()),
     )
     for candidate in starts.values():
         hunt.study.enqueue(recipes.params(candidate.recipe), candidate.because)

@@ -44,7 +44,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
         own, "neighbours", lambda *_: iter([Candidate("other", TINY.put("optimizer.lr", 0.02), "other")])
     )
     monkeypatch.setattr(own, "space", lambda recipe, hinted: {"optimizer.lr": Float(1e-3, 1e-1, log=True)})
-    monkeypatch.setattr(tune, "Halving", Two)
+    monkeypatch.setattr(tune, "usual", Two)
     monkeypatch.setattr(afresh, "FROM", 0.0)
 
 

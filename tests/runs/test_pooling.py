@@ -52,7 +52,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
         own, "neighbours", lambda *_: iter([Candidate("faster", TINY.put("optimizer.lr", 0.02), "faster")])
     )
     monkeypatch.setattr(own, "space", lambda recipe, hinted: {"optimizer.lr": Float(1e-3, 1e-1, log=True)})
-    monkeypatch.setattr(tune, "Halving", Two)
+    monkeypatch.setattr(tune, "usual", Two)
     monkeypatch.setattr(pooling, "GLANCE", 1.0)
 
 

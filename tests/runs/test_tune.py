@@ -63,7 +63,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def some_trials(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """No more trials than that, however fast the machine is."""
-    monkeypatch.setattr(tune, "Halving", lambda: Whole(count))
+    monkeypatch.setattr(tune, "usual", lambda: Whole(count))
 
 
 class Whole:
