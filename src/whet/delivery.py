@@ -44,8 +44,6 @@ class Delivery:
         """Seconds that are kept to train the newest winner on all rows, where that is done: see `whet.refit`."""
         self.refits = True
         """Whether that may be done: not with a recipe or a number of steps that was given."""
-        self.sealed = False
-        """Whether it was done, before a restart: what lies in the folder stays."""
 
     def network(self, training: Training, recipe: Recipe) -> Network:
         """The training's model, as something that predicts."""
@@ -81,8 +79,6 @@ class Delivery:
 
     def put(self, network: Network, weights: Mapping[str, Tensor] | None) -> None:
         """Write a network with these weights in it, and what validation rows tell about later answers."""
-        if self.sealed:
-            return
         own = field(self.task.domain)
         if own.calibrates and weights is not None:
             with holding(network.model, weights):

@@ -342,7 +342,6 @@ def get_ready(run: Run) -> None:
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), own.input_spec(run.data))
     run.delivery.voices = KEPT if run.order.ensemble else 1
     run.delivery.refits = not (run.order.steps or run.fixed)
-    run.delivery.sealed = run.journal.last("trained-again") is not None
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
     if given is not None:  # what can't be built is refused now, before anything takes its time
         build(given, run.task, run.prepared, run.order.seed, Plan())

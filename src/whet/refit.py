@@ -11,6 +11,7 @@ that of networks which had not seen them. The test rows stay closed.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -43,9 +44,6 @@ def train_again(run: Run) -> None:
     chosen = Network.load(run.folder.path)
     recipes = members_of(chosen.recipe)
     needed, run.delivery.kept = run.delivery.kept, 0.0  # what was kept free is to be used now
-    if known := run.journal.last("trained-again"):
-        run.findings.append(seen_by_all(known["rows"]))
-        return
     begun_before = run.journal.last("again")
     if not needed or not wanted(run, recipes) or not (begun_before or run.time_to_train >= ENOUGH * needed):
         return
@@ -106,19 +104,17 @@ def as_many_passes(run: Run, data: Prepared, recipe: Recipe) -> int:
 
 
 def deliver(run: Run, chosen: Network, data: Prepared, weights: Weights) -> None:
-    """Put the weights in the place of those that were chosen; what was calibrated stays. Nothing goes on from here."""
+    """Put the weights in the place of those that were chosen; what was calibrated stays."""
     chosen.save(run.folder.path, weights)
-    run.say("trained-again", rows=data.n_train)
-    for folder in run.folder.path.glob("trials/again-*"):
-        for path in checkpoint.checkpoints(folder):
-            path.unlink(missing_ok=True)
-    run.findings.append(seen_by_all(data.n_train))
-
-
-def seen_by_all(rows: int) -> Finding:
-    """What a reader has to know of the network that is delivered."""
     cause = (
-        f"What validation chose was trained again on all {rows:,} training and validation rows, with the steps "
+        f"What validation chose was trained again on all {data.n_train:,} training and validation rows, with the steps "
         "found. Figures of validation rows are of the training before, which had not seen them."
     )
-    return Finding("trained-again", cause, evidence={"rows": rows}, severity="info")
+    run.findings.append(Finding("trained-again", cause, evidence={"rows": data.n_train}, severity="info"))
+
+
+def forget(folder: Path) -> None:
+    """The run in this folder is done: nothing goes on from the checkpoints of its training on all rows."""
+    for trial in folder.glob("trials/again-*"):
+        for path in checkpoint.checkpoints(trial):
+            path.unlink(missing_ok=True)
