@@ -13,7 +13,7 @@ from typing import Any
 
 SERVER = """
 import glob, json, os, random, signal, sys, time
-import torch._dynamo, scipy.stats, sklearn.linear_model, sklearn.metrics  # what a command imports late
+import scipy.stats, sklearn.linear_model, sklearn.metrics  # what a command imports late
 from whet import cli, improve, predicting
 from whet.data import bundled, profile_images
 from whet.train import checkpoint
@@ -76,31 +76,41 @@ class Ended:
     err: str
 
 
-class Commands:
-    """Runs `whet` in forked processes, and sends them a signal at a given moment. Close it at the end."""
+class Server:
+    """Forks a process for each order. Close it at the end."""
 
-    def __init__(self, cwd: Path) -> None:
-        self.cwd = cwd
+    def __init__(self) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        self._server = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
+    def __call__(self, order: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+class Commands:
+    """Runs `whet` in forked processes, and sends them a signal at a given moment."""
+
+    def __init__(self, server: Server, cwd: Path) -> None:
+        self.cwd, self._server = cwd, server
+
     def __call__(self, *words: object, after: float = 0.0, once: Path | str = "", send: int = 0) -> Ended:
         """Run a command; `send` a signal `after` so many seconds, or `once` a file of that pattern is there."""
-        order: dict[str, Any] = {"words": [str(w) for w in words], "cwd": str(self.cwd), "after": after}
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        print(json.dumps({**order, "once": str(once), "signal": int(send)}), file=self._server.stdin, flush=True)
-        said = json.loads(self._server.stdout.readline())
+        order = {"words": [str(w) for w in words], "cwd": str(self.cwd), "after": after, "once": str(once)}
+        said = self._server({**order, "signal": int(send)})
         return Ended(**said, out=(self.cwd / "out.txt").read_text(), err=(self.cwd / "err.txt").read_text())
 
     def killed(self, *words: object, after: float = 0.0, once: Path | str = "") -> Ended:
         return self(*words, after=after, once=once, send=signal.SIGKILL)
-
-    def close(self) -> None:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.close()
-        self._server.stdout.close()
-        self._server.wait()

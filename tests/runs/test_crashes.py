@@ -21,8 +21,6 @@ from safetensors.torch import load_file
 from whet.recipe import Choice, Recipe
 from whet.train import checkpoint
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked")
-
 RECIPE = Recipe(
     family=Choice("textbook", width=8, depth=1, dropout=0.2),
     optimizer=Choice("adamw", lr=3e-3),
@@ -40,13 +38,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def whet(home: Path) -> Iterator[Commands]:
-    commands = Commands(home)
-    yield commands
-    commands.close()
-
-
 STEPS = 18
 
 
@@ -55,9 +46,9 @@ def fit(folder: Path | str) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def straight(whet: Commands, home: Path) -> Path:
+def straight(command: Commands, home: Path) -> Path:
     """The run that nothing happened to."""
-    ended = whet(*fit("straight"))
+    ended = command(*fit("straight"))
     assert ended.code == 0, ended.err
     return home / "straight"
 
@@ -76,12 +67,14 @@ def steps_saved(run: Path) -> int:
     return max((int(p.name.split("-")[1]) for p in found), default=0)
 
 
-def test_kills_at_random_moments_of_the_whole_command_change_no_bit(whet: Commands, home: Path, straight: Path) -> None:
+def test_kills_at_random_moments_of_the_whole_command_change_no_bit(
+    command: Commands, home: Path, straight: Path
+) -> None:
     draw, kills, runs, reached = random.Random(0), 0, 0, [0]
-    whole = min(whet(*fit(home / f"timed-{i}")).seconds for i in range(2))
+    whole = min(command(*fit(home / f"timed-{i}")).seconds for i in range(2))
     while kills < 20:
         run = home / f"killed-{runs}"
-        code = whet.killed(*fit(run), after=draw.uniform(0.0, 0.5 * whole)).code
+        code = command.killed(*fit(run), after=draw.uniform(0.0, 0.5 * whole)).code
         if code == 0:  # it was done before the kill came: the next folder
             assert_same_bits(run, straight)
             assert not [*run.rglob("*.part")]
@@ -91,7 +84,7 @@ def test_kills_at_random_moments_of_the_whole_command_change_no_bit(whet: Comman
         kills += 1
         reached.append(steps_saved(run))
         assert reached == sorted(reached), "a step was lost that had been saved"
-    assert whet(*fit(run)).code == 0
+    assert command(*fit(run)).code == 0
     assert_same_bits(run, straight)
 
 
@@ -105,20 +98,20 @@ def test_kills_at_random_moments_of_the_whole_command_change_no_bit(whet: Comman
         "report.html",
     ],
 )
-def test_a_kill_at_each_file_changes_no_bit(once: str, whet: Commands, home: Path, straight: Path) -> None:
+def test_a_kill_at_each_file_changes_no_bit(once: str, command: Commands, home: Path, straight: Path) -> None:
     run = home / f"at-{once.replace('/', '-').replace('*', 'x')}"
-    whet.killed(*fit(run), once=run / once)
-    assert whet(*fit(run)).code == 0
+    command.killed(*fit(run), once=run / once)
+    assert command(*fit(run)).code == 0
     assert_same_bits(run, straight)
 
 
-def test_kills_during_a_search_lose_no_trial_and_begin_none_twice(whet: Commands, home: Path) -> None:
+def test_kills_during_a_search_lose_no_trial_and_begin_none_twice(command: Commands, home: Path) -> None:
     run, draw = home / "searched", random.Random(1)
-    command = ["fit", "iris", "--budget", "18s", "--out", run]
-    whet.killed(*command, once=run / "study.jsonl")
+    words = ["fit", "iris", "--budget", "18s", "--out", run]
+    command.killed(*words, once=run / "study.jsonl")
     for _ in range(3):
-        whet.killed(*command, after=draw.uniform(0.5, 3.0))
-    assert whet(*command).code == 0
+        command.killed(*words, after=draw.uniform(0.5, 3.0))
+    assert command(*words).code == 0
     events = [json.loads(line) for line in (run / "study.jsonl").read_text().splitlines()]
     begun = [e["trial"] for e in events if e["event"] == "new"]
     assert begun == list(range(len(begun)))
@@ -129,79 +122,79 @@ def test_kills_during_a_search_lose_no_trial_and_begin_none_twice(whet: Commands
     assert said["trials"] >= len({e["trial"] for e in events if e["event"] == "told"})
 
 
-def test_an_interrupted_run_says_so_predicts_and_goes_on(whet: Commands, home: Path, straight: Path) -> None:
+def test_an_interrupted_run_says_so_predicts_and_goes_on(command: Commands, home: Path, straight: Path) -> None:
     run = home / "interrupted"
-    ended = whet(*fit(run), once=run / "model.safetensors", send=signal.SIGINT)
+    ended = command(*fit(run), once=run / "model.safetensors", send=signal.SIGINT)
     assert ended.code == 130
     assert ended.err == "whet: Interrupted. The same command goes on where this stopped.\n"
-    assert whet("predict", run, "digits").code == 0
+    assert command("predict", run, "digits").code == 0
     assert steps_saved(run) < STEPS
-    assert whet(*fit(run)).code == 0
+    assert command(*fit(run)).code == 0
     assert_same_bits(run, straight)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.1])
-def test_an_early_interrupt_is_one_line_too(after: float, whet: Commands, home: Path) -> None:
-    ended = whet(*fit(home / f"early-{after}"), after=after, send=signal.SIGINT)
+def test_an_early_interrupt_is_one_line_too(after: float, command: Commands, home: Path) -> None:
+    ended = command(*fit(home / f"early-{after}"), after=after, send=signal.SIGINT)
     assert (ended.code, ended.err.count("\n")) == (130, 1), ended.err
     assert ended.err.startswith("whet: Interrupted.")
 
 
-def test_a_finished_command_prints_its_result_at_once(whet: Commands, straight: Path) -> None:
+def test_a_finished_command_prints_its_result_at_once(command: Commands, straight: Path) -> None:
     def everything() -> dict[str, bytes]:
         return {str(p): p.read_bytes() for p in straight.rglob("*") if p.is_file()}
 
     before = everything()
-    ended = whet(*fit(straight))
+    ended = command(*fit(straight))
     assert ended.code == 0
     assert "finished" in ended.out
     assert everything() == before, "something was trained or written again"
 
 
-def test_a_second_process_is_refused_in_one_line(whet: Commands, straight: Path) -> None:
+def test_a_second_process_is_refused_in_one_line(command: Commands, straight: Path) -> None:
     with open(straight / ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        ended = whet(*fit(straight))
+        ended = command(*fit(straight))
     assert ended.code == 2
     assert ended.err.count("\n") == 1
     assert "in use by another whet process" in ended.err
 
 
-def half_done(whet: Commands, run: Path) -> Path:
+def half_done(command: Commands, run: Path) -> Path:
     """The trial's folder of a run that was killed in the middle of its training."""
-    whet.killed(*fit(run), once=run / "trials" / "*" / f"checkpoint-{STEPS // 3:09d}*")
+    command.killed(*fit(run), once=run / "trials" / "*" / f"checkpoint-{STEPS // 3:09d}*")
     return next((run / "trials").iterdir())
 
 
 @pytest.mark.parametrize("damage", ["empty", "torn", "both"])
-def test_damaged_checkpoints_cost_time_and_no_bit(damage: str, whet: Commands, home: Path, straight: Path) -> None:
+def test_damaged_checkpoints_cost_time_and_no_bit(damage: str, command: Commands, home: Path, straight: Path) -> None:
     run = home / f"damaged-{damage}"
-    newest, *older = checkpoint.checkpoints(half_done(whet, run))
+    newest, *older = checkpoint.checkpoints(half_done(command, run))
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes({"empty": b"", "torn": data[: len(data) // 2]}.get(damage, bytes(data)))
     if damage == "both":
         for path in older:
             path.write_bytes(b"nonsense")
-    assert whet(*fit(run)).code == 0
+    assert command(*fit(run)).code == 0
     assert_same_bits(run, straight)
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "trials/given/record.jsonl", "trials/given/best.safetensors"])
-def test_torn_files_cost_time_and_no_bit(name: str, whet: Commands, home: Path, straight: Path) -> None:
+def test_torn_files_cost_time_and_no_bit(name: str, command: Commands, home: Path, straight: Path) -> None:
     run = home / f"torn-{Path(name).stem}"
-    half_done(whet, run)
+    half_done(command, run)
     data = (run / name).read_bytes()
     (run / name).write_bytes(data[:-20])
-    assert whet(*fit(run)).code == 0
+    assert command(*fit(run)).code == 0
     assert_same_bits(run, straight)
 
 
-def test_a_first_line_that_was_never_finished_is_begun_again(whet: Commands, home: Path, straight: Path) -> None:
+def test_a_first_line_that_was_never_finished_is_begun_again(command: Commands, home: Path, straight: Path) -> None:
     run = home / "first-line"
     run.mkdir()
     (run / "journal.jsonl").write_bytes((straight / "journal.jsonl").read_bytes()[:30])
-    assert whet(*fit(run)).code == 0
+    assert command(*fit(run)).code == 0
     assert_same_bits(run, straight)
 
 
@@ -229,26 +222,26 @@ def fill(disk: Path, leave: int) -> Path:
 
 @pytest.mark.parametrize("leave", [0, 8 << 10])
 def test_a_full_disk_keeps_the_checkpoint_and_goes_on_when_there_is_space(
-    leave: int, whet: Commands, small_disk: Path, straight: Path
+    leave: int, command: Commands, small_disk: Path, straight: Path
 ) -> None:
     run = small_disk / "run"
-    trial = half_done(whet, run)
+    trial = half_done(command, run)
     kept = checkpoint.checkpoints(trial)[0]
     filler = fill(small_disk, leave)
-    ended = whet(*fit(run))
+    ended = command(*fit(run))
     assert ended.code == 2, ended.err
     assert ended.err.count("\n") == 1
     assert "the disk is full" in ended.err
     assert [p for p in checkpoint.checkpoints(trial) if checkpoint.read(p)], "no checkpoint is whole"
     assert int(checkpoint.checkpoints(trial)[0].name.split("-")[1]) >= int(kept.name.split("-")[1])
     filler.unlink()
-    assert whet(*fit(run)).code == 0
+    assert command(*fit(run)).code == 0
     assert_same_bits(run, straight)
 
 
-def test_a_disk_that_is_full_from_the_start_leaves_nothing_half_written(whet: Commands, small_disk: Path) -> None:
+def test_a_disk_that_is_full_from_the_start_leaves_nothing_half_written(command: Commands, small_disk: Path) -> None:
     filler = fill(small_disk, 0)
-    ended = whet(*fit(small_disk / "run"))
+    ended = command(*fit(small_disk / "run"))
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "the disk is full" in ended.err
     assert [p for p in small_disk.rglob("*") if p.is_file()] == [filler]

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from commands import Commands
 from safetensors.torch import load_file
 
 from whet.recipe import Choice, Recipe
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "runs"))
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked")
 
 RECIPES = {
     "classes": Recipe(
@@ -37,17 +31,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def command(home: Path) -> Iterator[object]:
-    from commands import Commands
-
-    commands = Commands(home)
-    yield commands
-    commands.close()
-
-
 @pytest.mark.parametrize("kind", list(RECIPES))
-def test_kills_change_no_bit(kind: str, command: object, home: Path, classes: Path, spoken: Path) -> None:
+def test_kills_change_no_bit(kind: str, command: Commands, home: Path, classes: Path, spoken: Path) -> None:
     source = {"classes": classes, "spoken": spoken}[kind]
 
     def words(folder: str) -> list[object]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +9,6 @@ import polars as pl
 import pytest
 from drawn_bars import bars
 from PIL import Image
-
-
-@pytest.fixture(autouse=True, scope="package")
-def _one_core() -> Iterator[None]:
-    """Two threads on a busy machine wait for each other."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {random.choice([*before])})
-    yield
-    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture(scope="session")

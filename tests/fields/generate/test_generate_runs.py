@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from commands import Commands
 from drawn_bars import bars
 from PIL import Image
 from safetensors.torch import load_file
@@ -220,19 +217,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def command(home: Path) -> Iterator[Callable[..., Any]]:
-    if not hasattr(os, "fork"):
-        pytest.skip("commands are forked")
-    sys.path.insert(0, str(Path(__file__).parents[2] / "runs"))
-    from commands import Commands
-
-    commands = Commands(home)
-    yield commands
-    commands.close()
-
-
-def test_kills_change_no_bit(command: Any, home: Path, pictures: Path) -> None:
+def test_kills_change_no_bit(command: Commands, home: Path, pictures: Path) -> None:
     def words(folder: str) -> list[object]:
         return ["fit", pictures, "--task", "generate", "--recipe", "recipe.toml", "--steps", 9, "--out", folder]
 
@@ -246,7 +231,9 @@ def test_kills_change_no_bit(command: Any, home: Path, pictures: Path) -> None:
     assert result(home / "straight")["value"] == result(home / "killed")["value"]
 
 
-def test_commands_make_pictures_and_say_what_they_are_for(command: Any, home: Path, pictures: Path, run: Path) -> None:
+def test_commands_make_pictures_and_say_what_they_are_for(
+    command: Commands, home: Path, pictures: Path, run: Path
+) -> None:
     ended = command("generate", run, "--n", 4, "--out", "made.png")
     assert ended.code == 0
     assert "4 pictures are in made.png" in ended.out

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sentences
 import torch
+from commands import Commands
 from safetensors.torch import load_file
 
 import whet
@@ -181,28 +179,22 @@ def test_bad_input_is_one_clear_line(
     assert why in said
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="commands are forked")
-def test_kills_change_no_bit(folder: Path, tmp_path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).parents[2] / "runs"))
-    from commands import Commands
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kills")
+    (folder / "recipe.toml").write_text(SMALL.to_toml())
+    return folder
 
-    (tmp_path / "recipe.toml").write_text(SMALL.to_toml())
 
+def test_kills_change_no_bit(folder: Path, command: Commands, home: Path) -> None:
     def words(name: str) -> list[object]:
         return ["fit", folder, "--recipe", "recipe.toml", "--steps", 12, "--budget", QUICK, "--out", name]
 
-    for command in open_commands(Commands, tmp_path):
-        assert command(*words("straight")).code == 0
-        for once in ("baselines.npz", "trials/*/checkpoint-*4.*", "trials/*/checkpoint-*9.*"):
-            command.killed(*words("killed"), once=tmp_path / "killed" / once)
-        assert command(*words("killed")).code == 0
-    a, b = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "killed"))
+    assert command(*words("straight")).code == 0
+    for once in ("baselines.npz", "trials/*/checkpoint-*4.*", "trials/*/checkpoint-*9.*"):
+        command.killed(*words("killed"), once=home / "killed" / once)
+    assert command(*words("killed")).code == 0
+    a, b = (load_file(home / name / "model.safetensors") for name in ("straight", "killed"))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[k], b[k]) for k in a)
-    assert result(tmp_path / "straight")["value"] == result(tmp_path / "killed")["value"]
-
-
-def open_commands(make: type, home: Path) -> Iterator[object]:
-    commands = make(home)
-    yield commands
-    commands.close()
+    assert result(home / "straight")["value"] == result(home / "killed")["value"]
