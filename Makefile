@@ -4,12 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types tests format cards clean
+.PHONY: demo test lint types tests tests-first tests-second format cards clean
 
 demo: $(VENV)/.core
 	$(BIN)/whet fit digits --budget 60s --out runs/demo
 
-test: lint types tests
+# Two things at a time, for two cores; the tests in two halves that take about as long as each other.
+AT_ONCE := @$(MAKE) --no-print-directory --jobs=2
+
+test: $(VENV)/.dev
+	$(AT_ONCE) lint types tests-first tests-second
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks
@@ -19,7 +23,15 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(AT_ONCE) tests-first tests-second
+
+FIRST := tests/runs tests/runners tests/compare
+
+tests-first: $(VENV)/.dev
+	$(BIN)/python -m pytest $(FIRST)
+
+tests-second: $(VENV)/.dev
+	$(BIN)/python -m pytest tests $(FIRST:%=--ignore=%)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix src tests benchmarks

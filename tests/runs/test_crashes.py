@@ -107,10 +107,10 @@ def test_a_kill_at_each_file_changes_no_bit(once: str, command: Commands, home: 
 
 def test_kills_during_a_search_lose_no_trial_and_begin_none_twice(command: Commands, home: Path) -> None:
     run, draw = home / "searched", random.Random(1)
-    words = ["fit", "iris", "--budget", "18s", "--out", run]
+    words = ["fit", "iris", "--budget", "12s", "--out", run]
     command.killed(*words, once=run / "study.jsonl")
     for _ in range(3):
-        command.killed(*words, after=draw.uniform(0.5, 3.0))
+        command.killed(*words, after=draw.uniform(0.3, 1.5))
     assert command(*words).code == 0
     events = [json.loads(line) for line in (run / "study.jsonl").read_text().splitlines()]
     begun = [e["trial"] for e in events if e["event"] == "new"]

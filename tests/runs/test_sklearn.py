@@ -13,7 +13,7 @@ from whet import WhetClassifier, WhetRegressor
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.parametrize(
-    "estimator", [WhetClassifier(steps=60), WhetRegressor(steps=60)], ids=lambda e: type(e).__name__
+    "estimator", [WhetClassifier(steps=40), WhetRegressor(steps=40)], ids=lambda e: type(e).__name__
 )
 def test_scikit_learns_own_checks_pass(estimator: WhetClassifier | WhetRegressor) -> None:
     check_estimator(estimator)
