@@ -25,7 +25,7 @@ LAYERS = (
     "network delivery run_folder run contest screen prior profiling "
     "report conclude improve tune hunt in_time afresh pooling refit comparing predicting generating exporting shelf "
     "doctor repairing naming",
-    "cli __init__ __main__ sklearn callbacks",
+    "cli roles __init__ __main__ sklearn callbacks",
 )
 FRIENDLY = (0, 10, 11)
 """Layers whose parts may import each other: plain data, runners with the search they serve, the conductor's room, the
@@ -100,6 +100,13 @@ def test_a_public_function_stays_a_function_once_its_module_is_imported() -> Non
     for name in ("predict", "export", "profile", "fit", "load"):
         importlib.import_module(whet._HOMES[name])
         assert callable(getattr(whet, name)), f"whet.{name} is shadowed by a module"
+
+
+def test_the_command_line_has_an_option_for_every_role() -> None:
+    from whet.data.core import Roles
+    from whet.roles import ROLES
+
+    assert [*ROLES] == [*Roles.__dataclass_fields__]
 
 
 def test_every_test_file_has_a_name_of_its_own() -> None:

@@ -12,6 +12,7 @@ import typer
 
 from whet import openmp
 from whet.errors import UserError, WhetError
+from whet.roles import with_roles
 
 app = typer.Typer(
     name="whet",
@@ -30,13 +31,6 @@ Target = Annotated[str | None, typer.Option(help="The column to predict.")]
 TaskName = Annotated[str | None, typer.Option("--task", help="What is to be learned; inferred if not given.")]
 Holdout = Annotated[str | None, typer.Option(help="Another source, used as the test part.")]
 Split = Annotated[str | None, typer.Option(help="A CSV of path,label,split, or a column with train/val/test.")]
-COLUMNS = "What columns and files are"
-
-
-def _role(help: str) -> Any:
-    return typer.Option(rich_help_panel=COLUMNS, help=help)
-
-
 COMPARED = "What is compared"
 
 
@@ -44,24 +38,15 @@ def _compared(example: str) -> Any:
     return typer.Option(rich_help_panel=COMPARED, help=f"With commas between them: {example}")
 
 
-Text = Annotated[str | None, _role("The column that holds text; several with commas between them.")]
-Vectors = Annotated[str | None, _role("Vectors of words to begin with: a file as GloVe's or word2vec's, or .npy.")]
-User = Annotated[str | None, _role("The column of users, for a recommender.")]
-Item = Annotated[str | None, _role("The column of items.")]
-UserFeatures = Annotated[str | None, _role("What describes users: a file with a row for each, or columns.")]
-ItemFeatures = Annotated[str | None, _role("What describes items: a file with a row for each, or columns.")]
-Rating = Annotated[str | None, _role("The column of ratings.")]
-Time = Annotated[str | None, _role("The column of time stamps.")]
-Series = Annotated[str | None, _role("The column that names the series of a row.")]
-Horizon = Annotated[int | None, _role("Steps to forecast.")]
-Lookback = Annotated[int | None, _role("Steps that a forecast looks back.")]
-Pattern = Annotated[str | None, _role("How a file's name says its label: '{label}_{speaker}_{index}'.")]
 Model = Annotated[str | None, typer.Option(help="Your own network: FILE.py:function.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
+Said = dict[str, Any]
+"""What was said of columns; see `whet.roles`."""
 INTERRUPTED = "Interrupted. The same command goes on where this stopped."
 
 
 @app.command()
+@with_roles
 def fit(
     data: Data,
     target: Target = None,
@@ -84,18 +69,8 @@ def fit(
         typer.Option(help="What is searched, once for each: optimizer.lr=1e-4..1e-2, activation=relu,gelu."),
     ] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="Several networks may be delivered as one.")] = False,
-    text: Text = None,
-    vectors: Vectors = None,
-    user: User = None,
-    item: Item = None,
-    user_features: UserFeatures = None,
-    item_features: ItemFeatures = None,
-    rating: Rating = None,
-    time: Time = None,
-    series: Series = None,
-    horizon: Horizon = None,
-    lookback: Lookback = None,
-    pattern: Pattern = None,
+    *,
+    roles: Said,
 ) -> None:
     """Train the best network that the budget allows, and report why it is the best."""
     from whet.tasks import aside
@@ -122,24 +97,12 @@ def fit(
             ensemble=ensemble,
             show=True,
             started=process_start(),
-            **given(
-                text=text,
-                vectors=vectors,
-                user=user,
-                item=item,
-                user_features=user_features,
-                item_features=item_features,
-                rating=rating,
-                time=time,
-                series=series,
-                horizon=horizon,
-                lookback=lookback,
-                pattern=pattern,
-            ),
+            **roles,
         )
 
 
 @app.command()
+@with_roles
 def compare(
     data: Data,
     activation: Annotated[str | None, _compared("relu,gelu,mish")] = None,
@@ -168,18 +131,8 @@ def compare(
     recipe: Annotated[
         Path | None, typer.Option(help="What all arms share; else what whet fit would try first.")
     ] = None,
-    text: Text = None,
-    vectors: Vectors = None,
-    user: User = None,
-    item: Item = None,
-    user_features: UserFeatures = None,
-    item_features: ItemFeatures = None,
-    rating: Rating = None,
-    time: Time = None,
-    series: Series = None,
-    horizon: Horizon = None,
-    lookback: Lookback = None,
-    pattern: Pattern = None,
+    *,
+    roles: Said,
 ) -> None:
     """A controlled experiment: which choice trains the best network on this data, and how sure is that?"""
     from whet.comparing.arms import asked_for
@@ -205,20 +158,7 @@ def compare(
         recipe=recipe,
         show=True,
         started=process_start(),
-        **given(
-            text=text,
-            vectors=vectors,
-            user=user,
-            item=item,
-            user_features=user_features,
-            item_features=item_features,
-            rating=rating,
-            time=time,
-            series=series,
-            horizon=horizon,
-            lookback=lookback,
-            pattern=pattern,
-        ),
+        **roles,
     )
 
 
@@ -253,43 +193,20 @@ def generate(
 
 
 @app.command()
+@with_roles
 def profile(
     data: Data,
     target: Target = None,
     task: TaskName = None,
     holdout: Holdout = None,
     split: Split = None,
-    text: Text = None,
-    vectors: Vectors = None,
-    user: User = None,
-    item: Item = None,
-    user_features: UserFeatures = None,
-    item_features: ItemFeatures = None,
-    rating: Rating = None,
-    time: Time = None,
-    series: Series = None,
-    horizon: Horizon = None,
-    lookback: Lookback = None,
-    pattern: Pattern = None,
+    *,
+    roles: Said,
 ) -> None:
     """Print what the data looks like, and what that suggests."""
     from whet.profiling import profile as call
     from whet.report.text import show_profile
 
-    roles = given(
-        text=text,
-        vectors=vectors,
-        user=user,
-        item=item,
-        user_features=user_features,
-        item_features=item_features,
-        rating=rating,
-        time=time,
-        series=series,
-        horizon=horizon,
-        lookback=lookback,
-        pattern=pattern,
-    )
     show_profile(call(data, target=target, task=task, holdout=holdout, split=split, **roles))
 
 
