@@ -266,9 +266,10 @@ def test_an_eager_optimiser_is_torchs_own_to_the_bit(name: str) -> None:
     assert torch.equal(mine, theirs)
 
 
-def test_training_does_not_import_torchs_compiler() -> None:
+def test_training_and_surgery_do_not_import_torchs_compiler() -> None:
     lines = [
         "import sys, torch",
+        "from whet import surgery",
         "from whet.optim import build",
         "from whet.recipe import Choice",
         "for name in ('sgd', 'adamw', 'lion', 'muon'):",
@@ -278,6 +279,9 @@ def test_training_does_not_import_torchs_compiler() -> None:
         "    optimizer.step()",
         "    optimizer.load_state_dict(optimizer.state_dict())",
         "    optimizer.zero_grad()",
+        "network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())",
+        "new, _ = surgery.replace_activations(network, 'gelu', sample=torch.ones(2, 3))",
+        "surgery.verify(network, new, sample=torch.ones(2, 3))",
         "sys.exit('torch._dynamo' in sys.modules)",
     ]
     assert subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode == 0

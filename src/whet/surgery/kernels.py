@@ -26,6 +26,11 @@ _WEIGHING = frozenset({"_softmax", "_safe_softmax", "_log_softmax"})
 class Kernels(TorchDispatchMode):
     """Follows the model's input through the kernels, and tells the witness of every non-linear one that meets it."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would import its compiler here, to keep it out: 1.5 s of one core. `sample.run` keeps it out already."""
+        return False
+
     def __init__(self, model: nn.Module, tell: Callable[[str, Any], None]) -> None:
         super().__init__()
         self.tell = tell
