@@ -90,7 +90,11 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int, look: Callable[[], Sa
             replace_activations(model, recipe.activation, sample_of(spec))
     if recipe.init.name != OWN:
         with saying_which(recipe.init):
-            draw_weights(model, recipe.init, seed, look or functools.partial(sample_of, spec))
+            drawn = draw_weights(model, recipe.init, seed, look or functools.partial(sample_of, spec))
+        if not drawn:
+            raise RecipeError(
+                f"The initialisation {recipe.init} finds nothing to draw in {recipe.family.name}.", 'Write init = "own".'
+            )
     return model
 
 
@@ -105,15 +109,17 @@ def pooled(recipe: Recipe, spec: InputSpec, seed: int) -> nn.Module:
     return ensemble.Ensemble(members, ensemble.shares_of(recipe), pool)
 
 
-def draw_weights(model: nn.Module, choice: Choice, seed: int, look: Callable[[], Sample]) -> None:
-    """Draw the initial weights anew, as the recipe says."""
+def draw_weights(model: nn.Module, choice: Choice, seed: int, look: Callable[[], Sample]) -> bool:
+    """Draw the initial weights anew, as the recipe says. False if there is no weight that this may draw."""
     entry = INITS[choice.name]
+    versions = {p: p._version for p in model.parameters()}
     params = entry.fill(choice.params)
     draw = torch.Generator().manual_seed(seed_for(seed, "init", 1))
     if entry.name in init.LOOKING:
         getattr(init, f"{entry.name}_")(model, look(), draw, **params)
     else:
         entry.make(**params)(model, draw)
+    return any(p._version != versions.get(p) for p in model.parameters())
 
 
 def replace_norms(model: nn.Module, choice: Choice) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet.activations import ACTIVATIONS
-from whet.families import ensemble
+from whet.families import IGNORED, ensemble
 from whet.model import STAGES
 from whet.recipe import OWN, Choice, Recipe
 from whet.search.recipes import is_choice, settings
@@ -62,11 +62,14 @@ def elsewhere(where: str, name: str) -> bool:
 
 
 def canonical(recipe: Recipe) -> Recipe:
-    """The recipe with the catalogues' own names in place of aliases: equal ones train the same."""
+    """The recipe with the catalogues' own names in place of aliases, and without what its family ignores: equal ones
+    train the same."""
     for where in KINDS:
         said = recipe[where]
         named = tuple(_own_name(where, c) for c in said) if isinstance(said, tuple) else _own_name(where, said)
         recipe = recipe.put(where, named)
+    for where, families in IGNORED.items():
+        recipe = recipe.put(where, Choice(OWN)) if recipe.family.name in families else recipe
     return recipe
 
 

@@ -17,7 +17,7 @@ from whet.families.spec import InputSpec
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["FAMILIES", "InputSpec"]
+__all__ = ["FAMILIES", "IGNORED", "InputSpec"]
 
 
 def _late(file: str, function: str = "make") -> Callable[..., nn.Module]:
@@ -518,3 +518,15 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         ),
     ],
 )
+
+_STRAIGHT = {"linear", "series_linear", "chains", "factors"}
+_RECURRENT = {"audio_rnn", "gru4rec", "lstm_autoencoder", "series_rnn", "text_rnn"}
+"""Their cells bend by functions of their own."""
+_LAYER_NORMED = {"audio_transformer", "sasrec", "series_mixer", "series_patch", "text_transformer"}
+_UNNORMED = {"item_autoencoder", "ncf", "row_vae", "series_mlp", "series_tcn", "text_bag", "two_tower"}
+_JUDGES = {"autoencoder", "committee", "forecaster", "neutral", "one_class"}
+IGNORED = {
+    "activation": _STRAIGHT | _RECURRENT,
+    "norm": _STRAIGHT | _RECURRENT | _LAYER_NORMED | _UNNORMED | _JUDGES,
+}
+"""Families in which this part of a recipe finds no place: two recipes that differ in it alone are one."""

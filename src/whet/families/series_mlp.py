@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from whet.families.series import Forecaster, Sizes
 from whet.families.spec import InputSpec
+from whet.init.packed import Packed
 
 
 class Dense(nn.Module):
@@ -24,15 +25,16 @@ class Dense(nn.Module):
         super().__init__()
         back, ahead = sizes.lookback, sizes.horizon
         self.straight = nn.Parameter(torch.full((members, back, ahead), 1 / back))
-        self.into = nn.Parameter(torch.randn(members, back, width) * back**-0.5)
-        self.bias = nn.Parameter(torch.zeros(members, 1, width))
+        self.into = Packed(members, back, width)
+        nn.init.normal_(self.into.weight, std=back**-0.5)
+        nn.init.zeros_(self.into.bias)
         self.out = nn.Parameter(torch.zeros(members, width, ahead))
         self.activation, self.drop = activation(), nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, back = x.shape
         flat = x.reshape(1, batch * channels, back).expand(len(self.straight), -1, -1)
-        hidden = self.drop(self.activation(torch.baddbmm(self.bias, flat, self.into)))
+        hidden = self.drop(self.activation(self.into(flat)))
         said = torch.baddbmm(flat @ self.straight, hidden, self.out)
         return said.view(len(said), batch, channels, -1).transpose(0, 1)
 

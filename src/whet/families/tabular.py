@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whet.errors import RecipeError, UnknownName
+from whet.init.packed import Packed
 
 if TYPE_CHECKING:
     from whet.families import InputSpec
@@ -79,20 +80,6 @@ class Tabular(nn.Module):
         """The row as one vector, the numbers themselves first, each place times a learned factor: (B, D)."""
         encoded = [] if self.numbers is None else [self.numbers(numeric)]
         return torch.cat([numeric, *encoded, self.categories(category)], dim=1) * self.scale
-
-
-class Packed(nn.Module):
-    """A linear layer for each of M members: (M, B, inputs) -> (M, B, outputs)."""
-
-    def __init__(self, members: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.members = members
-        bound = 1 / math.sqrt(max(1, inputs))  # as nn.Linear's default
-        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, x, self.weight)
 
 
 class PiecewiseLinear(nn.Module):

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from whet.families.tabular import Dropout, Packed, combine
+from whet.families.tabular import Dropout, combine
 from whet.families.text_common import Tokens, check_sizes, written
+from whet.init.packed import Packed
 
 if TYPE_CHECKING:
     from whet.families import InputSpec

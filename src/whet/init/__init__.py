@@ -18,9 +18,16 @@ from whet.init.draw import Initialise, default, delta_orthogonal, he, identity, 
 
 if TYPE_CHECKING:
     from whet.init.auto import Done, Report, auto_
-    from whet.init.residual import lsuv_
+    from whet.init.residual import fixup_, lsuv_, zero_residual_
 
-_LATE = {"auto_": "auto", "Done": "auto", "Report": "auto", "lsuv_": "residual"}
+_LATE = {
+    "auto_": "auto",
+    "Done": "auto",
+    "Report": "auto",
+    "zero_residual_": "residual",
+    "fixup_": "residual",
+    "lsuv_": "residual",
+}
 """Public names whose files load surgery and theory, which a plain initialisation does without."""
 
 
@@ -171,7 +178,7 @@ INITS: Catalogue[Initialise] = Catalogue(
     ],
 )
 
-LOOKING = ("auto", "lsuv")
+LOOKING = ("auto", "zero_residual", "fixup", "lsuv")
 """Entries that do better on a batch of real data: their functions with a trailing underscore take it."""
 
-__all__ = ["INITS", "LOOKING", "Done", "Initialise", "Report", "auto_", "lsuv_"]
+__all__ = ["INITS", "LOOKING", "Done", "Initialise", "Report", "auto_", "fixup_", "lsuv_", "zero_residual_"]

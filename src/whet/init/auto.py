@@ -18,13 +18,12 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from whet.errors import UserError
-from whet.init.draw import parameter_of, redraw, zero
+from whet.init.draw import each_member, parameter_of, redraw, zero
 from whet.init.functional import to_modules
-from whet.init.isometry import orthogonal_matrix, orthogonal_weight
+from whet.init.isometry import Layer, orthogonal_matrix, orthogonal_weight
 from whet.init.plan import Plan, make
 from whet.init.recurrent import draw_recurrent
 from whet.init.refine import LEAST_EXAMPLES, Measured, norms_awake, refine
@@ -94,7 +93,7 @@ def auto_(model: nn.Module, sample: Any = None, generator: Generator | None = No
 def _check(sample: Any, generator: object, step: float) -> None:
     if not all(t.isfinite().all() for t in tensors_in(sample)):
         raise UserError("The sample holds numbers that are not finite.", "Give a batch as the model is to learn from.")
-    if any(not t.numel() for t in tensors_in(sample)):
+    if any(t.ndim and not len(t) for t in tensors_in(sample)):
         raise UserError("The sample is empty.", "Give a batch as the model is to learn from, or none.")
     if not (generator is None or isinstance(generator, Generator)):
         raise UserError(f"generator={generator!r} is no torch.Generator.", "Write torch.Generator().manual_seed(0).")
@@ -131,7 +130,7 @@ def _plan(model: nn.Module, given: Any, step: float) -> tuple[Plan, list[str]]:
 def _enliven(model: nn.Module, nodes: list[Node], given: Any) -> None:
     """Signals of length 1 everywhere, so that surgery can tell functions by what they do to numbers. The weights are
     drawn anew afterwards."""
-    layers = [n.module for n in nodes if isinstance(n.module, nn.Linear | _ConvNd)]
+    layers = [n.module for n in nodes if isinstance(n.module, Layer)]
     with evaluating(model):
         refine(dict.fromkeys(layers, 1.0), lambda: run(model, given), centred=False)
 
@@ -173,8 +172,9 @@ def _draw_one(module: nn.Module, factor: float, generator: Generator, own: set[i
         return "orthogonal projections"
     if weight is None or (id(weight) not in own and not parametrize.is_parametrized(module)):
         return ""
-    if isinstance(module, nn.Linear | _ConvNd):
-        redraw(weight, lambda w, g: w.copy_(orthogonal_weight(module, g) * factor), generator)
+    if isinstance(module, Layer):
+        fill = each_member(module, lambda w, g: w.copy_(orthogonal_weight(module, g) * factor))
+        redraw(weight, fill, generator)
         redraw(module.bias, zero, generator)
         return "orthogonal"
     if isinstance(module, nn.Embedding):

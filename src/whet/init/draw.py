@@ -15,9 +15,9 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from whet.errors import RecipeError, did_you_mean, nearest
-from whet.init.isometry import delta_orthogonal_weight, identity_weight, plain_orthogonal_weight
+from whet.init.isometry import Layer, delta_orthogonal_weight, identity_weight, plain_orthogonal_weight
+from whet.init.packed import Packed
 
-Layer = nn.Linear | _ConvNd
 Initialise = Callable[[nn.Module, Generator], None]
 Fill = Callable[[Tensor, Generator], object]
 """Fills a float32 CPU tensor of a weight's shape in place."""
@@ -34,8 +34,9 @@ def default() -> Initialise:
 
     def init(model: nn.Module, generator: Generator) -> None:
         for layer in layers(model):
-            redraw(parameter_of(layer), weight, generator)
-            redraw(layer.bias, uniform(1 / math.sqrt(max(1, layer.weight[0].numel()))), generator)
+            redraw(parameter_of(layer), each_member(layer, weight), generator)
+            inputs = layer.in_features if isinstance(layer, Packed) else layer.weight[0].numel()
+            redraw(layer.bias, uniform(1 / math.sqrt(max(1, inputs))), generator)
 
     return init
 
@@ -73,8 +74,22 @@ def identity(gain: float) -> Initialise:
 
 
 def layers(model: nn.Module) -> Iterator[Layer]:
-    """The Linear and Conv layers, each once, in the order in which they were registered."""
-    return (m for m in model.modules() if isinstance(m, nn.Linear | _ConvNd))
+    """The linear and convolutional layers, each once, in the order in which they were registered."""
+    return (m for m in model.modules() if isinstance(m, Layer))
+
+
+def each_member(layer: nn.Module, fill: Fill) -> Fill:
+    """`fill` for a weight of (outputs, inputs, …); for each member's, where several linear layers are packed in one."""
+    if not isinstance(layer, Packed):
+        return fill
+
+    def fill_all(weight: Tensor, g: Generator) -> None:  # (members, inputs, outputs)
+        for member in weight:
+            matrix = torch.zeros(member.shape[::-1])
+            fill(matrix, g)
+            member.copy_(matrix.T)
+
+    return fill_all
 
 
 def uniform(bound: float) -> Fill:
@@ -139,7 +154,7 @@ def _each(weight: Callable[[Layer], Fill], distribution: str = "normal") -> Init
 
     def init(model: nn.Module, generator: Generator) -> None:
         for layer in layers(model):
-            redraw(parameter_of(layer), weight(layer), generator)
+            redraw(parameter_of(layer), each_member(layer, weight(layer)), generator)
             redraw(layer.bias, zero, generator)
 
     return init

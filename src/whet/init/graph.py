@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from whet.init.isometry import block_of
+from whet.init.packed import Packed
 from whet.init.walk import Node
 from whet.surgery.vocabulary import words
 
@@ -54,7 +55,7 @@ def fan_in(node: Node) -> int:
     """How many inputs reach one output of a fresh layer; a convolution's kernel starts with a block of its taps."""
     if isinstance(node.module, _ConvNd):
         return node.module.in_channels // node.module.groups * math.prod(block_of(node.module))
-    return node.module.in_features if isinstance(node.module, nn.Linear) else 0
+    return node.module.in_features if isinstance(node.module, nn.Linear | Packed) else 0
 
 
 def is_head(node: Node) -> bool:

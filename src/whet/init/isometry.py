@@ -15,7 +15,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-Layer = nn.Linear | _ConvNd
+from whet.init.packed import Packed
+
+Layer = nn.Linear | _ConvNd | Packed
 Block = tuple[int, ...]
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from whet.init.isometry import Layer
+
 LEAST_EXAMPLES = 16
 """Fewer say too little of a unit's mean: it stays where it is."""
 
@@ -38,7 +40,7 @@ def refine(targets: dict[nn.Module, float], run: Callable[[], object], *, centre
     """
     measured: dict[nn.Module, Measured] = {}
 
-    def correct(module: nn.Linear | _ConvNd, args: object, output: Tensor) -> Tensor | None:
+    def correct(module: Layer, args: object, output: Tensor) -> Tensor | None:
         if module in measured or not _may_change(module.weight) or not _may_change(module.bias):
             return None
         dims = [d for d in range(output.ndim) if d != _unit_dim(module, output)]
@@ -55,7 +57,7 @@ def refine(targets: dict[nn.Module, float], run: Callable[[], object], *, centre
             module.bias.sub_(mean.flatten()).mul_(factor)
         return (output - mean) * factor
 
-    hooks = [m.register_forward_hook(correct) for m in targets if isinstance(m, nn.Linear | _ConvNd)]
+    hooks = [m.register_forward_hook(correct) for m in targets if isinstance(m, Layer)]
     try:
         run()
     finally:
@@ -64,8 +66,8 @@ def refine(targets: dict[nn.Module, float], run: Callable[[], object], *, centre
     return measured
 
 
-def _unit_dim(module: nn.Linear | _ConvNd, output: Tensor) -> int:
-    return output.ndim - 1 if isinstance(module, nn.Linear) else output.ndim - 1 - len(module.kernel_size)
+def _unit_dim(module: Layer, output: Tensor) -> int:
+    return output.ndim - 1 - (len(module.kernel_size) if isinstance(module, _ConvNd) else 0)
 
 
 def _may_change(param: Tensor | None) -> bool:

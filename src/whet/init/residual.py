@@ -10,41 +10,45 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 
 from whet.init.branches import Branch, branches, tail_of
 from whet.init.draw import Initialise, drawn, he, layers, orthogonal, redraw, xavier, zero
+from whet.init.isometry import Layer
 from whet.init.refine import refine
 from whet.init.samples import as_call, made_up
 from whet.init.walk import evaluating, walk
 
 
 def zero_residual(gain: float) -> Initialise:
-    """He's weights, and the last norm or layer of every branch at 0."""
+    """`zero_residual_` on made-up input."""
+    return lambda model, generator: zero_residual_(model, None, generator, gain=gain)
 
-    def init(model: nn.Module, generator: Generator) -> None:
-        he(gain)(model, generator)
-        for branch in found(model):
-            _multiply(tail_of(branch), 0.0)
 
-    return init
+def zero_residual_(
+    model: nn.Module, sample: Any = None, generator: Generator | None = None, *, gain: float = 2.0**0.5
+) -> None:
+    """He's weights, and the last norm or layer of every branch at 0; branches are looked for by running the sample."""
+    he(gain)(model, generator if generator is not None else torch.default_generator)
+    for branch in found(model, sample):
+        _multiply(tail_of(branch), 0.0)
 
 
 def fixup(gain: float) -> Initialise:
+    """`fixup_` on made-up input."""
+    return lambda model, generator: fixup_(model, None, generator, gain=gain)
+
+
+def fixup_(model: nn.Module, sample: Any = None, generator: Generator | None = None, *, gain: float = 2.0**0.5) -> None:
     """He's weights times J^(-1 / (2m - 2)) in branches of m layers, of which there are J; last layers and the head 0."""
-
-    def init(model: nn.Module, generator: Generator) -> None:
-        he(gain)(model, generator)
-        all_branches = found(model)
-        for branch in all_branches:
-            others = [n.module for n in branch.layers if n.module is not tail_of(branch)]
-            for layer in others:
-                _multiply(layer, len(all_branches) ** (-0.5 / len(others)))
-            _multiply(tail_of(branch), 0.0)
-        for head in list(layers(model))[-1:] if all_branches else []:
-            _multiply(head, 0.0)
-
-    return init
+    he(gain)(model, generator if generator is not None else torch.default_generator)
+    all_branches = found(model, sample)
+    for branch in all_branches:
+        others = [n.module for n in branch.layers if n.module is not tail_of(branch)]
+        for layer in others:
+            _multiply(layer, len(all_branches) ** (-0.5 / len(others)))
+        _multiply(tail_of(branch), 0.0)
+    for head in list(layers(model))[-1:] if all_branches else []:
+        _multiply(head, 0.0)
 
 
 def lsuv(gain: float) -> Initialise:
@@ -68,9 +72,9 @@ def lsuv_(model: nn.Module, sample: Any = None, generator: Generator | None = No
         refine(targets, lambda: model(*args, **kwargs), centred=False)
 
 
-def found(model: nn.Module) -> list[Branch]:
-    """The model's branches on made-up input."""
-    given = made_up(model)
+def found(model: nn.Module, sample: Any = None) -> list[Branch]:
+    """The model's branches on a sample, or on made-up input."""
+    given = made_up(model) if sample is None else sample
     return branches(walk(model, *as_call(given))) if given is not None else []
 
 
@@ -129,5 +133,5 @@ def _shrink(block: nn.Module, attentions: list[nn.MultiheadAttention], factor: f
         if getattr(values, "requires_grad", False):
             values.mul_(factor)
     for layer in block.modules():
-        if isinstance(layer, nn.Linear | _ConvNd):
+        if isinstance(layer, Layer):
             _multiply(layer, factor)

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from whet.init.graph import Runs, fan_in, near
+from whet.init.isometry import Layer
 from whet.init.walk import Node
 
 
@@ -36,7 +36,7 @@ def groups(nodes: list[Node], shaped: Collection[Node], step: float) -> Iterator
 
 
 def _groups(nodes: list[Node], shaped: Collection[Node]) -> list[tuple[list[Node], list[Node]]]:
-    todo = {n for n in nodes if n.kind == "layer" and isinstance(n.module, nn.Linear | _ConvNd)}
+    todo = {n for n in nodes if n.kind == "layer" and isinstance(n.module, Layer)}
     uses: dict[nn.Module, list[Node]] = {}
     for node in nodes:
         if node.module is not None:

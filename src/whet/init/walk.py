@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.overrides import TorchFunctionMode
 
+from whet.init.packed import Packed
 from whet.init.shaped import Shaped
 from whet.surgery import vocabulary
 from whet.surgery.modules import every_module
@@ -30,7 +31,7 @@ from whet.surgery.pointwise import maps_each
 Kind = Literal["layer", "activation", "norm", "join", "product", "other"]
 
 LAYERS = (
-    nn.Linear, _ConvNd, nn.Bilinear, nn.Embedding, nn.EmbeddingBag, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention,
+    nn.Linear, _ConvNd, Packed, nn.Bilinear, nn.Embedding, nn.EmbeddingBag, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention,
 )  # fmt: skip
 _JOINS = vocabulary.words("add __add__ __radd__ __iadd__ sub __sub__ __isub__")
 _PRODUCTS = vocabulary.words("mul __mul__ __rmul__ __imul__ matmul __matmul__ bmm einsum div")
