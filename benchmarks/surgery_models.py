@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import importlib.machinery
 import sys
 import types
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "model"))
 
 Maker = Callable[[], tuple[nn.Module, Any]]
 
@@ -379,28 +383,10 @@ class Chosen(nn.Sequential):
 
 
 def whet_models() -> dict[str, Maker]:
-    """Our own families."""
-    from whet.families import FAMILIES
-    from whet.families.spec import InputSpec
+    """Our own families, as large as they are by default."""
+    import every_family
 
-    def of(name: str, spec: Any) -> Maker:
-        def make() -> tuple[nn.Module, Any]:
-            entry = FAMILIES[name]
-            inputs: Any = torch.randn(2, *spec.shape)
-            if not spec.is_image:
-                inputs = (inputs, torch.zeros(2, len(spec.cardinalities), dtype=torch.int64))
-            return entry.make(spec, **entry.defaults), inputs
-
-        return make
-
-    picture = InputSpec((3, 32, 32), 10, "classify", nn.ReLU, nn.BatchNorm2d)
-    bins = [torch.linspace(-2, 2, 9) for _ in range(6)]
-    table = InputSpec((6,), 3, "classify", nn.ReLU, nn.BatchNorm1d, (4, 3), bins)
-    found = {}
-    for entry in FAMILIES:
-        if entry.name != "user":
-            found[entry.name] = of(entry.name, table if entry.name in ("tabular", "linear") else picture)
-    return found
+    return {name: functools.partial(every_family.network, name, small=False) for name in every_family.names()}
 
 
 def architectures() -> dict[str, Maker]:

@@ -42,6 +42,8 @@ from torch import nn  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from whet import surgery  # noqa: E402
+from whet.surgery.find import gathered  # noqa: E402
+from whet.surgery.observe import observe  # noqa: E402
 from whet.surgery.sample import quietly, run, tensors_in  # noqa: E402
 
 RESULTS = HERE / "results" / "surgery_table.jsonl"
@@ -57,26 +59,31 @@ _PLAIN = {name.replace("_", "") for name in COUNTED}
 
 
 class KernelCounter(TorchDispatchMode):
-    """Counts non-linear kernels on tensors with more than one example, whoever calls them."""
+    """Counts non-linear kernels on what depends on the sample, whoever calls them; not those on parameters alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, sample: Any) -> None:
         super().__init__()
         self.seen: Counter[str] = Counter()
+        self.reached = {id(t): t for t in tensors_in(sample)}  # kept, so that no other tensor gets their ids
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        output = function(*args, **kwargs)
+        if not any(id(t) in self.reached for t in tensors_in([args, kwargs])):
+            return output
+        written = args[:1] if function._schema.is_mutable else ()
+        self.reached.update({id(t): t for t in tensors_in([output, written, kwargs.get("out")])})
         name = function._schema.name.partition("::")[2]
-        name = name if name.startswith("_") else name.rstrip("_")
-        if name in COUNTED:
-            self.seen[name] += 1
-        return function(*args, **(kwargs or {}))
+        self.seen[name if name.startswith("_") else name.rstrip("_")] += 1
+        return output
 
 
 def kernels(model: nn.Module, sample: Any) -> int:
     """How many of the counted kernels run, in evaluation, the fused ones of torch's encoder switched off."""
-    counter = KernelCounter()
+    counter = KernelCounter(sample)
     with quietly(False, model), counter, torch.overrides.BaseTorchFunctionMode():
         run(model, sample)
-    return sum(counter.seen.values())
+    return sum(n for name, n in counter.seen.items() if name in COUNTED)
 
 
 def result(model: nn.Module, sample: Any) -> list[torch.Tensor]:
@@ -137,7 +144,7 @@ def census(record: dict[str, Any], model: nn.Module, sample: Any) -> None:
     record["kernels"] = kernels(model, sample)
     silent, _ = surgery.replace_activations(model, nn.Identity, sample=sample)
     record["kernels_left"] = kernels(silent, sample)
-    left = surgery.find(silent, sample)
+    left = gathered(observe(silent, sample, False))
     explained = [k for p in left if p.role != "activation" for k in p.kernels]
     record["kernels_explained"] = sum(k.replace("_", "") in _PLAIN for k in explained)
 

@@ -98,6 +98,72 @@ def test_clamps_that_the_sample_does_not_reach_are_told_by_their_bounds() -> Non
     surgery.verify(model, new, sample=x)
 
 
+class Larger(nn.Module):
+    """Rectifiers spelt with a zero, in a branch that is never taken; the last four are none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("nothing", torch.zeros(()))
+        self.bound = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        zero = x.new_zeros(())
+        if x.numel() == 0:
+            x = torch.maximum(x, torch.zeros_like(x)) + torch.maximum(zero, x)
+            x = x.maximum(self.nothing) + torch.max(x, torch.tensor(0.0)) + torch.where(x > 0, x, 0.0)
+            x = x * torch.where(x < 1, x, 0.1 * x)
+            x = torch.maximum(x, self.bound) + x.max(-1).values.sum() + torch.maximum(x, 2 * x) + torch.where(x > 0, zero, 1.0)
+        return torch.where(x > 0, x, 0.5 * x).cumsum(-1)
+
+
+def test_rectifiers_spelt_with_a_zero_are_told_where_the_sample_does_not_reach_them() -> None:
+    model, x = Larger(), torch.randn(2, 3)
+    idle = [p for p in surgery.find(model, x) if p.count == 0]
+    assert Counter((p.what, p.how) for p in idle) == {
+        ("relu", "call"): 3,
+        ("relu", "method"): 1,
+        ("relu", "formula"): 1,
+        ("torch.where(x < 1, x, 0.1 * x)", "formula"): 1,
+    }
+    new, changes = surgery.replace_activations(model, "sin(x) + 1", sample=x)
+    assert len(changes) == len(idle) + 1
+    assert new(torch.empty(0, 3)).shape == (0, 3)
+    surgery.verify(model, new, sample=x)
+
+
+class Seldom(nn.Module):
+    """Does one thing or another, as it was told when it was made."""
+
+    def __init__(self, often: bool = True) -> None:
+        super().__init__()
+        self.often, self.scale = often, nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(self.scale(x)) if self.often else self.scale(x).relu()
+
+
+def test_what_was_put_where_the_sample_does_not_come_is_found_again_and_left_alone() -> None:
+    model, x = Seldom(), torch.randn(2, 3)
+    new, changes = surgery.replace_activations(model, "mish", sample=x, where="relu")
+    assert len(changes) == 1
+    assert [(p.what, p.count) for p in surgery.find(new, x) if p.what == "mish"] == [("mish", 0)]
+    assert not surgery.replace_activations(new, "mish", sample=x, where="mish")[1]
+
+
+class Whole(nn.Module):
+    """Maps each number as a whole, and holds a branch that is never taken."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu() if x.numel() == 0 else x * torch.sigmoid(0.7 * x)
+
+
+def test_a_branch_inside_a_layer_that_is_replaced_as_a_whole_is_no_place_of_its_own() -> None:
+    model, x = nn.Sequential(nn.Linear(3, 3), Whole(), nn.Linear(3, 2)), torch.randn(2, 3)
+    assert [(p.where, p.what) for p in surgery.find(model, x)] == [("1", "whole")]
+    new, _ = surgery.replace_activations(model, "gelu", sample=x)
+    surgery.verify(model, new, sample=x)
+
+
 COUNTED = {"relu", "gelu", "silu", "sigmoid", "tanh", "hardtanh", "elu", "leaky_relu", "softplus", "mish", "hardswish"}
 
 
