@@ -96,6 +96,7 @@ def assembled(
         target="label",
         official=official,
         said=(*said, *more),
+        findings=labels.alike(classes),
         fingerprint=pictures.fingerprint(key, y, classes, official),
         origin={
             "sizes": {f"{x.shape[2]}x{x.shape[1]}": len(x)},

@@ -10,6 +10,7 @@ import numpy as np
 
 from whet.data.core import MOST_CORRUPT, Problem
 from whet.errors import DataError, UnknownName
+from whet.record import Finding
 
 GOALS = {
     "classification": "classify",
@@ -164,6 +165,24 @@ def check_problems(problems: Sequence[Problem], total: int, what: str) -> None:
     raise DataError(
         f"{len(problems)} of {total} {what} can't be read ({shown}{more}).",
         f"Up to {MOST_CORRUPT:.0%} are skipped; repair or remove the others.",
+    )
+
+
+def alike(classes: Sequence[str]) -> tuple[Finding, ...]:
+    """A finding for each group of classes that differ in nothing but case or spaces."""
+    groups: dict[str, list[str]] = {}
+    for name in classes:
+        groups.setdefault(" ".join(name.lower().split()), []).append(name)
+    return tuple(
+        Finding(
+            "labels-alike",
+            f"The classes {listed(names)} differ in nothing but case or spaces; they are learned as {len(names)} classes.",
+            evidence={"classes": names},
+            severity="warning",
+            advice="Write them alike if they are one class.",
+        )
+        for names in groups.values()
+        if len(names) > 1
     )
 
 

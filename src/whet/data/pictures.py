@@ -109,19 +109,20 @@ def read(listing: Listing, *, task: str | None = None, canvas: decode.Canvas | N
         ids=[listing.ids[i] for i in done.kept],
         problems=problems,
         said=(*listing.said, *said, *sentences(done, problems), *done.entry.said),
+        findings=labels.alike(classes),
         fingerprint=fingerprint(done.key, y, classes, official),
         origin=done.entry.notes.get("origin", {}),
     )
 
 
-def without_missing_labels(listing: Listing) -> tuple[Listing, tuple[Problem, ...]]:
-    """The pictures without a label are skipped and named as problems."""
+def without_missing_labels(listing: Listing, what: str = "pictures") -> tuple[Listing, tuple[Problem, ...]]:
+    """Those without a label are skipped and named as problems."""
     assert listing.labels is not None
     missing = [i for i, label in enumerate(listing.labels) if label is None]
     if not missing:
         return listing, ()
     problems = tuple(Problem(listing.ids[i], "has no label") for i in missing)
-    labels.check_problems(problems, len(listing), "pictures")
+    labels.check_problems(problems, len(listing), what)
     gone = set(missing)
     return subset(listing, [i for i in range(len(listing)) if i not in gone]), problems
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from whet.data import checks
 from whet.data.core import MOST_CORRUPT, Data, Inputs, Problem
+from whet.data.labels import alike
 from whet.data.table_files import (
     RawTable,
     as_text,
@@ -119,7 +120,7 @@ def load_table(
     findings = (*findings, *checks.check_table(x, goal.y, goal.goal, goal.classes))
     findings = (*findings, *checks.unseen_classes(goal.y, goal.classes, official))
     whole = neat.frame.drop(f.where for f in findings if f.name == "id-column")
-    findings = (*findings, *checks.duplicate_rows(whole, goal.y, goal.goal))
+    findings = (*findings, *checks.duplicate_rows(whole, goal.y, goal.goal), *alike(goal.classes))
     return Data(
         name=name_of(source),
         domain="table",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from whet.data.core import Data, Inputs, Roles
-from whet.errors import UnknownName
+from whet.errors import DataError, UnknownName
 
 if TYPE_CHECKING:
     from whet.data.prepared import Transform
@@ -64,8 +64,20 @@ def load(
     Raises DataError, with one clear line, for everything that can't be learned from.
     """
     roles, task = roles or Roles(), known_task(task)
-    taken = next((field(n) for n in HOMES if field(n).takes(source, task, roles)), field("table"))
-    return taken.load(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+    taken = next((field(n) for n in HOMES if field(n).takes(source, task, roles)), None)
+    refuse_unread(taken, roles)
+    return (taken or field("table")).load(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+
+
+def refuse_unread(taken: Field | None, roles: Roles) -> None:
+    """Raises DataError where something was said of columns that this field does not ask for; None: images and tables."""
+    held = taken.nouns[1] if taken else "pictures and plain tables"
+    known = taken.roles if taken else ()
+    for role in roles.given():
+        if role not in known:
+            said = f"--{role.replace('_', '-')} means nothing for {held}, as which the source is read."
+            others = ", ".join(f"--{name.replace('_', '-')}" for name in known)
+            raise DataError(said, f"Known here: {others}." if others else "Leave it out, or name a --task.")
 
 
 def known_task(task: str | None) -> str | None:

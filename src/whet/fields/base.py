@@ -74,6 +74,8 @@ class Field:
     """What predictions are told apart by: the first column of their CSV."""
     tasks: Sequence[str] = ()
     """What a user may call what is to be learned here, in lower case."""
+    roles: Sequence[str] = ()
+    """What a user may say of columns and files here: names of `Roles`."""
 
     # -- from a source to rows -------------------------------------------------------------------------------------
 

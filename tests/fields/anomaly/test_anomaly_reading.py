@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from anomaly_data import sensors, table
 
+from whet.data.core import Roles
 from whet.errors import DataError, UserError
 from whet.fields import field, load
 from whet.fields.anomaly.labels import read_labels
@@ -92,8 +93,6 @@ def test_an_empty_column_is_left_out_and_a_constant_one_is_found(frame):
     ],
 )
 def test_what_cannot_be_learned_from_is_one_clear_line(source, options, said):
-    from whet.data.core import Roles
-
     roles = {"roles": Roles(**options.pop("roles"))} if "roles" in options else {}
     with pytest.raises(UserError, match=said) as error:
         read(source, **options, **roles)
@@ -144,3 +143,12 @@ def test_the_profile_says_window_labels_and_far_values(frame):
     shown = {row.name: row for section in profile(frame, task="anomaly").sections for row in section.rows}
     assert "20 anomalies among 600" in shown["labels"].value
     assert shown["period"].value == "24 steps"
+
+
+def test_stamps_that_give_no_order_are_refused_in_a_line():
+    hours = [f"2024-01-01T{i:02d}:00:00" for i in range(20)]
+    mixed = [h + "+02:00" * (i % 2) for i, h in enumerate(hours)]
+    for stamps, words in ((mixed, "mixes stamps with and without a time zone"), (["soon"] * 20, "holds no times")):
+        with pytest.raises(DataError, match=words) as caught:
+            read(pl.DataFrame({"when": stamps, "v": range(20)}), roles=Roles(time="when"))
+        assert "\n" not in str(caught.value)

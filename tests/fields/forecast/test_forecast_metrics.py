@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from series_made import loaded, table
 
-from whet.fields.forecast.intervals import as_array, as_lists, covered, widths
+from whet.fields.forecast.intervals import Intervals, covered
 from whet.tasks.forecast import GOAL, METRICS, Futures, Units, mase, mse, smape, stretches
 
 
@@ -90,15 +90,37 @@ def test_intervals_cover_what_they_promise_on_windows_like_those_they_were_made_
     def made() -> Futures:
         return Futures(random.standard_normal((2000, 4, 2)) * np.arange(1, 5)[:, None], np.zeros(2000, int), units)
 
-    seen, later = made(), made()
-    half = widths(seen, np.zeros((2000, 8)))
-    assert half.shape == (4, 2)
-    assert np.all(np.diff(half, axis=0) > 0)
-    np.testing.assert_allclose(covered(later, np.zeros((2000, 8)), half), 0.9, atol=0.03)
-    np.testing.assert_allclose(as_array(as_lists(half)), half, atol=1e-5)
+    seen, later, rows = made(), made(), np.arange(2000)
+    past = random.standard_normal((2000, 9, 2))
+    found = Intervals.fit(seen, np.zeros((2000, 8)), past, rows)
+    again = Intervals.from_dict(found.to_dict())
+    assert np.all(np.diff(found.half, axis=0) > 0)
+    np.testing.assert_allclose(covered(later, np.zeros((2000, 8)), again.of(past, rows)), 0.9, atol=0.03)
+
+
+def test_intervals_are_wider_where_the_past_swings_more() -> None:
+    """Errors grow with the swings of the look-back, which are small while intervals are made: they cover all the same."""
+    random = np.random.default_rng(0)
+    units = Units(*(np.ones((1, 1)),) * 3)
+
+    def made(swing: float) -> tuple[Futures, np.ndarray]:
+        past, came = (swing * random.standard_normal((2000, steps, 1)) for steps in (30, 3))
+        return Futures(came, np.zeros(2000, int), units), past
+
+    (seen, past), (later, wilder), rows = made(1.0), made(4.0), np.arange(2000)
+    found = Intervals.fit(seen, np.zeros((2000, 3)), past, rows)
+    assert covered(later, np.zeros((2000, 3)), found.of(wilder, rows)).min() > 0.7
+    assert covered(later, np.zeros((2000, 3)), found.of(past, rows)).max() < 0.5
+
+
+def test_a_still_past_promises_no_certainty() -> None:
+    units = Units(*(np.ones((1, 1)),) * 3)
+    future, past = Futures(np.ones((5, 1, 1)), np.zeros(5, int), units), np.zeros((5, 4, 1))
+    assert np.isfinite(Intervals.fit(future, np.zeros((5, 1)), past, np.arange(5)).of(past, np.arange(5))).all()
 
 
 def test_a_handful_of_windows_gives_the_widest_interval() -> None:
     units = Units(*(np.ones((1, 1)),) * 3)
     future = Futures(np.array([1.0, -3.0, 2.0]).reshape(3, 1, 1), np.zeros(3, int), units)
-    assert widths(future, np.zeros((3, 1)))[0, 0] == 3
+    past, rows = np.tile([[0.0], [2.0]], (3, 1, 1)), np.arange(3)  # each swings by 1
+    assert Intervals.fit(future, np.zeros((3, 1)), past, rows).of(past, rows)[0, 0, 0] == pytest.approx(3)

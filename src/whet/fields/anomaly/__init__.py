@@ -34,6 +34,7 @@ class AnomalyField(Field):
 
     name = "anomaly"
     tasks = TASKS
+    roles = ("time", "series", "lookback")
     calibrates = True
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:

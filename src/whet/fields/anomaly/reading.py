@@ -36,6 +36,8 @@ MOST_LEVELS = 30
 """A column of texts with more different ones than this says who a row is, not what it is like: it is left out."""
 ALONE, CLEAN, FEW = "unsupervised", "clean part", "few labels"
 """Modes, see above."""
+ZONE = r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$"
+"""How a stamp's zone is written."""
 PART = "whet's part"
 """The column that says which rows came from the holdout, or from a folder's train and test tables."""
 
@@ -207,11 +209,27 @@ def in_order(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
         return frame
     stamps = frame[columns.time]
     if stamps.dtype == pl.String:
+        refuse_mixed(stamps)
         dates = find_dates(stamps)[1]
         stamps = dates if dates is not None else stamps.cast(pl.Float64, strict=False)
+    if stamps.null_count() == len(stamps):
+        seen = ", ".join(map(repr, frame[columns.time].head(2).to_list()))
+        raise DataError(f"Column {columns.time!r} holds no times ({seen}).", "Name another with --time.")
     if stamps.null_count() or stamps.is_sorted():
         return frame
     return frame[stamps.arg_sort()]
+
+
+def refuse_mixed(stamps: pl.Series) -> None:
+    """Raises DataError for stamps of which only some name their zone: their order can't be known."""
+    zoned = stamps.str.contains(ZONE).fill_null(False) & stamps.str.contains(":")
+    if 0 < (count := int(zoned.sum())) < len(stamps) - stamps.null_count():
+        examples = stamps.filter(zoned)[0], stamps.filter(~zoned).drop_nulls()[0]
+        raise DataError(
+            f"Column {stamps.name!r} mixes stamps with and without a time zone ({count:,} of {len(stamps):,} have one: "
+            f"{examples[0]!r} and {examples[1]!r}).",
+            "Give all of them a zone, or none.",
+        )
 
 
 def values_of(

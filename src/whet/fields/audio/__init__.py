@@ -43,6 +43,7 @@ class AudioField(Field):
     name = "audio"
     tasks = TASKS
     nouns = ("recording", "recordings")
+    roles = ("pattern",)
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
         """A recording, a folder in which recordings come before pictures, or a table of them."""

@@ -63,7 +63,7 @@ def read(heard: Heard, task: str | None = None) -> Data:
             "Give a folder per class, --pattern, or a CSV with the column label or transcript.",
         )
     goal = "transcribe" if heard.spoken else labels.goal_for(None if task is None else task.removeprefix("audio-"))
-    listing, unlabelled = without_missing_labels(heard.listing)
+    listing, unlabelled = without_missing_labels(heard.listing, "recordings")
     y, goal, classes, said = targets(listing, goal)
     if goal == "classify":
         labels.check_classes(y, classes, official_of(listing.parts))  # before the work of decoding
@@ -87,7 +87,10 @@ def read(heard: Heard, task: str | None = None) -> Data:
         ids=ids,
         problems=problems,
         said=(*listing.said, *said, *sentences(done), *way_of_splitting(speakers, official)),
-        findings=tuple(f for f in (leak(speakers, official),) if f),
+        findings=(
+            *(labels.alike(classes) if goal == "classify" else ()),
+            *(f for f in (leak(speakers, official),) if f),
+        ),
         fingerprint=fingerprint(done.key, np.asarray(y), classes, official),
         origin={**done.origin, "speakers": None if speakers is None else speakers.tolist()},
     )

@@ -18,7 +18,7 @@ from whet.errors import RecipeError
 from whet.fields.base import Field, Shown, Wanted, refuse
 from whet.fields.forecast.asking import WIDTHS, answer, load_inputs, spec_of
 from whet.fields.forecast.building import load
-from whet.fields.forecast.intervals import LEVEL, as_lists, widths
+from whet.fields.forecast.intervals import Intervals
 from whet.fields.forecast.recipes import near, series_recipes
 from whet.fields.forecast.transform import Reshaped, SeriesTransform
 from whet.figures import Figure
@@ -37,6 +37,7 @@ class ForecastField(Field):
     name = "series"
     tasks = NAMES
     nouns = ("window", "windows")
+    roles = ("time", "series", "horizon", "lookback")
     key = "time"
     calibrates = True
 
@@ -118,8 +119,8 @@ class ForecastField(Field):
     def calibration(self, network: Any, data: Prepared) -> dict[str, Any]:
         """How wide intervals have to be, by the validation part."""
         rows = data.rows["val"]
-        half = widths(data.raw_target[rows.numpy()], network.from_tensors(data.inputs, rows))
-        return {WIDTHS: {"level": LEVEL, "half": as_lists(half)}}
+        said = network.from_tensors(data.inputs, rows)
+        return {WIDTHS: Intervals.fit(data.raw_target[rows.numpy()], said, data.inputs[0], rows).to_dict()}
 
     def predict_rows(self, network: Any, data: Data, rows: np.ndarray, prepared: Prepared) -> np.ndarray:
         """From the windows at hand: nothing is cut anew."""

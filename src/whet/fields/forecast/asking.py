@@ -12,13 +12,13 @@ from whet.errors import DataError
 from whet.fields.forecast.building import level, told
 from whet.fields.forecast.clock import features, step_from
 from whet.fields.forecast.grid import Grid, filled, gridded
-from whet.fields.forecast.intervals import as_array
+from whet.fields.forecast.intervals import Intervals
 from whet.fields.forecast.panel import Panel, Windows
 from whet.fields.forecast.reading import numbers, rows_of, table_of
 from whet.tasks.forecast import Units
 
 WIDTHS = "intervals"
-"""Where task.json keeps the half widths of the intervals, and their level."""
+"""Where task.json keeps the intervals."""
 
 
 def spec_of(data: Data) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def answer(predicted: np.ndarray, windows: Windows) -> dict[str, Any]:
     columns = {"series": names, "step": steps.tolist(), "prediction": said.ravel()}
     known = windows.more.get(WIDTHS)
     if known:
-        half = as_array(known["half"]) * std
+        half = Intervals.from_dict(known).of(panel.inputs()[0], windows.starts) * std
         columns |= {"low": (said - half).ravel(), "high": (said + half).ravel()}
     return columns
 

@@ -9,6 +9,7 @@ import numpy as np
 from whet.data.core import PARTS
 from whet.errors import DataError
 from whet.fields.forecast.grid import Grid
+from whet.fields.forecast.season import typical
 
 TEST_SHARE, VAL_SHARE = 0.2, 0.15
 """Of a series' steps, the last ones; a horizon at least."""
@@ -28,12 +29,13 @@ the more channels share a map: ETTh1's 7 have room for all that is wished."""
 
 def look_back(lengths: Sequence[int], horizon: int, season: int, channels: int = 1) -> tuple[int, str]:
     """(steps, why) for series of these lengths, of so many channels each."""
-    typical = int(np.median(lengths))
-    train = max(1, round(typical * (1 - TEST_SHARE) * (1 - VAL_SHARE)))
+    usual, whole = typical(lengths), sum(lengths)
+    share = (1 - TEST_SHARE) * (1 - VAL_SHARE)
+    train = max(1, round(usual * share))
     wished = min(MOST_BACK, max(BACK_HORIZONS * horizon, BACK_SEASONS * season if season > 1 else 0, 8))
     seasons = 2 * season if SEASONS_WITHIN * 2 * season <= train else 0
-    room = max(min(train // 2, train * len(lengths) * channels // NUMBERS_PER_STEP), seasons)
-    found = max(1, min(wished, room, typical - 3 * horizon))
+    room = max(min(train // 2, round(whole * share) * channels // NUMBERS_PER_STEP), seasons)
+    found = max(1, min(wished, room, usual - 3 * horizon))
     reason = f"{BACK_HORIZONS} horizons, {BACK_SEASONS} seasons" if wished <= room else "what the series' length allows"
     return found, reason
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from whet.fields.base import Shown
 from whet.fields.forecast.asking import WIDTHS
-from whet.fields.forecast.intervals import as_array
+from whet.fields.forecast.intervals import Intervals
 from whet.fields.forecast.results import name_of
 from whet.figures import Bars, Figure, Lines
 from whet.tasks.forecast import Futures, by_series, errors, mean_over
@@ -45,7 +45,7 @@ def example(shown: Shown, truth: Futures, window: int, number: int) -> Lines:
     came = truth.values[window][:, channel] * std + mean
     bands = {}
     if known := shown.network.inputs.get(WIDTHS):
-        half = as_array(known["half"])[:, channel] * std
+        half = Intervals.from_dict(known).of(panel.inputs()[0], [start])[0, :, channel] * std
         bands = {"forecast": (np.concatenate([empty, said - half]), np.concatenate([empty, said + half]))}
     return Lines(
         f"Forecast of {name_of(panel, series, channel)}",

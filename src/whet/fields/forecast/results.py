@@ -8,7 +8,7 @@ import numpy as np
 
 from whet.fields.base import Shown
 from whet.fields.forecast.asking import WIDTHS
-from whet.fields.forecast.intervals import as_array, covered
+from whet.fields.forecast.intervals import Intervals, covered
 from whet.tasks.forecast import by_series, errors, mean_over
 
 MOST_LISTED = 50
@@ -27,9 +27,10 @@ def extra(shown: Shown) -> dict[str, Any]:
     }
     known = shown.network.inputs.get(WIDTHS)
     if known:
-        inside = covered(truth, shown.predicted, as_array(known["half"]))  # type: ignore[arg-type]
+        half = Intervals.from_dict(known).of(panel.inputs()[0], shown.parts["test"])
+        inside = covered(truth, shown.predicted, half)  # type: ignore[arg-type]
         found["intervals"] = {
-            "by": "split conformal, absolute validation errors per step and channel",
+            "by": "split conformal, validation errors per step and channel, wider where the look-back swings more",
             "wanted": known["level"],
             "covered_on_test": _rounded(mean_over(inside, (0, 1))),
             "covered_at_first_and_last_step": [_rounded(mean_over(inside[i], (0,))) for i in (0, -1)],

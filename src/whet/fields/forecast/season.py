@@ -77,11 +77,18 @@ def without_line(x: np.ndarray) -> np.ndarray:
 
 
 def mean_curve(every: Sequence[np.ndarray]) -> np.ndarray:
-    """The mean autocorrelation at the lags that all of them have."""
+    """The mean autocorrelation of those that are long enough, as far as a typical one reaches."""
     curves = [autocorrelation(x) for x in every]
-    reach = min(len(c) for c in curves)
-    found: np.ndarray = np.mean([c[:reach] for c in curves], 0)
+    reach = typical([len(c) for c in curves])
+    found: np.ndarray = np.mean([c[:reach] for c in curves if len(c) >= reach], 0)
     return found
+
+
+def typical(lengths: Sequence[int]) -> int:
+    """The length of the series that the middle one of all steps lies in: a few short ones don't change it."""
+    ordered = np.sort(np.asarray(lengths))
+    steps = ordered.cumsum()
+    return int(ordered[np.searchsorted(steps, steps[-1] / 2)])
 
 
 def autocorrelation(x: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ class RecommendField(Field):
     name = "ratings"
     tasks = tuple(reading.TASKS)
     nouns = ("interaction", "interactions")
+    roles = ("user", "item", "user_features", "item_features", "rating", "time")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
         return reading.is_mine(source, task, roles)

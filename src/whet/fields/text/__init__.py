@@ -52,6 +52,7 @@ class TextField(Field):
     name = "text"
     tasks = TEXT_TASKS
     nouns = ("text", "texts")
+    roles = ("text", "vectors")
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
         """A pair (texts, labels), folders of .txt files, or a table of texts and labels."""

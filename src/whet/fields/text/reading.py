@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import MOST_CORRUPT, Data, Problem, Roles
-from whet.data.labels import listed
+from whet.data.labels import alike, listed
 from whet.data.table_files import as_text, counted
 from whet.data.table_sources import gather, name_of
 from whet.data.tables import Joined, join, official_parts, split_column
@@ -24,7 +24,6 @@ from whet.data.targets import Target, read_target
 from whet.errors import DataError, did_you_mean, nearest
 from whet.fields.text.labels import delimiter_of, many_labels
 from whet.fields.text.looking import FOLDS, label_column, text_columns
-from whet.record import Finding
 
 GOALS = {"text-classification": "classification", "text-regression": "regression", "text": None}
 MULTILABEL = ("multilabel", "multi-label", "text-multilabel")
@@ -84,7 +83,7 @@ def assembled(name: str, joined: Joined, columns: Columns, task: str | None, spl
         ids=joined.places,
         problems=(*joined.problems, *goal.problems, *empty),
         said=(*joined.said, *columns.said, *goal.said, *split_said, *scope_said),
-        findings=tuple(findings_of(classes, goal, y, unknown)),
+        findings=alike(classes),
         fingerprint=fingerprint(x, y, official, classes),
         origin={"columns": list(columns.texts), "targets": list(columns.targets), "unknown": unknown.tolist()},
     )
@@ -247,24 +246,6 @@ def scoped(
     )
     classes = tuple(c for c, known in zip(goal.classes, seen, strict=True) if known)
     return rank[y], classes, {part: rows for part, rows in inside.items() if len(rows)}, unknown, (said,)
-
-
-def findings_of(classes: Sequence[str], goal: Target, y: np.ndarray, unknown: np.ndarray) -> list[Finding]:
-    """Labels that differ in nothing but case or spaces."""
-    alike: dict[str, list[str]] = {}
-    for name in classes:
-        alike.setdefault(" ".join(name.lower().split()), []).append(name)
-    return [
-        Finding(
-            "labels-alike",
-            f"The classes {listed(names)} differ in nothing but case or spaces; they are learned as {len(names)} classes.",
-            evidence={"classes": names},
-            severity="warning",
-            advice="Write them alike if they are one class.",
-        )
-        for names in alike.values()
-        if len(names) > 1
-    ]
 
 
 def fingerprint(x: pl.DataFrame, y: np.ndarray, official: dict[str, np.ndarray], classes: Sequence[str]) -> str:
