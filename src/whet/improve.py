@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from whet.contest import train as train_recipes
 from whet.data.core import Data, Roles
 from whet.data.splits import train_and_val
 from whet.delivery import Delivery
-from whet.errors import DataError, RecipeError, UnknownName
+from whet.errors import DataError, RecipeError, UnknownName, UserError, shown
 from whet.fields import field as field_of
 from whet.fields import load
 from whet.fields.base import Wanted
@@ -41,7 +42,7 @@ from whet.run_folder import Order, RunFolder, choose, opened
 from whet.runners.together import follow, leading
 from whet.screen import Screen, clock_time
 from whet.search.first import Candidate, Facts
-from whet.search.recipes import Recipes, put, settings
+from whet.search.recipes import Recipes, ends, put, settings
 from whet.search.recipes import read as read_space
 from whet.tasks import Baseline, aside
 from whet.train.horizon import Clock, Horizon, parse_seconds
@@ -153,6 +154,8 @@ def fit(
         return Result.read(RunFolder(follow(world)))
     with leading(world) as lead:
         seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
+        refuse_counts(steps=steps, workers=workers)
+        refuse_storage_alone(storage, ray)
         known, wanted = roles_of(roles), read_space(space or {})
         naming.check_space(wanted)
         network, own_loss = factory_name(model), factory_name(loss)
@@ -250,6 +253,21 @@ def functions_of_this_process(order: Order) -> str:
     return " and ".join(name for name, said in given.items() if (said or "").startswith("python:"))
 
 
+def refuse_counts(**counts: Any) -> None:
+    """Raises UserError for what is no number of things; None is fine."""
+    for name, count in counts.items():
+        if count is not None and (isinstance(count, bool) or not isinstance(count, Integral) or count < 1):
+            raise UserError(f"{name}={shown(count)} is no whole number from 1 on.", "Leave it out, or give one.")
+
+
+def refuse_storage_alone(storage: str | None, ray: str | None) -> None:
+    """Raises UserError for storage that nobody would use."""
+    if storage and not ray:
+        raise UserError(
+            f"storage={storage!r} is for the nodes of a cluster, and none is named.", "Give --ray ADDRESS too."
+        )
+
+
 def refuse_own_functions(order: Order, ray: str | None) -> None:
     """Raises RecipeError where a cluster would have to know a function of this process."""
     if ray and (own := functions_of_this_process(order)):
@@ -258,8 +276,10 @@ def refuse_own_functions(order: Order, ray: str | None) -> None:
         )
 
 
-def read_recipe(recipe: Recipe | str | Path | None) -> Recipe | None:
-    """A recipe from a recipe, a TOML file, or nothing. Raises RecipeError for a file that can't be read or says nothing."""
+def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None) -> Recipe | None:
+    """A recipe from a recipe, its dict, a TOML file, or nothing. Raises RecipeError where nothing can be read, or is said."""
+    if isinstance(recipe, Mapping):
+        recipe = Recipe.from_dict(recipe)
     if recipe is None or isinstance(recipe, Recipe):
         return recipe
     try:
@@ -424,6 +444,9 @@ def refuse_space(run: Run) -> None:
     """Raises UserError for a place or a choice that can't be built here: now, before anything takes its time."""
     first = run.candidates[0].recipe
     changed = [put(first, path, value) for path, choices in settings(run.space).items() for value in choices]
+    for path, range_ in ends(run.space).items():
+        for end in range_:
+            put(first, path, end)
     for recipe in [first, *changed] if run.space else []:
         build(recipe, run.task, run.prepared, run.order.seed, Plan())
 

@@ -153,6 +153,9 @@ def test_a_network_of_the_users_own_has_its_activations_replaced(tmp_path: Path)
         ({"augment": ["none", "flip"]}, {}, RecipeError, "flip"),
         ({"activation": ["relu", "tanh"]}, {"seeds": 1}, UserError, "2 or more"),
         ({"activation": ["relu", "tanh"]}, {"by": "epochs"}, UserError, "steps or seconds"),
+        ({"activation": ["relu", "tanh"]}, {"seeds": "5"}, UserError, "seeds='5' is no whole number"),
+        ({"activation": ["relu", "tanh"]}, {"steps": -1}, UserError, "steps=-1 is no whole number"),
+        (["relu", "tanh"], {}, UserError, "name no path"),
         ({"activation": ["relu", "tanh"]}, {"steps": None, "budget": 1.5}, BudgetError, "Give at least --budget"),
     ],
 )

@@ -212,6 +212,31 @@ def test_the_least_budget_is_said_and_works(refused: Refused, tmp_path: Path) ->
     assert cli.run(["fit", "iris", "--budget", f"{least[1]}s", "--out", str(tmp_path / "out")]) == 0
 
 
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ("activation=relu,mishh", "Did you mean 'mish'"),
+        ("activation=1..3", "has no range"),
+        ("batch_size=0..8", "batch_size=0"),
+        ("optimizer.lr=1e-2..1e-4", "0.0001"),
+        ("family.widht=8,16", "Did you mean 'width'"),
+    ],
+)
+def test_a_search_that_makes_no_sense(refused: Refused, search: str, said: str) -> None:
+    assert said in refused("fit", "iris", "--budget", "20s", "--search", search)
+
+
+def test_storage_without_a_cluster(refused: Refused) -> None:
+    assert "--ray" in refused("fit", "iris", "--storage", "file:///tmp/x", "--steps", "2")
+
+
+def test_names_are_checked_before_the_data_is_read(refused: Refused) -> None:
+    assert "mish" in refused("fit", "absent.csv", "--search", "activation=relu,mishh")
+    assert "mish" in refused("compare", "absent.csv", "--activation", "relu,mishh")
+    Path("recipe.toml").write_text('optimizer = "admw"\n')
+    assert "adamw" in refused("fit", "absent.csv", "--recipe", "recipe.toml")
+
+
 def test_an_unknown_task(refused: Refused) -> None:
     said = refused("fit", "iris", "--task", "clasification")
     assert "'clasification'" in said

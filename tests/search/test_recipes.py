@@ -108,10 +108,31 @@ def test_a_given_parameter_is_taken_as_it_is() -> None:
     assert read({"optimizer.lr": lr})["optimizer.lr"] is lr
 
 
-@pytest.mark.parametrize("wrong", ["optimizer.lr", "optimizer.lr=", "optimizer.lr=a..b", "optimizer.lr=2..1"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["optimizer.lr", "optimizer.lr=", "optimizer.lr=a..b", "optimizer.lr=2..1", "optimizer.lr=0..inf", "activation=,",
+     "activation=1..3", "augment=flip,crop"],
+)  # fmt: skip
 def test_what_says_no_range_is_answered_in_one_line(wrong: str) -> None:
-    with pytest.raises(SearchError):
+    with pytest.raises(SearchError) as caught:
         read([wrong])
+    assert "\n" not in str(caught.value)
+
+
+def test_rates_and_shares_are_no_whole_numbers_though_their_range_ends_are() -> None:
+    assert isinstance(read(["optimizer.lr=0..1"])["optimizer.lr"], Float)
+    assert isinstance(read({"passes": (1, 2)})["passes"], Float)
+    assert isinstance(read(["family.depth=1..4"])["family.depth"], Int)
+
+
+def test_a_place_is_searched_once() -> None:
+    with pytest.raises(SearchError, match="activation is given twice"):
+        read(["activation=relu,gelu", "activation=mish,tanh"])
+
+
+def test_a_method_of_a_list_can_be_left_out() -> None:
+    assert read(["augment.flip=flip,none"])["augment.flip"] == Categorical(["flip", None])
+    assert read({"augment.flip": ["flip", None]})["augment.flip"] == Categorical(["flip", None])
 
 
 def test_names_in_a_range_are_answered_with_how_a_list_is_written() -> None:

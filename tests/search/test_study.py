@@ -267,6 +267,10 @@ WRONG = {
     "a trial that is paused": (lambda s: s.tell(0, 99, 0.0), "paused"),
     "a job finished twice": (lambda s: s.finish(0), "paused"),
     "a resource": (lambda s: s.tell(s.ask().trial, math.nan, 0.0), "nan"),
+    "a value that is text": (lambda s: s.tell(s.ask().trial, 1, "a"), "value='a' is not a number"),
+    "a value of two numbers": (lambda s: s.tell(s.ask().trial, 1, np.ones(2)), "is not a number"),
+    "a cost that is text": (lambda s: s.tell(s.ask().trial, 1, 0.0, cost="a"), "cost='a' is not a number"),
+    "candidates that are no dicts": (lambda s: Space.of_candidates([1, 2]), "are no dicts"),
     "a value to enqueue": (lambda s: s.enqueue({"x": 3, "kind": "a"}), "outside"),
 }
 
@@ -309,3 +313,10 @@ def test_a_point_beyond_the_end_is_refused() -> None:
 def test_a_policy_by_name_is_refused_at_once() -> None:
     with pytest.raises(SearchError, match="'asha'"):
         Study({"x": Float(0, 1)}, policy="asha")  # type: ignore[arg-type]
+
+
+def test_a_symptom_alone_needs_no_list() -> None:
+    study = Study(Space({"x": Float(0, 1)}), max_resource=3)
+    job = study.ask()
+    study.tell(job.trial, 1, np.float32(0.5), symptoms="overfitting")
+    assert study.trials[0].symptoms == ("overfitting",)

@@ -13,7 +13,7 @@ from whet import naming
 from whet.errors import RecipeError, UserError
 from whet.optim import OPTIMIZERS
 from whet.recipe import OWN, Choice, Recipe, show
-from whet.search.recipes import is_choice
+from whet.search.recipes import LISTS, is_choice
 
 MOST_PATHS = 2
 """A grid of more is a search."""
@@ -22,7 +22,6 @@ BASE = "base"
 NONE = "none"
 AND = " · "
 """Between the choices of a grid's arm."""
-LISTS = ("regularise", "augment")
 NUMBERS = ("batch_size",)
 BUDGETS = ("steps",)
 """Paths that say how long a training is: equal in all arms."""
@@ -67,6 +66,8 @@ def asked_for(named: Mapping[str, str], more: Sequence[str]) -> dict[str, list[s
 
 def check(asked: Mapping[str, Sequence[Any]]) -> None:
     """Raises UserError where there is nothing to compare, or too much."""
+    if not isinstance(asked, Mapping):
+        raise UserError(f"choices={asked!r} name no path.", 'Write {"activation": ["relu", "gelu"]}.')
     if not asked:
         raise UserError("Nothing is to be compared.", "For example: --activation relu,gelu")
     for path, choices in asked.items():

@@ -28,6 +28,7 @@ from whet.improve import (
     in_common,
     look,
     read_recipe,
+    refuse_counts,
     roles_of,
 )
 from whet.recipe import Recipe
@@ -79,7 +80,8 @@ def compare(
     """
     started = time.monotonic() if started is None else started
     check(choices)
-    check_numbers(seeds, by, workers)
+    refuse_counts(seeds=seeds, steps=steps, workers=workers)
+    check_numbers(seeds, by)
     seconds, fixed, screen, said = parse_seconds(budget), read_recipe(recipe), Screen(show), roles_of(roles)
     found = load(data, target=target, task=task, holdout=holdout, split=split, roles=said)
     asked = Asked(
@@ -109,14 +111,12 @@ def compare(
     return comparison
 
 
-def check_numbers(seeds: int, by: str, workers: int) -> None:
+def check_numbers(seeds: int, by: str) -> None:
     """Raises UserError."""
     if seeds < 2:
         raise UserError(f"seeds={seeds} shows no spread.", "Give 2 or more; 5 are usual.")
     if by not in BY:
         raise UserError(f"by={by!r} is no way to give arms the same.", f"Choose {' or '.join(BY)}.")
-    if workers < 1:
-        raise UserError(f"workers={workers} train nothing.", "Give 1 or more.")
 
 
 def conduct(e: Experiment) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from whet.errors import SearchError
+from whet.search.plain import is_number
 from whet.search.study import Study
 from whet.search.trial import Job
 from whet.search.view import FAILED
@@ -48,6 +49,9 @@ def run(study: Study, objective: Plain | Endless, seconds: float | None = None, 
     """
     if seconds is None and trials is None and study.space.count == math.inf:
         raise SearchError("This search would never end.", "Say seconds=… or trials=….")
+    for name, given in (("seconds", seconds), ("trials", trials)):
+        if given is not None and not is_number(given):
+            raise SearchError(f"{name}={given!r} is not a number.")
     check(objective)
     if trials is not None:
         study.limit = trials

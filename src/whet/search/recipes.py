@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from whet.search.ranges import Float, Int, Number
 from whet.search.space import Parameter, Params, Space
 
 START, PASSES = "start", "passes"
+LISTS = ("regularise", "augment")
 LEAST_STEPS = 10
 """No training is shorter than this."""
 BROAD, WIDEST = 10.0, 100.0
@@ -77,6 +79,11 @@ def around(recipe: Recipe, hinted: Sequence[str] = ()) -> dict[str, Parameter]:
     numbers = {path: make(recipe[path]) for path, make in NUMBERS.items() if searchable(path, recipe[path])}
     passes = {PASSES: Float(0.25, 2.0, log=True, prior=1.0)} if recipe.steps else {}
     return {**numbers, **passes, "activation": names(recipe, "activation", (*hinted, *USUAL))}
+
+
+def holds_shares(path: str) -> bool:
+    """Whether numbers there are shares or rates, though a range's ends may be whole: optimizer.lr=0..1."""
+    return path == PASSES or (path in NUMBERS and isinstance(NUMBERS[path](1.0), Float))
 
 
 def searchable(path: str, value: Any) -> bool:
@@ -178,8 +185,12 @@ def put(recipe: Recipe, path: str, value: Any) -> Recipe:
 def is_choice(path: str) -> bool:
     """Whether a method's name is put there: "activation", "augment.flip"."""
     head, *rest = path.split(".")
-    listed = head in ("regularise", "augment")
-    return head not in ("batch_size", "steps") and len(rest) == listed
+    return head not in ("batch_size", "steps") and len(rest) == (head in LISTS)
+
+
+def is_listed(path: str) -> bool:
+    """Whether it names one method of a list: "augment.flip"."""
+    return is_choice(path) and path.split(".")[0] in LISTS
 
 
 def same(one: Recipe, other: Recipe) -> bool:
@@ -244,8 +255,15 @@ def read(given: Mapping[str, Any] | Sequence[str]) -> dict[str, Parameter]:
     """
     if isinstance(given, str):
         given = [given]
-    pairs = given.items() if isinstance(given, Mapping) else (split(line) for line in given)
-    return {checked(path): parameter(path, value) for path, value in pairs}
+    if not isinstance(given, Mapping | Iterable):
+        raise SearchError(f"space={given!r} says no ranges.", 'Write {"optimizer.lr": (1e-4, 1e-1)}.')
+    pairs = given.items() if isinstance(given, Mapping) else [split(line) for line in given]
+    found: dict[str, Parameter] = {}
+    for path, value in pairs:
+        if path in found:
+            raise SearchError(f"{path} is given twice.", "Name all of its values at once.")
+        found[path] = checked(path, parameter(path, value))
+    return found
 
 
 def split(line: str) -> tuple[str, Any]:
@@ -253,7 +271,8 @@ def split(line: str) -> tuple[str, Any]:
     if not equals or not value.strip():
         raise SearchError(f"{line!r} says no range.", "Write optimizer.lr=1e-4..1e-1 or activation=relu,gelu.")
     low, dots, high = value.partition("..")
-    return path.strip(), (number(low, line), number(high, line)) if dots else [worth(v) for v in listed(value)]
+    path = path.strip()
+    return path, (number(low, line), number(high, line)) if dots else [named(path, v) for v in listed(value)]
 
 
 def listed(text: str) -> list[str]:
@@ -265,15 +284,20 @@ def listed(text: str) -> list[str]:
             found.append("")
         else:
             found[-1] += letter
-    return [piece.strip() for piece in found]
+    return [piece.strip() for piece in found if piece.strip()]
+
+
+def named(path: str, text: str) -> int | float | str | None:
+    """A number or a name; "none" takes a method out of a list: augment.flip=flip,none."""
+    return None if text == "none" and is_listed(path) else worth(text)
 
 
 def number(text: str, line: str) -> float:
     """An end of a range."""
     found = worth(text.strip())
-    if isinstance(found, str):
+    if isinstance(found, str) or not math.isfinite(found):
         raise SearchError(
-            f"{line!r}: a range goes from a number to a number, and {found!r} is none.",
+            f"{line!r}: a range goes from a number to a number, and {text.strip()!r} is none.",
             "Write optimizer.lr=1e-4..1e-1, or names with commas between them: activation=relu,gelu.",
         )
     return found
@@ -289,11 +313,16 @@ def worth(text: str) -> int | float | str:
     return text
 
 
-def checked(path: str) -> str:
-    """Raises RecipeError with the nearest names where a recipe has no such place."""
-    if path != PASSES:
-        Recipe()[path]
-    return path
+def checked(path: str, found: Parameter) -> Parameter:
+    """Raises RecipeError with the nearest names where a recipe has no such place, SearchError for what can't stand there."""
+    if path == PASSES:
+        return found
+    Recipe()[path]
+    if path in LISTS:
+        raise SearchError(f"{path} is a list of methods.", f"Search one at a time: {path}.NAME=NAME,none")
+    if is_choice(path) and isinstance(found, Number):
+        raise SearchError(f"{path} is a method's name, and has no range.", f"List names: {path}=one,other")
+    return found
 
 
 BY_LOGARITHM = 10.0
@@ -306,13 +335,26 @@ def parameter(path: str, value: Any) -> Parameter:
         return value  # type: ignore[return-value]
     if isinstance(value, tuple) and len(value) == 2 and not any(isinstance(v, str | bool | Choice) for v in value):
         low, high = value
-        kind = Int if isinstance(low, int) and isinstance(high, int) else Float
+        whole = isinstance(low, int) and isinstance(high, int) and not holds_shares(path)
+        kind = Int if whole else Float
         return kind(low, high, log=0 < low <= high / BY_LOGARITHM)
     if isinstance(value, list | tuple) and value:
-        return Categorical([str(v) if isinstance(v, Choice) else as_plain(v, path) for v in value])
+        return Categorical([plain_choice(path, v) for v in value])
     raise SearchError(f"{path}={value!r} is no range and no list.", "Write (low, high) or [one, other].")
+
+
+def plain_choice(path: str, value: Any) -> Any:
+    """A choice as plain data; None is nothing, where a method of a list can be left out."""
+    if value is None and is_listed(path):
+        return None
+    return str(value) if isinstance(value, Choice) else as_plain(value, path)
 
 
 def settings(space: Mapping[str, Parameter]) -> dict[str, list[Any]]:
     """path -> every name that may be put there: what can be checked before anything is trained."""
     return {n: list(p.choices) for n, p in space.items() if isinstance(p, Categorical) and n != START}
+
+
+def ends(space: Mapping[str, Parameter]) -> dict[str, tuple[float, float]]:
+    """path -> the least and the most that may be put there, of the ranges."""
+    return {n: (p.low, p.high) for n, p in space.items() if isinstance(p, Number) and n != PASSES}

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whet.errors import SearchError, UnknownName, UserError
+from whet.errors import SearchError, UnknownName, UserError, shown
 from whet.search import table
 from whet.search.choices import Categorical
 from whet.search.conditions import holds, ordered
@@ -65,6 +65,9 @@ class Space(Mapping[str, Parameter]):
         """The space in which only these can be chosen. What kind each parameter is follows from its values."""
         from whet.search.candidates import inferred
 
+        candidates = list(candidates)
+        if not all(isinstance(c, Mapping) for c in candidates):
+            raise SearchError(f"candidates={shown(candidates[:3])} are no dicts.", 'Write [{"lr": 0.1}, {"lr": 0.2}].')
         found = {key(c): {str(name): as_plain(v) for name, v in c.items()} for c in candidates}  # each once
         space = cls(inferred(list(found.values())))
         space.candidates = tuple(found.values())

@@ -135,10 +135,11 @@ class Study:
             return
         event: Event = {"event": "told", "trial": track.number, "resource": whole(resource), "value": seen(value)}
         if cost is not None:
-            event["cost"] = float(cost)
-            self._spent += float(cost)
+            event["cost"] = as_number("cost", cost, "Give seconds.")
+            self._spent += event["cost"]
         if symptoms:
-            event["symptoms"] = [str(getattr(s, "name", s)) for s in symptoms]
+            several = (symptoms,) if isinstance(symptoms, str) else symptoms
+            event["symptoms"] = [str(getattr(s, "name", s)) for s in several]
         self._say(event)
 
     @one_at_a_time
@@ -281,7 +282,8 @@ class Study:
 
     def _known(self, trial: int) -> Track:
         if not isinstance(trial, int) or not 0 <= trial < len(self._state.trials):
-            raise SearchError(f"There is no trial {trial!r}; the newest is {len(self._state.trials) - 1}.")
+            known = f"the newest is {len(self._state.trials) - 1}" if self._state.trials else "none was asked for yet"
+            raise SearchError(f"There is no trial {trial!r}; {known}.", "Give job.trial of a job that ask() gave.")
         return self._state.trials[trial]
 
     def _running(self, trial: int) -> Track:
@@ -298,6 +300,15 @@ class Study:
 
 def seen(value: Any) -> float | None:
     """A value that was told; None for NaN and infinity. Raises SearchError for what is no number."""
-    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-        raise SearchError(f"value={shown(value)} is not a number.", "NaN says that training diverged.")
-    return float(value) if math.isfinite(value) else None
+    found = as_number("value", value, "NaN says that training diverged.")
+    return found if math.isfinite(found) else None
+
+
+def as_number(name: str, value: Any, next_step: str) -> float:
+    """Raises SearchError for text, None, and what holds several numbers."""
+    try:
+        if not isinstance(value, str | bytes):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise SearchError(f"{name}={shown(value)} is not a number.", next_step)
