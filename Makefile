@@ -25,7 +25,7 @@ types: $(VENV)/.dev
 tests: $(VENV)/.dev
 	$(AT_ONCE) tests-first tests-second
 
-FIRST := tests/runs tests/runners tests/compare
+FIRST := tests/runs tests/runners tests/compare tests/doctor tests/train
 
 tests-first: $(VENV)/.dev
 	$(BIN)/python -m pytest $(FIRST)

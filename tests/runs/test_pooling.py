@@ -9,50 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_search import lay_out, some_trials
 from torch import Tensor
 
 import whet
-from whet import afresh, pooling, tune
+from whet import afresh, pooling
 from whet.exporting import export
 from whet.families.ensemble import members_of
-from whet.fields import field
 from whet.network import Network
 from whet.pooling import Voice, selected
-from whet.recipe import Choice, Recipe
-from whet.search import Float
-from whet.search.first import Candidate
-from whet.search.policy import Move, New
+from whet.recipe import Recipe
 from whet.search.score import Score
-from whet.search.view import StudyView
 from whet.tasks.goals import mean_values
-
-TINY = Recipe(
-    family=Choice("tabular", width=8, depth=1, members=2, bins=4),
-    norm=Choice("none"),
-    batch_size=32,
-    steps=24,
-    optimizer=Choice("adamw", lr=0.01),
-)
-
-
-class Two:
-    """The first recipe and another one, both trained whole."""
-
-    def next(self, view: StudyView) -> Move | None:
-        return New(view.max_resource) if len(view.trials) < 2 else None
 
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
     monkeypatch.setattr(afresh, "FROM", float("inf"))
-    own = field("table")
-    monkeypatch.setattr(own, "portfolio", lambda facts: [Candidate("plain", TINY, "plain")])
-    monkeypatch.setattr(
-        own, "neighbours", lambda *_: iter([Candidate("faster", TINY.put("optimizer.lr", 0.02), "faster")])
-    )
-    monkeypatch.setattr(own, "space", lambda recipe, hinted: {"optimizer.lr": Float(1e-3, 1e-1, log=True)})
-    monkeypatch.setattr(tune, "usual", Two)
+    lay_out(monkeypatch, "faster", "optimizer.lr", 0.02)
+    some_trials(monkeypatch, 2)
     monkeypatch.setattr(pooling, "GLANCE", 1.0)
 
 

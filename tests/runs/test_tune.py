@@ -9,16 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file
 from setups import same_bits
+from tiny_search import TINY, lay_out, some_trials
 
 import whet
 from whet import afresh, hunt, improve, prior, tune
 from whet.fields import field
 from whet.hunt import Way
 from whet.in_time import InTime
-from whet.recipe import Choice, Recipe
+from whet.recipe import Recipe
 from whet.record import Step
 from whet.runners.job import Outcome
 from whet.search import Float, Space
@@ -27,14 +27,6 @@ from whet.search.policy import Go, Move, New, Stop
 from whet.search.study import Study
 from whet.search.view import StudyView
 from whet.tune import crossings
-
-TINY = Recipe(
-    family=Choice("tabular", width=8, depth=1, members=2, bins=4),
-    norm=Choice("none"),
-    batch_size=32,
-    steps=24,
-    optimizer=Choice("adamw", lr=0.01),
-)
 
 
 class Killed(BaseException):
@@ -51,29 +43,8 @@ def raising(error: type[BaseException]) -> Callable[..., None]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table's first recipe that is trained in a moment, and one change of it."""
-    torch.set_num_threads(1)
     monkeypatch.setattr(afresh, "FROM", float("inf"))
-    own = field("table")
-    monkeypatch.setattr(own, "portfolio", lambda facts: [Candidate("plain", TINY, "plain")])
-    monkeypatch.setattr(own, "neighbours", lambda *_: iter([Candidate("longer", TINY.put("steps", 48), "longer")]))
-    monkeypatch.setattr(
-        own, "space", lambda recipe, hinted: {"optimizer.lr": Float(1e-3, 1e-1, log=True), "passes": Float(0.5, 2)}
-    )
-
-
-def some_trials(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """No more trials than that, however fast the machine is."""
-    monkeypatch.setattr(tune, "usual", lambda: Whole(count))
-
-
-class Whole:
-    """So many whole trainings, one after the other."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def next(self, view: StudyView) -> Move | None:
-        return New(view.max_resource) if len(view.trials) < self.count else None
+    lay_out(monkeypatch, "longer", "steps", 48, passes=Float(0.5, 2))
 
 
 def test_a_run_tries_what_is_near_its_first_recipe(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
