@@ -2,8 +2,8 @@
 
 import pytest
 
-from whet.recipe import Recipe
-from whet.search.first import Candidate, Facts, flops, image_size, neighbours, passes_of, portfolio
+from whet.recipe import Choice, Recipe
+from whet.search.first import CHANGES, Candidate, Facts, changed, flops, image_size, neighbours, passes_of, portfolio
 
 
 def facts(**changes: object) -> Facts:
@@ -62,6 +62,19 @@ def test_neighbours_differ_from_the_recipe_and_from_each_other() -> None:
     assert len(found) > 8
     assert all(recipe.diff(c.recipe) for c in found)
     assert len({c.name for c in found}) == len({c.recipe.hash for c in found}) == len(found)
+
+
+def test_changes_are_values_or_factors_of_what_the_recipe_has() -> None:
+    recipe = Recipe(Choice("tabular", width=100), optimizer=Choice("adamw", lr=1e-3), steps=5)
+    found = changed(recipe, {"family.width": "x0.5", "optimizer.lr": "x2", "steps": "x0.1", "family.depth": 3})
+    assert (found["family.width"], found["optimizer.lr"], found["steps"], found["family.depth"]) == (50, 2e-3, 1, 3)
+    assert changed(recipe, {"family.bins": "x2"}) == recipe, "twice nothing"
+
+
+@pytest.mark.parametrize("path", sorted({path for _, change, _ in CHANGES for path in change}))
+def test_what_is_changed_is_a_place_that_a_tables_recipe_has(path: str) -> None:
+    recipe = portfolio(facts(domain="table", shape=(8,), n_train=500))[0].recipe
+    assert recipe[path] is not None
 
 
 def test_after_overfitting_the_shorter_training_comes_first() -> None:

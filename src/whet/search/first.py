@@ -273,6 +273,19 @@ MARGIN = 0.9
 OVERFITTED = 0.7
 """Where the best validation came before this share of the steps, the rest of them were too many."""
 
+CHANGES: tuple[tuple[str, Mapping[str, Any], str], ...] = (
+    ("dropout", {"family.dropout": 0.2}, "more or less dropout"),
+    ("faster", {"optimizer.lr": "x2"}, "twice the learning rate"),
+    ("slower", {"optimizer.lr": "x0.5"}, "half the learning rate"),
+    ("deeper", {"family.depth": 3}, "a third layer"),
+    ("decay", {"optimizer.weight_decay": 0.3}, "another weight decay"),
+    ("longer", {"steps": "x2"}, "twice the passes"),
+    ("wider", {"family.width": 512}, "wider layers"),
+    ("half", {"steps": "x0.5"}, "half the passes"),
+)
+"""(name, what is changed, why) in the order in which they are tried. Chosen by hand on three tables; `benchmarks/portfolio.py`
+measures what else is worth a try."""
+
 
 def neighbours(recipe: Recipe, best_share: float = 1.0, hinted: Sequence[Candidate] = ()) -> Iterator[Candidate]:
     """Hand-made changes of a good recipe, each once: what this data hints at, and what helped on some table.
@@ -280,14 +293,28 @@ def neighbours(recipe: Recipe, best_share: float = 1.0, hinted: Sequence[Candida
     `best_share`: the share of its steps at which the recipe was best. After overfitting, what regularises comes first.
     """
     seen = {recipe.hash}
-    edits = (
-        Candidate(f"{path.split('.')[-1]}-{value:g}", recipe.put(path, value), because)
-        for path, value, because in single_edits(recipe)
-    )
+    edits = (Candidate(name, changed(recipe, change), because) for name, change, because in CHANGES)
     for candidate in (*(calmer(recipe, best_share) if best_share < OVERFITTED else ()), *hinted, *edits):
         if candidate.recipe.hash not in seen:
             seen.add(candidate.recipe.hash)
             yield candidate
+
+
+def changed(recipe: Recipe, change: Mapping[str, Any]) -> Recipe:
+    """The recipe with these values at these paths; "x2" is twice what it has there, and nothing where it has nothing."""
+    found = recipe
+    for path, value in change.items():
+        times = isinstance(value, str) and value.startswith("x")
+        if not times:
+            found = found.put(path, value)
+        elif recipe[path] is not None:
+            found = found.put(path, scaled(recipe[path], float(value[1:])))
+    return found
+
+
+def scaled(value: float, by: float) -> float:
+    """Whole numbers stay whole, and above zero."""
+    return max(1, round(by * value)) if isinstance(value, int) else by * value
 
 
 def calmer(recipe: Recipe, best_share: float) -> Iterator[Candidate]:
@@ -299,20 +326,6 @@ def calmer(recipe: Recipe, best_share: float) -> Iterator[Candidate]:
     yield Candidate("smaller", small.put("family.bins", 8), "one narrow layer")
     linear = recipe.put("family", Choice("linear")).put("optimizer.lr", 1e-2).put("steps", half)
     yield Candidate("linear", linear, "a linear model")
-
-
-def single_edits(recipe: Recipe) -> list[tuple[str, float, str]]:
-    """(path, value, why) of the changes that helped on some table."""
-    return [
-        ("family.dropout", 0.2, "more or less dropout"),
-        ("optimizer.lr", 4e-3, "twice the learning rate"),
-        ("optimizer.lr", 1e-3, "half the learning rate"),
-        ("family.depth", 3, "a third layer"),
-        ("optimizer.weight_decay", 0.3, "another weight decay"),
-        ("steps", 2 * recipe.steps, "twice the passes"),
-        ("family.width", 512, "wider layers"),
-        ("steps", max(1, recipe.steps // 2), "half the passes"),
-    ]
 
 
 # -- the user's own ------------------------------------------------------------------------------------------------
