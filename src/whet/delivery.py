@@ -25,7 +25,7 @@ REPORT_SECONDS = 0.3
 """What writing the result and the report takes: 0.1 s on one core, with a margin for slow disks."""
 MARGIN = 1.1
 """The test may run a little slower than the newest validation did."""
-AGAIN = 1.4
+AGAIN = 1.2
 """Times as long as it took, that is kept for a training on all rows: the search before it may end later than it meant to."""
 
 
