@@ -226,7 +226,8 @@ of_images = pytest.mark.parametrize("entry", [e for e in AUGMENTS if "image" in 
 
 
 def strength(entry: Entry[Any], values: dict[str, Any]) -> Choice:
-    return Choice(entry.name, {k: values[k] for k in entry.defaults})
+    """The entry so strong; what else it can be told, such as how smooth a field is, stays."""
+    return Choice(entry.name, {k: values.get(k, default) for k, default in entry.defaults.items()})
 
 
 @of_images

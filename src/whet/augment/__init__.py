@@ -102,7 +102,7 @@ AUGMENTS: Catalogue[Settings | Sound | WordDropout | Reshaping] = Catalogue(
         ),
         Entry(
             "elastic",
-            lambda share, smooth: Moves(elastic=share, smooth=smooth),
+            lambda share, smooth: Moves(elastic=share, smooth=smooth) if share else Moves(),
             "Bends by a smooth random field that pulls each place by about `share` of the shorter side.",
             {"share": 0.04, "smooth": 0.14},
             domains=("image",),
