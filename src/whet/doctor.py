@@ -23,7 +23,7 @@ from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import Examined, before, examine, probe_batch
 from whet.diagnosis.readings import Reading
 from whet.diagnosis.rules import judge
-from whet.diagnosis.rules.steps import step_of
+from whet.diagnosis.rules.measures import step_of
 from whet.diagnosis.verdict import Harm, harm
 from whet.diagnosis.watch import Watch
 from whet.record import Finding
@@ -99,7 +99,7 @@ def watched(setup: Setup, seed: int) -> Examined:
     """The set-up examined; a training that stands still for a known reason is not watched to its end."""
     first = before(setup, seed)
     sure = any(f.confidence >= SURE and f.name in REMEDIES for f in judge(first))
-    found = examine(setup, seed, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
+    found = examine(setup, seed, first=first, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
     if not sure or harm(found.evidence):
         return found
     again = examine(setup, seed + 1)  # a grave sign in a training that went well: perhaps it was luck
@@ -183,7 +183,8 @@ class Watching(Watch):
 def seen(e: Evidence, seconds: float) -> Diagnosis:
     """The verdict on a training that was watched, where nothing is measured on other rows."""
     suffers = harm(e)
-    if e.course.broke is None and not any(f.confidence >= WATCHED for f in judge(e)):
+    strong = [f for f in judge(e) if f.confidence >= WATCHED and f.code != "HNE"]  # it may go on for long
+    if e.course.broke is None and not strong:
         suffers = Harm()  # a loss that doesn't fall may be meant: two networks against each other
     said = suffers.said or f"{e.course.steps} steps were watched, and nothing speaks against them"
     return Diagnosis(not suffers, ranked(e, suffers), said, math.nan, {}, seconds)

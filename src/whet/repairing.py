@@ -238,7 +238,7 @@ def tried_out(setup: Setup, stages: tuple[Stage, ...], seed: int, purse: Purse) 
     def enough(course: Course) -> bool:
         return time.perf_counter() - began > limit or hopeless(course, setup, first)
 
-    found = examine(setup, seed, stop=enough)
+    found = examine(setup, seed, first=first, stop=enough)
     return Attempt(setup, found, harm(found.evidence), stages)
 
 

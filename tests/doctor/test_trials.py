@@ -14,7 +14,7 @@ from setups import SMALL, TABLE, images, prepared_of, rows, same_bits, task_of, 
 import whet
 from whet import cli
 from whet.diagnosis.born import born
-from whet.diagnosis.rules.steps import step_of
+from whet.diagnosis.rules.measures import step_of
 from whet.diagnosis.trials import TrialWatch
 from whet.recipe import Choice, Recipe
 from whet.runners.rescue import is_sound, treat

@@ -1,4 +1,4 @@
-"""The causes that a diagnosis names, with the codes of the published taxonomy (Humbatova et al. 2020, extended by two)."""
+"""The causes that a diagnosis names, with the codes of the published taxonomy (Humbatova et al. 2020, extended by four)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ CAUSES: Mapping[str, str] = {
     "TCL": "labels that are wrong or missing",
     "FRZ": "weights that are frozen or that the optimiser does not hold",
     "ZGR": "gradients that are not cleared",
+    "MOD": "a network that is trained in evaluation mode",
+    "LKG": "rows that stand in the training and in the validation part",
 }
 """code -> the cause in words."""
 

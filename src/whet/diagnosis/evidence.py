@@ -16,15 +16,12 @@ class DataFacts:
     val_rows: int
     numbers: bool
     """Whether the inputs are numbers with a scale, and not indices."""
-    mean: float = 0.0
-    """Of all inputs."""
     std: float = 1.0
+    """Of all inputs."""
     offset: float = 0.0
     """The largest |mean| of a feature, in units of the spread of all inputs about their features' means."""
     scales: float = 1.0
     """The largest spread of a feature over the median one."""
-    largest: float = 1.0
-    """The largest |value|."""
     bad: float = 0.0
     """Share of values that are no numbers."""
     constant: float = 0.0
@@ -35,10 +32,10 @@ class DataFacts:
     """Spread of validation inputs over that of training inputs."""
     classes: int = 0
     """Kinds of target; 0 for values."""
-    majority: float = 0.0
-    """Share of the most frequent class among validation rows."""
     imbalance: float = 1.0
     """Rows of the most frequent training class over those of the rarest one."""
+    rarest: float = 1.0
+    """Share of training rows that the rarest class has."""
     unseen: int = 0
     """Classes of validation rows that no training row has."""
     sorted_runs: float = 0.0
@@ -50,7 +47,7 @@ class DataFacts:
     copies: float = 0.0
     """Share of validation rows that are training rows too."""
     disagreement: float = 0.0
-    """Share of training labels that most of their neighbours contradict, beyond what validation labels show."""
+    """How much worse neighbours foretell training targets than validation targets, in accuracy or R2."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,6 @@ class Layer:
     """Spread of the weights times the square root of the fan-in."""
     same: bool
     """Whether all its units have the same weights."""
-    in_mean: float
-    in_std: float
     in_zero: float
     """Share of its inputs that are exactly zero."""
     in_still: float
@@ -113,6 +108,8 @@ class Steps:
     """Norm of the gradient that the step adds to the loss's own, relative to that one."""
     accumulates: bool = False
     """Whether gradients of earlier steps are still there."""
+    evaluates: bool = False
+    """Whether the network is trained in evaluation mode."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +136,10 @@ class Evidence:
     """(where, what, role) of each non-linearity that the model computes; () if it can't be followed."""
     followed: bool
     """Whether the model could be followed."""
-    linears: int
-    """Layers with weights that follow each other."""
+    batch_norms: int = 0
+    """How many of the norms take the batch's statistics."""
+    repeated: tuple[str, ...] = ()
+    """Paths of one and the same layer with weights, where it has several."""
     yardsticks: Mapping[str, float] = field(default_factory=dict)
     """name -> the metric that a simple method reaches on the same rows."""
 
@@ -153,7 +152,3 @@ class Evidence:
     @property
     def classify(self) -> bool:
         return self.data.classes > 0
-
-    @property
-    def deep(self) -> int:
-        return len(self.start.layers)

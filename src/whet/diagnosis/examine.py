@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from whet import surgery
 from whet.diagnosis import rows
 from whet.diagnosis.evidence import Evidence, Look, Steps
-from whet.diagnosis.look import WEIGHTED, look
+from whet.diagnosis.look import at_least, look
+from whet.diagnosis.yardsticks import yardsticks
 from whet.errors import UserError
 from whet.setups import Course, Setup, Trained, train
 from whet.setups.parts import Batch
@@ -23,6 +24,7 @@ from whet.setups.training import criterion_of, one_step
 
 BATCH = 256
 """Training rows that the network is looked at with."""
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
 
@@ -35,9 +37,14 @@ class Examined:
     trained: Trained
 
 
-def examine(setup: Setup, seed: int = 0, *, stop: Callable[[Course], bool] | None = None) -> Examined:
-    """All that rules ask for. Costs one training of the set-up, and some forward passes."""
-    first = before(setup, seed)
+def examine(
+    setup: Setup, seed: int = 0, *, first: Evidence | None = None, stop: Callable[[Course], bool] | None = None
+) -> Examined:
+    """All that rules ask for. Costs one training of the set-up, and some forward passes.
+
+    `first`: what `before` found, where that is known.
+    """
+    first = before(setup, seed) if first is None else first
     trained = train(setup, seed, stop=stop)
     optimizer_of = {id(p) for p in trained.model.parameters()}
     end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {})
@@ -68,14 +75,31 @@ def before(setup: Setup, seed: int = 0) -> Evidence:
         settings=settings(optimizer),
         batch_size=setup.batch_size if setup.parts[0].loader is None else len(next(iter(setup.parts[0].batches(0)))[1]),
         epochs=setup.epochs,
-        steps=side_effects(setup, seed) if setup.step is not None else Steps(),
+        steps=own_steps(setup, seed) if setup.step is not None else Steps(),
         dropout=tuple((n, float(m.p)) for n, m in model.named_modules() if isinstance(m, DROPOUTS)),
         norms=sum(isinstance(m, NORMS) for m in model.modules()),
+        batch_norms=sum(isinstance(m, BATCH_NORMS) for m in model.modules()),
         activations=places,
         followed=followed,
-        linears=sum(isinstance(m, WEIGHTED) for m in model.modules()),
-        yardsticks=rows.yardsticks(setup, criterion),
+        repeated=repeated(model),
+        yardsticks=yardsticks(setup, criterion, narrowest(start)),
     )
+
+
+def narrowest(start: Look) -> int:
+    """Units of the narrowest hidden layer; 0 where layers have more than rows of units."""
+    return (
+        min((x.outputs for x in start.layers[:-1]), default=0) if all(x.kind == "Linear" for x in start.layers) else 0
+    )
+
+
+def repeated(model: nn.Module) -> tuple[str, ...]:
+    """The paths of the first layer with weights of its own that stands in several places; () where none does."""
+    paths: dict[int, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        if any(True for _ in module.parameters(recurse=False)):
+            paths.setdefault(id(module), []).append(path)
+    return next((tuple(found) for found in paths.values() if len(found) > 1), ())
 
 
 def probe_batch(setup: Setup) -> Batch:
@@ -119,19 +143,38 @@ def moves(setup: Setup, seed: int, batch: Batch) -> dict[str, float]:
         return {}
     usual = usual_share(optimizer)
     return {
-        n: usual * float((w.detach() - before[n]).norm() / before[n].norm().clamp_min(1e-12))
+        n: usual * float((w.detach() - before[n]).norm()) / at_least(float(before[n].norm()), len(w))
         for n, w in weights.items()
     }
 
 
 def usual_share(optimizer: torch.optim.Optimizer) -> float:
-    """Later steps beside the first one: RMSprop's first is 1 / sqrt(1 - alpha) times as long, with momentum later ones are."""
+    """Later steps beside the first one: RMSprop's first is 1 / sqrt(1 - alpha) times as long, with momentum later ones are:
+    1 / (1 - momentum) times where gradients agree, 1 / sqrt(1 - momentum^2) times where each is another; between the two."""
     known = settings(optimizer)
     if isinstance(optimizer, torch.optim.RMSprop):
         return (1 - known.get("alpha", 0.99)) ** 0.5
     if isinstance(optimizer, torch.optim.SGD):
-        return 1 / max(0.01, 1 - known.get("momentum", 0.0))
+        return 1 / max(0.01, 1 - known.get("momentum", 0.0)) ** 0.5
     return 1.0
+
+
+def own_steps(setup: Setup, seed: int) -> Steps:
+    """What the user's own training step does beside forward, backward and step."""
+    return replace(side_effects(setup, seed), evaluates=evaluates(setup, seed))
+
+
+def evaluates(setup: Setup, seed: int) -> bool:
+    """Whether a step of the user's own runs the network in evaluation mode; found on a copy."""
+    model, (inputs, target) = setup.fresh(seed), probe_batch(setup)
+    modes: list[bool] = []
+    model.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    small: Batch = tuple(x[: setup.batch_size] for x in inputs), target[: setup.batch_size]
+    try:
+        one_step(setup, model.train(), small, setup.optimiser_of(model))
+    except RuntimeError:
+        return False
+    return bool(modes) and not any(modes)
 
 
 def side_effects(setup: Setup, seed: int) -> Steps:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from whet.diagnosis.evidence import Layer, Look
-from whet.families.tabular import Packed
+from whet.init.packed import Packed
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Their units are channels, the second axis; those of all others are the last one."""
@@ -26,6 +26,15 @@ ROWS_OF = 2_000_000
 """Numbers of a layer's input from which fewer examples are looked at."""
 FEWEST = 16
 """Examples that are looked at however large each is."""
+
+
+LEAST_GAIN = 0.2
+"""Of weights whose length steps are compared with: torch's own have 0.58. Zeros, which some layers begin with, have none."""
+
+
+def at_least(norm: float, outputs: int) -> float:
+    """A layer's norm, or that of a layer as small as is usual: what a step's length is compared with."""
+    return max(norm, LEAST_GAIN * outputs**0.5)
 
 
 def by_outputs(weight: Tensor) -> Tensor:
@@ -97,7 +106,7 @@ class Readings:
         given = args[0] if args else None
         if isinstance(given, Tensor) and given.is_floating_point() and given.dim() > 1:
             given = fewer(given)
-            found |= {f"in_{k}": v for k, v in spread(given).items()} | units(given, one.axis)
+            found |= units(given, one.axis)
         self.of[one.path] = found
 
 
@@ -107,9 +116,9 @@ def fewer(x: Tensor) -> Tensor:
 
 
 def spread(x: Tensor) -> dict[str, float]:
-    """Mean, standard deviation, largest size."""
+    """Standard deviation, largest size."""
     x = thin(x.detach().float())
-    return {"mean": float(x.mean()), "std": float(x.std(correction=0)), "largest": float(x.abs().max())}
+    return {"std": float(x.std(correction=0)), "largest": float(x.abs().max())}
 
 
 def thin(x: Tensor) -> Tensor:
@@ -230,8 +239,6 @@ def layer(one: Weighted, facts: dict[str, Any], numbers: dict[str, float], **sta
     return Layer(
         path=one.path,
         kind=one.kind,
-        in_mean=numbers.get("in_mean", 0.0),
-        in_std=numbers.get("in_std", 1.0),
         in_zero=numbers.get("in_zero", 0.0),
         in_still=numbers.get("in_still", 0.0),
         in_ends=numbers.get("in_ends", 0.0),

@@ -1,7 +1,8 @@
-"""Numbers about a set-up's data, from at most some thousand rows of each part; and what simple methods reach on them."""
+"""Numbers about a set-up's data, from at most some thousand rows of each part."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from whet.setups.training import is_classes
 ROWS = 2_000
 """Rows of each part that are looked at."""
 NEIGHBOURS = 7
-FEATURES = 4_096
+FEATURES = 1_024
 """Features of a row above which distances are taken in a random projection of so many."""
+MOST_COLUMNS = 512
+"""Of targets, for which simple methods are tried."""
 TINY = 1e-12
 
 
@@ -32,15 +35,21 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     found |= {"numbers": True, **values(x, xv)}
     if setup.val is not None:
         found["copies"] = copies(x, xv)
-    if known["classes"]:
-        found["disagreement"] = disagreement(x, labels(y), xv, labels(val_y))
-        if train.loader is not None:
-            found["sorted_runs"] = runs(labels(y))
+    a, b = columns(y, val_y, known["classes"] > 0)
+    if a.shape[1] <= MOST_COLUMNS and found.get("copies", 1.0) == 0:
+        found["disagreement"] = disagreement(x, a, xv, b, known["classes"] > 0)
+    if known["classes"] and not several(y) and train.loader is not None:
+        found["sorted_runs"] = runs(labels(y))
     return DataFacts(**found)
 
 
 def flat(x: Tensor) -> np.ndarray:
     return x.reshape(len(x), -1).double().numpy()
+
+
+def several(y: Tensor) -> bool:
+    """Whether rows have any number of labels, as columns of zeros and ones."""
+    return y.dim() > 1 and y.shape[1] > 1 and not bool((y.sum(1) == 1).all())
 
 
 def labels(y: Tensor) -> np.ndarray:
@@ -61,11 +70,9 @@ def values(x: np.ndarray, xv: np.ndarray) -> dict[str, float]:
     spread = np.sqrt(std**2 + (0.05 * within) ** 2) + TINY
     apart = (xv.mean(0) - mean) / spread if np.isfinite(xv).all() else np.full(len(mean), np.nan)
     return {
-        "mean": float(x.mean()),
         "std": float(x.std()),
         "offset": float(np.abs(mean).max() / max(within, TINY)),
         "scales": float(std.max() / max(typical, TINY)),
-        "largest": float(np.abs(x).max()),
         "constant": float(1 - moving.mean()),
         "shift": float(np.sqrt((apart**2).mean())),
         "stretch": float(np.sqrt((xv.std(0) ** 2).mean()) / max(within, TINY)),
@@ -82,12 +89,14 @@ def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
             "target_low": float(v.min()),
             "target_high": float(v.max()),
         }
-    known, counts = np.unique(labels(y), return_counts=True)
-    seen, val_counts = np.unique(labels(val_y), return_counts=True)
+    if several(y):
+        return {"classes": y.shape[1]}
+    known, each = np.unique(labels(y), return_counts=True)
+    seen = np.unique(labels(val_y))
     return {
         "classes": max(len(known), len(seen)),
-        "majority": float(val_counts.max() / val_counts.sum()),
-        "imbalance": float(counts.max() / counts.min()),
+        "imbalance": float(each.max() / each.min()),
+        "rarest": float(each.min() / len(y)),
         "unseen": len(set(seen.tolist()) - set(known.tolist())),
         "target_low": float(known.min()),
         "target_high": float(known.max()),
@@ -95,9 +104,11 @@ def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
 
 
 def copies(x: np.ndarray, xv: np.ndarray) -> float:
-    """Share of validation rows that are training rows too, among those that are looked at."""
-    known = {row.tobytes() for row in x}
-    return float(np.mean([row.tobytes() in known for row in xv])) if len(x) else 0.0
+    """Share of validation rows that are training rows too, among those that are looked at, beyond what training rows repeat
+    each other: where few values are possible, equal rows say nothing."""
+    known = Counter(row.tobytes() for row in x)
+    again = sum(n - 1 for n in known.values()) / max(1, len(x))
+    return max(0.0, float(np.mean([row.tobytes() in known for row in xv])) - again) if len(x) else 0.0
 
 
 def runs(y: np.ndarray) -> float:
@@ -122,72 +133,48 @@ def standard(x: np.ndarray, xv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nearest(x: np.ndarray, xv: np.ndarray, k: int, others: bool = False) -> np.ndarray:
-    """(rows of xv, k) the indices of the nearest rows of x; with `others` a row is not its own neighbour."""
+    """(rows of xv, k) the indices of the nearest rows of x, `NEIGHBOURS` of them first; with `others` a row is not its own."""
     distance = (x**2).sum(1)[None, :] - 2 * xv @ x.T
     if others:
         np.fill_diagonal(distance, np.inf)
     k = min(k, len(x) - (1 if others else 0))
-    return np.argpartition(distance, k - 1, axis=1)[:, :k]
+    return np.argpartition(distance, sorted({min(k, NEIGHBOURS) - 1, k - 1}), axis=1)[:, :k]
 
 
-def voted(y: np.ndarray, near: np.ndarray, classes: int) -> np.ndarray:
-    votes = np.zeros((len(near), classes))
-    for column in near.T:
-        votes[np.arange(len(near)), y[column]] += 1
-    return votes.argmax(1)
+def disagreement(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray, classes: bool) -> float:
+    """How much worse training targets are foretold by their neighbours than those of a clean part: in accuracy, or R2.
 
-
-def disagreement(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray) -> float:
-    """How much more often training labels are contradicted by their neighbours than by chance of a clean part.
-
-    Labels that were shuffled are contradicted by nearly all of their neighbours; the share that cleanly labelled data
-    shows is estimated from how often neighbours get validation labels wrong, which stay as they are.
+    Labels that were shuffled are contradicted by most of their neighbours. What cleanly labelled data shows is estimated
+    from validation targets, which stay as they are: foretold by training rows or, where there are no more of them, by one
+    another, whichever goes better.
     """
-    if not (np.isfinite(x).all() and np.isfinite(xv).all()) or len(x) < 10 * NEIGHBOURS:
+    if not (np.isfinite(x).all() and np.isfinite(xv).all()) or min(len(x), len(xv)) < 5 * NEIGHBOURS:
         return 0.0
     a, b = standard(x, xv)
-    classes = int(max(y.max(), yv.max())) + 1
-    inside = float((voted(y, nearest(a, a, NEIGHBOURS, others=True), classes) != y).mean())
-    outside = float((voted(y, nearest(a, b, NEIGHBOURS), classes) != yv).mean())
-    return max(0.0, inside - outside)
+    metric = "accuracy" if classes else "r2"
+
+    def foretold(x: np.ndarray, y: np.ndarray, others: np.ndarray, truth: np.ndarray) -> float:
+        return scored(truth, mean_of(y, nearest(x, others, NEIGHBOURS, others=x is others)), metric)
+
+    clean = [foretold(a, y, b, yv)] + ([foretold(b, yv, b, yv)] if len(b) <= len(a) else [])
+    return max(0.0, max(clean) - max(0.0, foretold(a, y, a, y)))
 
 
-def yardsticks(setup: Setup, criterion: Criterion) -> dict[str, float]:
-    """name -> what a simple method reaches by the set-up's own metric, where that is a known one."""
-    (inputs, y), (val_inputs, val_y) = setup.parts[0].some(ROWS), setup.parts[1].some(ROWS)
-    if setup.val is None or not isinstance(setup.metric, str) or setup.metric == "loss":
-        return {}
-    classes = is_classes(y, criterion)
-    if classes != (setup.metric == "accuracy") or (classes and y.dim() > 1 and y.shape[1] > 1):
-        return {}
-    found = {"guess": guessed(y, val_y, setup.metric)}
-    if len(inputs) != 1 or not inputs[0].is_floating_point():
-        return found
-    x, xv = standard(flat(inputs[0]), flat(val_inputs[0]))
-    if not (np.isfinite(x).all() and np.isfinite(xv).all()):
-        return found
-    near = nearest(x, xv, min(NEIGHBOURS, len(x)))
-    if classes:
-        a, b = labels(y), labels(val_y)
-        count = int(max(a.max(), b.max())) + 1
-        found["neighbours"] = float((voted(a, near, count) == b).mean())
-        found["linear"] = float((ridge(x, np.eye(count)[a], xv).argmax(1) == b).mean())
-        return found
-    v, w = y.reshape(len(y), -1)[:, 0].double().numpy(), val_y.reshape(len(val_y), -1)[:, 0].double().numpy()
-    found["neighbours"] = scored(w, v[near].mean(1), setup.metric)
-    found["linear"] = scored(w, ridge(x, v[:, None], xv)[:, 0], setup.metric)
-    return found
-
-
-def guessed(y: Tensor, val_y: Tensor, metric: str) -> float:
-    """The most frequent class, or the mean."""
-    if metric == "accuracy":
-        return float((labels(val_y) == np.bincount(labels(y)).argmax()).mean())
-    w = val_y.reshape(-1).double().numpy()
-    return scored(w, np.full(len(w), float(y.double().mean())), metric)
+def columns(y: Tensor, val_y: Tensor, classes: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Targets of both parts as (rows, columns) of numbers: a column for each class, label, or value."""
+    if not classes or several(y):
+        return y.reshape(len(y), -1).double().numpy(), val_y.reshape(len(val_y), -1).double().numpy()
+    a, b = labels(y), labels(val_y)
+    one_hot = np.eye(int(max(a.max(), b.max())) + 1)
+    return one_hot[a], one_hot[b]
 
 
 def scored(truth: np.ndarray, said: np.ndarray, metric: str) -> float:
+    """A metric of (rows, columns); for the accuracy of one class a row, the column with the most counts."""
+    if metric == "accuracy":
+        if (truth.sum(1) == 1).all():
+            return float((said.argmax(1) == truth.argmax(1)).mean())
+        return float(((said > 0.5) == (truth > 0.5)).mean())
     error = said - truth
     if metric == "mae":
         return float(np.abs(error).mean())
@@ -196,22 +183,9 @@ def scored(truth: np.ndarray, said: np.ndarray, metric: str) -> float:
     return float(1 - (error**2).mean() / max(TINY, truth.var()))
 
 
-def ridge(x: np.ndarray, y: np.ndarray, xv: np.ndarray) -> np.ndarray:
-    """Predictions of ridge regression with an intercept; the penalty is the one that generalises best (leave-one-out).
-
-    By the singular values: one decomposition serves all penalties (Golub, Heath & Wahba 1979).
-    """
-    mean, centre = x.mean(0), y.mean(0)
-    u, s, vt = np.linalg.svd(x - mean, full_matrices=False)
-    rotated = u.T @ (y - centre)
-    best, chosen = np.inf, 1.0
-    for penalty in np.geomspace(1e-3, 1e3, 7) * max(float((s**2).mean()), TINY):
-        shrink = s**2 / (s**2 + penalty)
-        residual = (y - centre) - u @ (shrink[:, None] * rotated)
-        leverage = (u**2 * shrink).sum(1)
-        error = float(((residual / np.maximum(1e-6, 1 - leverage)[:, None]) ** 2).mean())
-        if error < best:
-            best, chosen = error, float(penalty)
-    weights = vt.T @ ((s / (s**2 + chosen))[:, None] * rotated)
-    found: np.ndarray = (xv - mean) @ weights + centre
-    return found
+def mean_of(y: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """(rows, columns): of each row's neighbours, one neighbour after the other, since there may be many columns."""
+    total = np.zeros((len(near), y.shape[1]))
+    for place in near.T:
+        total += y[place]
+    return total / near.shape[1]

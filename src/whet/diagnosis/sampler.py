@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from whet.diagnosis.evidence import Layer, Look
-from whet.diagnosis.look import Readings, Weighted, layer, outputs_of, thin, weight_facts, weighted
+from whet.diagnosis.look import Readings, Weighted, at_least, layer, outputs_of, thin, weight_facts, weighted
 
 SHARE = 0.01
 """Of the time of all steps that readings may cost."""
@@ -154,7 +154,8 @@ class Sampler:
 
     def _layer(self, one: Weighted, numbers: dict[str, float]) -> Layer:
         old = self._before[one.path]
-        moved = (thin(one.weight.detach()) - old["thin"]).norm() / old["thin"].norm().clamp_min(1e-12)
+        whole = (one.weight.numel() / old["thin"].numel()) ** 0.5
+        moved = whole * float((thin(one.weight.detach()) - old["thin"]).norm())
         return layer(
             one,
             old["facts"],
@@ -162,7 +163,7 @@ class Sampler:
             gradient=old.get("gradient", math.nan),
             frozen=not one.weight.requires_grad,
             held=id(one.weight) in self.held,
-            step=float(moved),
+            step=moved / at_least(old["facts"]["weight"], old["facts"]["outputs"]),
         )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 from whet.diagnosis import curves
-from whet.diagnosis.evidence import DataFacts, Evidence, Look
+from whet.diagnosis.evidence import DataFacts, Evidence
 from whet.diagnosis.examine import non_linearities, settings
 from whet.diagnosis.losses import Losses
 from whet.diagnosis.rules import judge
@@ -67,8 +66,7 @@ class TrialWatch:
         data = DataFacts(rows=rows, val_rows=0, numbers=False)
         optimizer = training.parts.optimizer
         found = evidence_of(self._sampler, self.losses, type(optimizer).__name__, settings(optimizer), data)
-        start = at_full_length(found.start, self._sampler.longest)
-        return dataclasses.replace(found, batch_size=self.batch_size, start=start)
+        return dataclasses.replace(found, batch_size=self.batch_size)
 
     def findings(self, training: Training, record: Record) -> tuple[Finding, ...]:
         """What is found in the record and in what was read; the graver, the worse the training goes."""
@@ -80,12 +78,6 @@ class TrialWatch:
             places, followed = non_linearities(self._sampler.model, self._sampler.inputs)
             evidence = dataclasses.replace(evidence, activations=places, followed=followed)
         return known + told(judge(evidence), sick)
-
-
-def at_full_length(start: Look, longest: Mapping[str, float]) -> Look:
-    """The first reading, with the longest steps of all: a schedule may begin with a rate near 0."""
-    layers = (dataclasses.replace(x, step=longest.get(x.path, x.step)) for x in start.layers)
-    return dataclasses.replace(start, layers=tuple(layers))
 
 
 def suffers(e: Evidence, known: tuple[Finding, ...]) -> bool:

@@ -5,6 +5,7 @@ Between the samples a step costs a few counters.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from whet.diagnosis import rows
-from whet.diagnosis.evidence import DataFacts, Evidence, Steps
-from whet.diagnosis.examine import DROPOUTS, NORMS, settings
+from whet.diagnosis.evidence import DataFacts, Evidence, Look, Steps
+from whet.diagnosis.examine import BATCH_NORMS, DROPOUTS, NORMS, settings
 from whet.diagnosis.losses import Losses
 from whet.diagnosis.sampler import ROWS, SHARE, Sampler
 from whet.errors import UserError
@@ -137,6 +138,12 @@ class Watch:
         )
 
 
+def at_full_length(start: Look, longest: Mapping[str, float]) -> Look:
+    """The first reading, with the longest steps of all: a schedule may begin with a rate near 0."""
+    layers = (dataclasses.replace(x, step=longest.get(x.path, x.step)) for x in start.layers)
+    return dataclasses.replace(start, layers=tuple(layers))
+
+
 def evidence_of(
     sampler: Sampler,
     losses: Losses,
@@ -150,7 +157,7 @@ def evidence_of(
     assert sampler.first is not None
     return Evidence(
         data=data or DataFacts(rows=0, val_rows=0, numbers=False),
-        start=sampler.first,
+        start=at_full_length(sampler.first, sampler.longest),
         end=sampler.newest if sampler.count > 1 else None,
         course=losses.course(),
         criterion=criterion,
@@ -163,7 +170,7 @@ def evidence_of(
         steps=Steps(),
         dropout=tuple((n, float(m.p)) for n, m in model.named_modules() if isinstance(m, DROPOUTS)),
         norms=sum(isinstance(m, NORMS) for m in model.modules()),
+        batch_norms=sum(isinstance(m, BATCH_NORMS) for m in model.modules()),
         activations=(),
         followed=False,
-        linears=len(sampler.layers),
     )

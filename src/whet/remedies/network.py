@@ -109,10 +109,12 @@ REMEDIES = {
     "initial weights far too small": (living_weights, sloped_function),
     "vanishing signal": (living_weights, sloped_function),
     "deep and squashing": (draw_weights, unsquashed_function),
+    "saturated units": (draw_weights,),
     "dead units from the start": (draw_weights, sloped_function),
     "activation that grows without bound": (tamer_function,),
     "no non-linearity": (insert_functions,),
     "bottleneck": (widen,),
+    "too narrow": (widen,),
     "weights that the optimiser does not hold": (hold_all,),
     "frozen weights": (hold_all,),
 }

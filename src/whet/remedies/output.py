@@ -36,30 +36,42 @@ def softmax_instead(need: Need) -> Setup:
     return need.setup.with_operation(ChangeOutput("softmax", old), need.edit("output", old, "softmax"))
 
 
+def one_of_several(need: Need) -> bool:
+    """Whether a row has one of several classes, and not any number of labels."""
+    y = need.setup.parts[0].some(64)[1]
+    labels = y.dim() > 1 and y.shape[1] > 1 and not bool((y.sum(1) == 1).all())
+    return need.outputs > 1 and not labels
+
+
 def logits_loss(need: Need):  # type: ignore[no-untyped-def]
-    return cross_entropy if need.outputs > 1 else binary
+    return cross_entropy if one_of_several(need) else binary
+
+
+def classes(y: Tensor) -> Tensor:
+    """Class indices (n,) of indices in any shape, or of one-hot rows."""
+    return y.argmax(1) if y.dim() > 1 and y.shape[1] > 1 else y.reshape(len(y)).long()
 
 
 def cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
     """Of logits (n, C) and class indices."""
-    return F.cross_entropy(outputs, y.reshape(len(y)).long())
+    return F.cross_entropy(outputs, classes(y))
 
 
 def binary(outputs: Tensor, y: Tensor) -> Tensor:
-    """Of one logit a row and 0 or 1."""
-    return F.binary_cross_entropy_with_logits(outputs.reshape(len(y)), y.reshape(len(y)).to(outputs.dtype))
+    """Of one logit for each 0 or 1."""
+    return F.binary_cross_entropy_with_logits(outputs.reshape(y.shape), y.to(outputs.dtype))
 
 
 def cross_entropy_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
     """Of probabilities (n, C) and class indices."""
     picked = outputs.clamp(LEAST, 1).log()
-    return F.nll_loss(picked, y.reshape(len(y)).long())
+    return F.nll_loss(picked, classes(y))
 
 
 def binary_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
-    """Of one probability a row and 0 or 1."""
-    p = outputs.reshape(len(y)).clamp(LEAST, 1 - LEAST)
-    return F.binary_cross_entropy(p, y.reshape(len(y)).to(p.dtype))
+    """Of one probability for each 0 or 1."""
+    p = outputs.reshape(y.shape).clamp(LEAST, 1 - LEAST)
+    return F.binary_cross_entropy(p, y.to(p.dtype))
 
 
 def same_shape(own):  # type: ignore[no-untyped-def]
@@ -73,7 +85,7 @@ def same_shape(own):  # type: ignore[no-untyped-def]
 def fitting_loss(need: Need) -> Setup:
     """The cross-entropy, of probabilities or logits, whichever the network gives."""
     shares = need.out_low >= -1e-6 and need.out_high <= 1 + 1e-6
-    several = need.outputs > 1
+    several = one_of_several(need)
     table = {
         (True, True): cross_entropy_of_shares,
         (True, False): binary_of_shares,

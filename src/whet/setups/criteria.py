@@ -41,12 +41,21 @@ def _classes(y: Tensor) -> Tensor:
 
 
 def _one_hot(z: Tensor, y: Tensor) -> Tensor:
+    if z.dim() > 1 and z.shape == y.shape:
+        return y.to(z.dtype)
     if z.dim() > 1 and z.shape[1] > 1:
         return F.one_hot(_classes(y), z.shape[1]).to(z.dtype)
     return y.reshape(z.shape).to(z.dtype)
 
 
+def _shares(z: Tensor, y: Tensor) -> Tensor:
+    """Targets as `cross_entropy` takes them: a share of each class, or the class."""
+    return y.to(z.dtype) if z.dim() > 1 and z.shape == y.shape and z.shape[1] > 1 else _classes(y)
+
+
 def _picked(p: Tensor, y: Tensor) -> Tensor:
+    if p.shape == y.shape and p.shape[1] > 1:
+        return (p * y).sum(1)
     return p.gather(1, _classes(y)[:, None])[:, 0]
 
 
@@ -55,7 +64,7 @@ def _target(z: Tensor, y: Tensor) -> Tensor:
 
 
 KNOWN: Mapping[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
-    "cross_entropy": ("logits", lambda z, y: F.cross_entropy(z, _classes(y))),
+    "cross_entropy": ("logits", lambda z, y: F.cross_entropy(z, _shares(z, y))),
     "nll": ("log-probabilities", lambda z, y: -_picked(z, y).mean()),
     "cross_entropy_of_probabilities": ("probabilities", lambda z, y: -_picked(z, y).log().mean()),
     "cross_entropy_of_shares": ("probabilities", lambda z, y: -(_picked(z, y) / z.sum(1)).log().mean()),

@@ -48,6 +48,8 @@ class Course:
     seconds: float = 0.0
     broke: int | None = None
     """The step at which the loss was no number; None: never."""
+    pace: float = 1.0
+    """The mean learning rate over the largest one: 1 where it stays, a half where it falls in a straight line."""
 
     @property
     def last(self) -> Point | None:
@@ -99,7 +101,7 @@ def train(
     model = setup.fresh(seed)
     optimizer = setup.optimiser_of(model)
     generator = torch.Generator().manual_seed(seed)
-    part, course = setup.parts[0], Course()
+    part, course, rates = setup.parts[0], Course(), Rates()
     epochs = setup.epochs if epochs is None else epochs
     every = max(1, epochs // POINTS)
     criterion = criterion_of(setup, model)
@@ -109,6 +111,7 @@ def train(
             model.train()
             losses: list[float] = []
             for batch in part.batches(setup.batch_size, generator):
+                rates.add(optimizer)
                 loss = one_step(setup, model, batch, optimizer)
                 course.steps += 1
                 losses.append(loss)
@@ -124,8 +127,25 @@ def train(
                     course.broke = course.steps
             if course.broke is not None or over or (stop is not None and course.points and stop(course)):
                 break
-    course.seconds = time.perf_counter() - began
+    course.seconds, course.pace = time.perf_counter() - began, rates.pace
     return Trained(setup, model, criterion, course)
+
+
+@dataclass
+class Rates:
+    """The learning rates of all steps, in three numbers."""
+
+    total: float = 0.0
+    largest: float = 0.0
+    steps: int = 0
+
+    def add(self, optimizer: torch.optim.Optimizer) -> None:
+        rate = float(optimizer.param_groups[0].get("lr", 0.0))
+        self.total, self.largest, self.steps = self.total + rate, max(self.largest, rate), self.steps + 1
+
+    @property
+    def pace(self) -> float:
+        return self.total / (self.steps * self.largest) if self.largest > 0 else 1.0
 
 
 class _nothing:  # noqa: N801
@@ -254,9 +274,9 @@ def _border(criterion: Criterion) -> float:
 
 
 def is_classes(target: Tensor, criterion: Criterion) -> bool:
-    """Whether targets are classes: whole numbers, or zeros and ones under a loss of probabilities."""
+    """Whether targets are classes: whole numbers, zeros and ones, or what a loss of classes takes."""
     if criterion.name in ("cross_entropy", "nll", "bce", "bce_with_logits", "mse_of_classes", "mae_of_classes"):
         return True
-    if not target.is_floating_point():
+    if not target.is_floating_point() or criterion.takes == "probabilities":
         return True
-    return criterion.takes == "probabilities"
+    return bool(((target == 0) | (target == 1)).all())

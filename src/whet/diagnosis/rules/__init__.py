@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules import course, data, network, output, steps
+from whet.diagnosis.rules import course, data, held_back, network, output, shape, steps
 from whet.record import Finding
 
 Rule = Callable[[Evidence], Iterable[Finding]]
-RULES: tuple[Rule, ...] = (*data.RULES, *network.RULES, *output.RULES, *steps.RULES, *course.RULES)
+RULES: tuple[Rule, ...] = (
+    *data.RULES,
+    *network.RULES,
+    *shape.RULES,
+    *output.RULES,
+    *steps.RULES,
+    *held_back.RULES,
+    *course.RULES,
+)
 
 
 def judge(evidence: Evidence) -> list[Finding]:

@@ -13,7 +13,13 @@ OFFSET, WIDE, NARROW, UNEVEN = 8.0, 12.0, 0.03, 25.0
 SHIFT, STRETCH = 1.0, 2.0
 FAR_TARGET = 8.0
 FEW = 20
-DISAGREE = 0.12
+"""Training rows of a class that are too few to say what it looks like."""
+GAP = 0.1
+"""Between training and validation rows, from which so few rows count as learned by heart."""
+LOPSIDED = 5.0
+LEAKED = 0.05
+STILL = 0.5
+DISAGREE, DISAGREE_R2 = 0.12, 0.3
 
 
 def not_numbers(e: Evidence) -> Iterator[Finding]:
@@ -54,8 +60,8 @@ def unscaled_inputs(e: Evidence) -> Iterator[Finding]:
 
 
 def _tiny_is_carried(e: Evidence) -> bool:
-    """Whether small inputs are made up for by the first layers."""
-    return bool(e.start.layers) and e.start.layers[-1].out_std > 0.05
+    """Whether small inputs are made up for by the first layers: answers differ from row to row."""
+    return e.start.out_std > 0.05
 
 
 def parts_differ(e: Evidence) -> Iterator[Finding]:
@@ -110,15 +116,17 @@ def wrong_labels(e: Evidence) -> Iterator[Finding]:
             "Check how the labels were made, and split by class.",
             classes=d.unseen,
         )
-    if d.disagreement > DISAGREE:
+    if d.disagreement > (DISAGREE if d.classes else DISAGREE_R2):
         yield finding(
             "label noise",
             "TCL",
-            f"The labels of {d.disagreement:.0%} more training rows than validation rows contradict their neighbours'.",
+            f"The labels of {d.disagreement:.0%} more training rows than validation rows contradict their neighbours'."
+            if d.classes
+            else f"Rows that are near tell {d.disagreement:.2f} less (R2) of training targets than of validation targets.",
             0.55 + 0.4 * min(1.0, d.disagreement / 0.4),
             "Look at the rows whose neighbours all have another label.",
             share=d.disagreement,
-            border=DISAGREE,
+            border=DISAGREE if d.classes else DISAGREE_R2,
         )
 
 
@@ -142,7 +150,7 @@ def few_rows(e: Evidence) -> Iterator[Finding]:
     if last is None or not e.higher_is_better or per >= FEW:
         return
     gap = last.train - last.val
-    if gap > 0.15:
+    if gap > GAP:
         yield finding(
             "too few data",
             "TRD",
@@ -157,4 +165,63 @@ def few_rows(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (not_numbers, unscaled_inputs, parts_differ, unscaled_targets, wrong_labels, not_shuffled, few_rows)
+def rare_classes(e: Evidence) -> Iterator[Finding]:
+    """Classes with so few rows that they are learned by heart, or not at all, beside one with many."""
+    d, last = e.data, e.course.last
+    rows = d.rarest * d.rows
+    if last is None or not d.classes or d.imbalance <= LOPSIDED or rows >= FEW or d.rows < FEW * d.classes:
+        return
+    if e.higher_is_better and last.train - last.val > GAP:
+        yield finding(
+            "rare classes",
+            "TRD",
+            f"The rarest class has {rows:.0f} training rows, the most frequent one {d.imbalance:.0f} times as many: "
+            f"{last.train:.2f} on training rows, {last.val:.2f} on others.",
+            0.8,
+            "Collect more rows of the rare classes; weights in the loss help a little.",
+            rows=rows,
+            imbalance=d.imbalance,
+            border=FEW,
+        )
+
+
+def leak(e: Evidence) -> Iterator[Finding]:
+    """Validation rows that are training rows too: what is measured on them is flattered."""
+    if e.data.copies > LEAKED:
+        yield finding(
+            "rows in both parts",
+            "LKG",
+            f"{e.data.copies:.0%} of the validation rows are training rows too: the network may know them by heart, and "
+            "will do worse on new ones.",
+            0.3,
+            "Drop equal rows before you split.",
+            share=e.data.copies,
+            border=LEAKED,
+        )
+
+
+def constant_inputs(e: Evidence) -> Iterator[Finding]:
+    if e.data.constant > STILL:
+        yield finding(
+            "inputs that never vary",
+            "CPP",
+            f"{e.data.constant:.0%} of the inputs have the same value in all rows, and say nothing.",
+            0.95 if e.data.constant == 1 else 0.3,
+            "Leave them out; look whether they were read rightly.",
+            share=e.data.constant,
+            border=STILL,
+        )
+
+
+RULES = (
+    not_numbers,
+    unscaled_inputs,
+    parts_differ,
+    unscaled_targets,
+    constant_inputs,
+    wrong_labels,
+    not_shuffled,
+    few_rows,
+    rare_classes,
+    leak,
+)

@@ -1,4 +1,4 @@
-"""What is wrong with the network: its initial weights, its activations, its width, what is held still."""
+"""What is wrong with the network's signals: its initial weights, and its activations."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ LOST = 1e-3
 SATURATING = ("sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "softmax", "log_sigmoid")
 SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
 """Functions whose slope is a quarter at best: each layer costs a factor."""
+FLAT = 0.7
+"""Share of a layer's inputs at the ends of their range from which the function before it is saturated."""
 GROWING = ("exp", "square", "exponential", "pow", "cube", "sinh", "cosh")
 
 
@@ -144,74 +146,6 @@ def growing_activation(e: Evidence) -> Iterator[Finding]:
         )
 
 
-def no_non_linearity(e: Evidence) -> Iterator[Finding]:
-    layers = [x for x in e.start.layers if x.kind != "Embedding"]
-    recurrent = any(x.kind in ("RNN", "LSTM", "GRU") for x in layers)
-    pools = [what for _, what, role in e.activations if role not in ("output", "norm", "loss")]
-    if not e.followed or len(layers) < 2 or recurrent or any(n != "max_pool" for n in pools):
-        return
-    linear, best = e.yardsticks.get("linear"), e.yardsticks.get("neighbours")
-    bends = linear is not None and best is not None and best > linear + 0.05
-    yield finding(
-        "no non-linearity",
-        "ACH",
-        f"{len(layers)} layers follow each other without a function in between: together they are one linear map.",
-        0.9 if bends else 0.55,
-        "Put an activation (relu, gelu, …) after each hidden layer.",
-        layers=len(layers),
-        linear=linear,
-        neighbours=best,
-    )
-
-
-def bottleneck(e: Evidence) -> Iterator[Finding]:
-    """A hidden layer through which the classes can't pass."""
-    layers = [x for x in e.start.layers if x.kind == "Linear"]
-    needed = e.data.classes
-    for x in layers[:-1]:
-        narrow = x.outputs <= 2 and (needed > 2 or x.outputs == 1)
-        if (narrow or (needed >= 8 and x.outputs <= needed // 4)) and x.inputs > 2 * x.outputs:
-            yield finding(
-                "bottleneck",
-                "LCN",
-                f"{x.path} squeezes {x.inputs} numbers into {x.outputs}"
-                + (f", through which {needed} classes must pass." if needed else "."),
-                0.84,
-                "Widen it.",
-                where=x.path,
-                width=x.outputs,
-                classes=needed,
-            )
-            return
-
-
-def held_still(e: Evidence) -> Iterator[Finding]:
-    layers = e.start.layers
-    frozen = [x for x in layers if x.frozen]
-    lost = [x for x in layers if not x.held and not x.frozen]
-    if lost:
-        yield finding(
-            "weights that the optimiser does not hold",
-            "FRZ",
-            f"The optimiser was not given the weights of {len(lost)} of {len(layers)} layers: they never change.",
-            0.93,
-            "Build the optimiser from model.parameters(), after the last change of the model.",
-            where=lost[0].path,
-            layers=len(lost),
-        )
-    if frozen and layers:
-        share = len(frozen) / len(layers)
-        yield finding(
-            "frozen weights",
-            "FRZ",
-            f"{len(frozen)} of {len(layers)} layers have requires_grad=False: they stay as they were drawn.",
-            0.6 + 0.35 * share,
-            "Set requires_grad=True, unless these weights were trained before.",
-            where=frozen[0].path,
-            layers=len(frozen),
-        )
-
-
 def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
     """Units that answer every example alike before any training: biases far below zero."""
     for x in e.start.layers[1:]:
@@ -229,13 +163,32 @@ def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
             return
 
 
+def saturated(e: Evidence) -> Iterator[Finding]:
+    """Functions with two ends whose units lie at them: the slope there is next to nothing."""
+    names = [n for n in hidden(e) if n in SATURATING]
+    if not names:
+        return
+    for x in e.start.layers[1:]:
+        if x.in_ends > FLAT and x.in_zero < FLAT:
+            yield finding(
+                "saturated units",
+                "WCI",
+                f"{x.in_ends:.0%} of what {names[0]} gives to {x.path} lies at the ends of its range at the start: hardly any "
+                "gradient comes back.",
+                0.7,
+                "Smaller initial weights (whet.init.auto_), and inputs on a common scale.",
+                where=x.path,
+                share=x.in_ends,
+                border=FLAT,
+            )
+            return
+
+
 RULES = (
     constant_weights,
     huge_weights,
     lost_signal,
     growing_activation,
-    no_non_linearity,
-    bottleneck,
-    held_still,
     dead_from_the_start,
+    saturated,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import Evidence, Look
 from whet.record import Finding
 
 CLIPPED = 0.1
@@ -31,15 +31,17 @@ def one_softmax_unit(e: Evidence) -> Iterator[Finding]:
         )
 
 
-def varies(e: Evidence) -> bool:
-    """Whether the last layer answers different examples differently, whatever is done to that afterwards."""
-    return bool(e.start.layers) and e.start.layers[-1].out_std > 0
+def is_clipped(look: Look | None) -> bool:
+    """Whether many outputs are zero and none is below, though the last layer answers different examples differently."""
+    if look is None or not look.layers:
+        return False
+    return look.out_low == 0 and look.out_zero > CLIPPED and look.layers[-1].out_std > 0
 
 
 def clipped_output(e: Evidence) -> Iterator[Finding]:
     """A rectifier as the last function."""
     last = [n for n in last_functions(e) if n in ("relu", "relu6", "softplus", "squared_relu", "elu", "celu", "abs")]
-    if not last and e.start.out_low == 0 and e.start.out_zero > CLIPPED and varies(e):
+    if not last and (is_clipped(e.start) or is_clipped(e.end)):
         last = ["relu"]  # seen by what comes out: the program calls one function for all layers
     if not last:
         return

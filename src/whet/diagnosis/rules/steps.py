@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from statistics import median
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, step_of
 from whet.record import Finding
 
 LONG, TOO_LONG = 0.08, 0.4
@@ -15,16 +15,9 @@ LONG, TOO_LONG = 0.08, 0.4
 TRAVEL = 0.3
 """Weights that moved by less than this share of themselves in a whole training have hardly left their start."""
 SHORT = 4e-4
-PULL = 0.35
-STRONG_DROPOUT = 0.6
+FADED = 0.1
+"""Of the largest learning rate, the mean one: half of it is usual, and a third with rates that fall fast."""
 SLOW_OPTIMISERS = ("SGD", "Adagrad", "Adadelta", "ASGD")
-
-
-def step_of(e: Evidence) -> float:
-    """The share of their weights that one step moves layers by, the median layer's."""
-    free = [x for x in e.start.layers if x.held and not x.frozen]
-    known = [x.step for x in free if math.isfinite(x.step) and x.weight > 0]
-    return median(known) if known else math.nan
 
 
 def too_long(e: Evidence) -> Iterator[Finding]:
@@ -36,6 +29,7 @@ def too_long(e: Evidence) -> Iterator[Finding]:
     largest = max((x.step for x in layers if math.isfinite(x.step)), default=0.0)
     if step > LONG or (broke and start_is_sound and largest > 0.02):
         sure = 0.6 + 0.35 * min(1.0, max(0.0, math.log(max(step, LONG) / LONG) / math.log(TOO_LONG / LONG)))
+        sure *= 0.6 if fell_well(e) and step < 1 else 0.75 if is_pulled(e, step) else 1.0
         yield finding(
             "learning rate too high",
             "HLR",
@@ -49,10 +43,22 @@ def too_long(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def is_pulled(e: Evidence, step: float) -> bool:
+    """Whether a penalty or a decay has its part in the length of steps."""
+    decay = e.settings.get("weight_decay", 0.0) * e.settings.get("lr", 0.0) if e.optimizer == "AdamW" else 0.0
+    return e.steps.penalty > PULL or decay > step / 2
+
+
+def fell_well(e: Evidence) -> bool:
+    """Whether the training loss ended below half of its start: steps were not too long to learn."""
+    last = e.course.last
+    return last is not None and e.course.broke is None and last.loss < 0.5 * e.course.first_loss
+
+
 def too_short(e: Evidence) -> Iterator[Finding]:
     """A training whose weights hardly move: the rate, the optimiser, or too few steps."""
     step = step_of(e)
-    travel = step * max(1, e.course.steps)
+    travel = step * max(1, e.course.steps) * e.course.pace
     layers = [x for x in e.start.layers if math.isfinite(x.gradient)]
     if not math.isfinite(travel) or travel > TRAVEL or not layers or e.course.broke is not None:
         return
@@ -100,60 +106,23 @@ def too_short(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def fades(e: Evidence) -> Iterator[Finding]:
+    """A schedule that starves the training: most steps are taken with a rate that is next to nothing."""
+    if e.course.pace < FADED and e.course.steps >= 20 and e.course.broke is None:
+        yield finding(
+            "learning rate fades too fast",
+            "HLR",
+            f"The mean learning rate is {e.course.pace:.1%} of the largest one: most steps moved next to nothing.",
+            0.72 + 0.22 * min(1.0, math.log10(FADED / max(e.course.pace, 1e-9))),
+            "Let the rate fall over the whole training, by a cosine or a straight line.",
+            share=e.course.pace,
+            border=FADED,
+        )
+
+
 def usual_rate(e: Evidence) -> bool:
     """Whether the rate is one that trains other networks: then short steps have another cause."""
     return e.settings.get("lr", 0.0) >= (1e-2 if e.optimizer in SLOW_OPTIMISERS else 1e-4)
-
-
-def penalised(e: Evidence) -> Iterator[Finding]:
-    if e.steps.penalty > PULL:
-        yield finding(
-            "penalty stronger than the data",
-            "RAW",
-            f"Your training step adds a gradient {e.steps.penalty:.1f} times as long as the loss's own: weights are "
-            "pulled to zero faster than the data can move them.",
-            0.75 + 0.2 * min(1.0, e.steps.penalty),
-            "Lower the L1 or L2 penalty by a hundred, or leave it out.",
-            ratio=e.steps.penalty,
-            border=PULL,
-        )
-    decay, lr = e.settings.get("weight_decay", 0.0), e.settings.get("lr", 0.0)
-    if decay <= 0:
-        return
-    layers = [x for x in e.start.layers if math.isfinite(x.gradient) and x.gradient > 0]
-    if e.optimizer == "AdamW":
-        gone, said = lr * decay * max(1, e.course.steps), "of the training's"
-        strong = decay > 1.0 and lr * decay > 2e-3
-    else:
-        gone, said = median([decay * x.weight / x.gradient for x in layers]) if layers else 0.0, "of the gradient's"
-        strong = gone > PULL
-    if strong:
-        yield finding(
-            "weight decay too strong",
-            "RAW",
-            f"weight_decay={decay:g} pulls {gone:.1f} times as hard as the loss ({said} measure).",
-            0.85,
-            "Lower it: 1e-4 is usual, 0.01 to 0.1 with AdamW.",
-            weight_decay=decay,
-            ratio=gone,
-            border=PULL,
-        )
-
-
-def dropped(e: Evidence) -> Iterator[Finding]:
-    worst = max((p for _, p in e.dropout), default=0.0)
-    if worst >= STRONG_DROPOUT:
-        where = next(path for path, p in e.dropout if p == worst)
-        yield finding(
-            "dropout too strong",
-            "RCD",
-            f"{where} drops {worst:.0%} of its input: what is left says too little.",
-            0.55 + 0.4 * min(1.0, (worst - STRONG_DROPOUT) / 0.3),
-            "Use 0.1 to 0.3 for hidden layers.",
-            where=where,
-            share=worst,
-            border=STRONG_DROPOUT,
-        )
 
 
 def piled_up(e: Evidence) -> Iterator[Finding]:
@@ -164,28 +133,6 @@ def piled_up(e: Evidence) -> Iterator[Finding]:
             "Each step still carries the gradients of all steps before it.",
             0.95,
             "Call optimizer.zero_grad() before the backward pass.",
-        )
-
-
-def batch_size(e: Evidence) -> Iterator[Finding]:
-    if e.batch_size <= 2 and e.data.rows > 20:
-        yield finding(
-            "batch too small",
-            "HBS",
-            f"{e.batch_size} row(s) a step: each step follows the whims of single rows.",
-            0.55 + (0.15 if step_of(e) > 0.02 else 0.0),
-            "Use 16 to 128 rows.",
-            batch_size=e.batch_size,
-        )
-    if e.data.rows and e.batch_size >= e.data.rows / 2 and e.course.steps < 300 and e.data.rows > 200:
-        yield finding(
-            "batch too large",
-            "HBS",
-            f"{e.batch_size} rows a step leave {e.course.steps} steps in the whole training.",
-            0.6,
-            "Use 32 to 128 rows.",
-            batch_size=e.batch_size,
-            steps=e.course.steps,
         )
 
 
@@ -205,4 +152,10 @@ def wild_memory(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (piled_up, too_long, too_short, penalised, dropped, batch_size, wild_memory)
+RULES = (
+    piled_up,
+    too_long,
+    too_short,
+    fades,
+    wild_memory,
+)

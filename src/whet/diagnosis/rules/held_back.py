@@ -1,0 +1,116 @@
+"""What holds a training back: penalties, dropout, batches that are too small or too large, a mode that is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from statistics import median
+
+from whet.diagnosis.causes import finding
+from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, step_of
+from whet.record import Finding
+
+FEW_FOR_NORM = 4
+
+
+def evaluation_mode(e: Evidence) -> Iterator[Finding]:
+    if e.steps.evaluates and (e.dropout or e.batch_norms):
+        yield finding(
+            "trained in evaluation mode",
+            "MOD",
+            "Your training step runs the network after model.eval(): dropout drops nothing, and batch norms keep the "
+            "statistics that they began with.",
+            0.6,
+            "Call model.train() before each epoch.",
+        )
+
+
+def penalised(e: Evidence) -> Iterator[Finding]:
+    if e.steps.penalty > PULL:
+        yield finding(
+            "penalty stronger than the data",
+            "RAW",
+            f"Your training step adds a gradient {e.steps.penalty:.1f} times as long as the loss's own: weights are "
+            "pulled to zero faster than the data can move them.",
+            0.75 + 0.2 * min(1.0, e.steps.penalty),
+            "Lower the L1 or L2 penalty by a hundred, or leave it out.",
+            ratio=e.steps.penalty,
+            border=PULL,
+        )
+    decay, lr = e.settings.get("weight_decay", 0.0), e.settings.get("lr", 0.0)
+    if decay <= 0:
+        return
+    layers = [x for x in e.start.layers if math.isfinite(x.gradient) and x.gradient > 0]
+    if e.optimizer == "AdamW":
+        gone, said = lr * decay * max(1, e.course.steps), "of the training's"
+        strong = decay > 1.0 and lr * decay > 2e-3
+    else:
+        gone, said = median([decay * x.weight / x.gradient for x in layers]) if layers else 0.0, "of the gradient's"
+        strong = gone > PULL
+    if strong:
+        yield finding(
+            "weight decay too strong",
+            "RAW",
+            f"weight_decay={decay:g} pulls {gone:.1f} times as hard as the loss ({said} measure).",
+            0.85,
+            "Lower it: 1e-4 is usual, 0.01 to 0.1 with AdamW.",
+            weight_decay=decay,
+            ratio=gone,
+            border=PULL,
+        )
+
+
+def dropped(e: Evidence) -> Iterator[Finding]:
+    worst = max((p for _, p in e.dropout), default=0.0)
+    if worst >= STRONG_DROPOUT:
+        where = next(path for path, p in e.dropout if p == worst)
+        yield finding(
+            "dropout too strong",
+            "RCD",
+            f"{where} drops {worst:.0%} of its input: what is left says too little.",
+            0.55 + 0.4 * min(1.0, (worst - STRONG_DROPOUT) / 0.3),
+            "Use 0.1 to 0.3 for hidden layers.",
+            where=where,
+            share=worst,
+            border=STRONG_DROPOUT,
+        )
+
+
+def batch_size(e: Evidence) -> Iterator[Finding]:
+    if e.batch_size <= 2 and e.data.rows > 20:
+        yield finding(
+            "batch too small",
+            "HBS",
+            f"{e.batch_size} row(s) a step: each step follows the whims of single rows.",
+            0.55 + (0.15 if step_of(e) > 0.02 else 0.0),
+            "Use 16 to 128 rows.",
+            batch_size=e.batch_size,
+        )
+    if e.data.rows and e.batch_size >= e.data.rows / 2 and e.course.steps < 300 and e.data.rows > 200:
+        yield finding(
+            "batch too large",
+            "HBS",
+            f"{e.batch_size} rows a step leave {e.course.steps} steps in the whole training.",
+            0.6,
+            "Use 32 to 128 rows.",
+            batch_size=e.batch_size,
+            steps=e.course.steps,
+        )
+
+
+def batch_norm(e: Evidence) -> Iterator[Finding]:
+    if e.batch_norms and e.batch_size <= FEW_FOR_NORM:
+        yield finding(
+            "batch norm of few rows",
+            "HBS",
+            f"Batch norms take mean and spread of {e.batch_size} rows a step: they are mostly noise, and differ from the "
+            "running ones that are used later.",
+            0.75,
+            "Use 16 rows or more, or a layer norm.",
+            batch_size=e.batch_size,
+            border=FEW_FOR_NORM,
+        )
+
+
+RULES = (evaluation_mode, penalised, dropped, batch_size, batch_norm)

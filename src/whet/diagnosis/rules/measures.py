@@ -1,0 +1,19 @@
+"""Numbers that several rules ask for."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from whet.diagnosis.evidence import Evidence
+
+PULL = 0.35
+"""Of the loss's own gradient, what a penalty or a decay may add."""
+STRONG_DROPOUT = 0.6
+
+
+def step_of(e: Evidence) -> float:
+    """The share of their weights that one step moves layers by, the median layer's."""
+    free = [x for x in e.start.layers if x.held and not x.frozen]
+    known = [x.step for x in free if math.isfinite(x.step)]
+    return median(known) if known else math.nan

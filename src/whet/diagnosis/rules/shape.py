@@ -1,0 +1,119 @@
+"""What is wrong with the network's layers: one that is missing, too narrow, held still, or in several places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from whet.diagnosis.causes import finding
+from whet.diagnosis.evidence import Evidence
+from whet.record import Finding
+
+FEW_UNITS = 3
+
+
+def no_non_linearity(e: Evidence) -> Iterator[Finding]:
+    layers = [x for x in e.start.layers if x.kind != "Embedding"]
+    recurrent = any(x.kind in ("RNN", "LSTM", "GRU") for x in layers)
+    pools = [what for _, what, role in e.activations if role not in ("output", "norm", "loss")]
+    if not e.followed or len(layers) < 2 or recurrent or any(n != "max_pool" for n in pools):
+        return
+    linear = e.yardsticks.get("linear")
+    best = max((v for k, v in e.yardsticks.items() if k in ("neighbours", "random features")), default=None)
+    bends = linear is not None and best is not None and best > linear + 0.05
+    yield finding(
+        "no non-linearity",
+        "ACH",
+        f"{len(layers)} layers follow each other without a function in between: together they are one linear map.",
+        0.9 if bends else 0.55,
+        "Put an activation (relu, gelu, …) after each hidden layer.",
+        layers=len(layers),
+        linear=linear,
+        bending=best,
+    )
+
+
+def bottleneck(e: Evidence) -> Iterator[Finding]:
+    """A hidden layer through which the classes can't pass."""
+    layers = [x for x in e.start.layers if x.kind == "Linear"]
+    needed = e.data.classes
+    for x in layers[:-1]:
+        narrow = x.outputs <= 2 and (needed > 2 or x.outputs == 1)
+        if (narrow or (needed >= 8 and x.outputs <= needed // 4)) and x.inputs > 2 * x.outputs:
+            yield finding(
+                "bottleneck",
+                "LCN",
+                f"{x.path} squeezes {x.inputs} numbers into {x.outputs}"
+                + (f", through which {needed} classes must pass." if needed else "."),
+                0.84,
+                "Widen it.",
+                where=x.path,
+                width=x.outputs,
+                classes=needed,
+            )
+            return
+
+
+def too_narrow(e: Evidence) -> Iterator[Finding]:
+    """A hidden layer of a few units, in a network that can't even learn its training rows as well as a simple method others."""
+    layers = [x for x in e.start.layers if x.kind == "Linear"][:-1]
+    last, best = e.course.last, max((v for v in e.yardsticks.values() if math.isfinite(v)), default=math.nan)
+    if not layers or last is None or not e.higher_is_better or not last.train < best - 0.05:
+        return
+    x = min(layers, key=lambda x: x.outputs)
+    if x.outputs <= FEW_UNITS and (e.classify or e.start.outputs <= x.outputs):
+        yield finding(
+            "too narrow",
+            "LCN",
+            f"{x.path} has {x.outputs} units; the network reaches {last.train:.3g} on the rows that it is trained on, a "
+            f"simple method {best:.3g} on others.",
+            0.78 if x.outputs < FEW_UNITS else 0.62,
+            "Widen it.",
+            where=x.path,
+            width=x.outputs,
+            border=FEW_UNITS,
+        )
+
+
+def held_still(e: Evidence) -> Iterator[Finding]:
+    layers = e.start.layers
+    frozen = [x for x in layers if x.frozen]
+    lost = [x for x in layers if not x.held and not x.frozen]
+    if lost:
+        yield finding(
+            "weights that the optimiser does not hold",
+            "FRZ",
+            f"The optimiser was not given the weights of {len(lost)} of {len(layers)} layers: they never change.",
+            0.93,
+            "Build the optimiser from model.parameters(), after the last change of the model.",
+            where=lost[0].path,
+            layers=len(lost),
+        )
+    if frozen and layers:
+        share = len(frozen) / len(layers)
+        yield finding(
+            "frozen weights",
+            "FRZ",
+            f"{len(frozen)} of {len(layers)} layers have requires_grad=False: they stay as they were drawn.",
+            0.6 + 0.35 * share,
+            "Set requires_grad=True, unless these weights were trained before.",
+            where=frozen[0].path,
+            layers=len(frozen),
+        )
+
+
+def one_layer_repeated(e: Evidence) -> Iterator[Finding]:
+    """One layer in several places, as `[layer] * 3` makes it."""
+    if e.repeated:
+        yield finding(
+            "one layer in several places",
+            "LRM",
+            f"{' and '.join(e.repeated[:2])} are the same layer: they have one set of weights between them.",
+            0.45,
+            "Make each layer with a call of its own, unless they are meant to be one.",
+            where=e.repeated[0],
+            places=len(e.repeated),
+        )
+
+
+RULES = (no_non_linearity, bottleneck, too_narrow, held_still, one_layer_repeated)

@@ -1,0 +1,129 @@
+"""What simple methods reach on a set-up's rows: one answer for all, nearest neighbours, a linear model, random features."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from whet.diagnosis.rows import MOST_COLUMNS, NEIGHBOURS, ROWS, TINY, columns, flat, mean_of, nearest, scored, standard
+from whet.rng import generator
+from whet.setups import Criterion, Setup
+from whet.setups.training import is_classes
+
+RANDOM, BEND = 200, 1.5
+"""Random features, and the spread of their weights times the root of the inputs."""
+MANY = 31
+"""Neighbours that outvote wrong labels."""
+WORDS = 1_024
+"""Places for the counts of indices."""
+ALIKE = 0.8
+"""Correlation of targets with inputs from which they are the inputs, with noise perhaps."""
+
+
+def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[str, float]:
+    """name -> what a simple method reaches by the set-up's own metric, where that is a known one.
+
+    `narrowest`: units of the network's narrowest layer, if that is known: what is given back through fewer units than it has
+    numbers is measured by a linear map that is as narrow.
+    """
+    (inputs, y), (val_inputs, val_y) = setup.parts[0].some(ROWS), setup.parts[1].some(ROWS)
+    if setup.val is None or not isinstance(setup.metric, str) or setup.metric == "loss":
+        return {}
+    classes = is_classes(y, criterion)
+    if classes != (setup.metric == "accuracy"):
+        return {}
+    a, b = columns(y, val_y, classes)
+    found = {"guess": scored(b, np.broadcast_to(a.mean(0), b.shape), setup.metric)}
+    back = gives_back(inputs[0], y)
+    if a.shape[1] > MOST_COLUMNS or (back and not narrowest):
+        return found
+    x, xv = standard(features(inputs), features(val_inputs))
+    if not (np.isfinite(x).all() and np.isfinite(xv).all()):
+        return found
+    if back:
+        return found | {"linear": scored(b, narrowed(x, a, xv, narrowest), setup.metric)}
+    found["neighbours"] = scored(b, neighbours(x, a, xv, setup.metric), setup.metric)
+    found["linear"] = scored(b, ridge(x, a, xv), setup.metric)
+    found["random features"] = scored(b, bent(x, a, xv), setup.metric)
+    return found
+
+
+def neighbours(x: np.ndarray, y: np.ndarray, xv: np.ndarray, metric: str) -> np.ndarray:
+    """The mean of the nearest rows' targets: of a few or, where that serves other training rows better, of many.
+
+    With labels that are often wrong, many neighbours still see the right one.
+    """
+    near = nearest(x, x, MANY, others=True) if len(x) > 2 * MANY else None
+    found = nearest(x, xv, min(NEIGHBOURS if near is None else MANY, len(x)))
+    if near is not None:
+        few, many = (scored(y, mean_of(y, near[:, :k]), metric) for k in (NEIGHBOURS, MANY))
+        found = found if (many > few) == (metric in ("accuracy", "r2")) else found[:, :NEIGHBOURS]
+    return mean_of(y, found)
+
+
+def bent(x: np.ndarray, y: np.ndarray, xv: np.ndarray) -> np.ndarray:
+    """Predictions of ridge regression on random rectified features: a network whose first layer is left as it was drawn.
+
+    Rahimi & Recht 2008, Weighted Sums of Random Kitchen Sinks, section 2.
+    """
+    rng, size = generator(0, "random features"), x.shape[1]
+    weights, biases = BEND * rng.standard_normal((size, RANDOM)) / size**0.5, rng.standard_normal(RANDOM)
+
+    def features_of(x: np.ndarray) -> np.ndarray:
+        bends = np.maximum(0.0, x @ weights + biases)
+        return np.concatenate([x, bends], 1) if size <= RANDOM else bends
+
+    return ridge(features_of(x), y, features_of(xv))
+
+
+def narrowed(x: np.ndarray, y: np.ndarray, xv: np.ndarray, rank: int) -> np.ndarray:
+    """Predictions of ridge regression through so few numbers: reduced-rank regression (Izenman 1975)."""
+    both = ridge(x, y, np.concatenate([x, xv]))
+    centre = y.mean(0)
+    _, _, directions = np.linalg.svd(both[: len(x)] - centre, full_matrices=False)
+    kept = directions[:rank]
+    found: np.ndarray = (both[len(x) :] - centre) @ kept.T @ kept + centre
+    return found
+
+
+def features(inputs: tuple[Tensor, ...]) -> np.ndarray:
+    """(rows, features) of all inputs side by side: numbers as they are, of indices how often each of them occurs."""
+    return np.concatenate([flat(x) if x.is_floating_point() else counts(x) for x in inputs], 1)
+
+
+def counts(x: Tensor) -> np.ndarray:
+    """(rows, WORDS): how often a row has each index; large ones share their places."""
+    found = np.zeros((len(x), WORDS))
+    indices = (x.reshape(len(x), -1) % WORDS).numpy()
+    np.add.at(found, (np.arange(len(x))[:, None], indices), 1.0)
+    return found
+
+
+def gives_back(x: Tensor, y: Tensor) -> bool:
+    """Whether targets are the inputs, or nearly, as an autoencoder's: what a network loses on the way is meant to be lost."""
+    if y.dim() < 2 or x.shape != y.shape or y[0].numel() < 2:
+        return False
+    a, b = (flat(t) - flat(t).mean(0) for t in (x, y))
+    alike = (a * b).sum() / max(TINY, float(np.sqrt((a * a).sum() * (b * b).sum())))
+    return bool(alike > ALIKE)
+
+
+def ridge(x: np.ndarray, y: np.ndarray, xv: np.ndarray) -> np.ndarray:
+    """Predictions of ridge regression with an intercept; the penalty is the one that generalises best (leave-one-out).
+
+    By the singular values: one decomposition serves all penalties (Golub, Heath & Wahba 1979).
+    """
+    mean, centre = x.mean(0), y.mean(0)
+    u, s, vt = np.linalg.svd(x - mean, full_matrices=False)
+    rotated = u.T @ (y - centre)
+    best, chosen = np.inf, 1.0
+    for penalty in np.geomspace(1e-3, 1e3, 7) * max(float((s**2).mean()), TINY):
+        shrink = s**2 / (s**2 + penalty)
+        residual = (y - centre) - u @ (shrink[:, None] * rotated)
+        leverage = (u**2 * shrink).sum(1)
+        error = float(((residual / np.maximum(1e-6, 1 - leverage)[:, None]) ** 2).mean())
+        if error < best:
+            best, chosen = error, float(penalty)
+    weights = vt.T @ ((s / (s**2 + chosen))[:, None] * rotated)
+    found: np.ndarray = (xv - mean) @ weights + centre
+    return found

@@ -1,0 +1,213 @@
+"""Rules that few trainings meet: each finds its fault, and leaves the near miss alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from cases import adam, moons, net, regression, setup, waves
+from torch import Tensor, nn
+
+from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.examine import before
+from whet.diagnosis.rules import judge
+from whet.diagnosis.verdict import harm
+from whet.setups import Course, Point, Setup, train
+from whet.setups.operations import Widen
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def names(e: Evidence) -> list[str]:
+    return [f.name for f in judge(e)]
+
+
+def ended(e: Evidence, on_train: float, on_val: float, loss: float = 0.5) -> Evidence:
+    """The evidence, as if the training had ended like this."""
+    points = [Point(i, 10 * i, loss, on_train, on_val, loss) for i in range(1, 6)]
+    return replace(e, course=Course(points, first_loss=1.0, steps=500))
+
+
+def labelled(x: Tensor, y: Tensor, **changes: Any) -> Setup:
+    cut = len(x) * 2 // 3
+    return setup(train=(x[:cut], y[:cut]), val=(x[cut:], y[cut:]), **changes)
+
+
+# -- what simple methods reach -----------------------------------------------------------------------------------------
+
+
+def test_several_values_a_row_are_all_measured() -> None:
+    x, y = waves()
+    both = torch.cat([x @ torch.tensor([[1.0], [2.0]]), y], 1)
+    given = labelled(x, both, model=net(outputs=2), loss=nn.MSELoss(), metric="r2")
+    alone = labelled(x, y, model=net(outputs=1), loss=nn.MSELoss(), metric="r2")
+    assert before(given).yardsticks["linear"] > 0.1 + before(alone).yardsticks["linear"]  # the first is a plane
+
+
+def test_several_labels_a_row_are_measured_label_by_label() -> None:
+    x = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    e = before(labelled(x, (x[:, :3] > 0).float(), model=lambda: nn.Linear(4, 3), loss=nn.BCEWithLogitsLoss()))
+    assert e.data.classes == 3
+    assert e.data.disagreement < 0.05
+    assert e.yardsticks["guess"] < 0.65 < 0.9 < e.yardsticks["linear"]
+
+
+def test_what_an_autoencoder_loses_on_its_narrow_way_is_no_fault() -> None:
+    x = torch.randn(300, 6)
+    e = before(
+        labelled(x, x, model=lambda: nn.Sequential(nn.Linear(6, 2), nn.Linear(2, 6)), loss=nn.MSELoss(), metric="r2")
+    )
+    assert set(e.yardsticks) == {"guess", "linear"}
+    assert 0.1 < e.yardsticks["linear"] < 0.6  # as narrow as the network
+
+
+def test_texts_are_measured_by_how_often_they_have_each_word() -> None:
+    words = torch.randint(0, 20, (300, 9), generator=torch.Generator().manual_seed(0))
+    y = ((words < 5).sum(1) > 2).long()
+    e = before(labelled(words, y, model=lambda: nn.Sequential(nn.EmbeddingBag(20, 8), nn.Linear(8, 2))))
+    assert e.yardsticks["linear"] > 0.1 + e.yardsticks["guess"]
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_in_both_parts_are_told_and_equal_rows_of_few_values_are_not() -> None:
+    x, y = moons()
+    assert "rows in both parts" in names(before(setup(val=(x[:300], y[:300]))))
+    bits = torch.randint(0, 2, (600, 2)).float()
+    assert "rows in both parts" not in names(before(labelled(bits, bits[:, 0].long())))
+
+
+def test_inputs_that_never_vary_are_told() -> None:
+    x, y = torch.zeros(300, 2), torch.randint(0, 2, (300,))
+    assert "inputs that never vary" in names(before(labelled(x, y)))
+    assert "inputs that never vary" not in names(before(setup()))
+
+
+def test_rare_classes_are_named_where_they_are_not_learned() -> None:
+    x, y = moons()
+    few = torch.cat([(y == 0).nonzero()[:, 0], (y == 1).nonzero()[:6, 0]])
+    e = before(setup(train=(x[few], y[few])))
+    sick, sound = ended(e, 1.0, 0.7), ended(e, 1.0, 0.97)
+    assert names(sick)[0] == "rare classes"
+    assert harm(sick)
+    assert "rare classes" not in names(sound)
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+
+def fading(by: float) -> Any:
+    def step(model: nn.Module, batch: Any, loss: Any, optimizer: Any) -> Tensor:
+        optimizer.zero_grad()
+        value: Tensor = loss(model(batch[0]), batch[1])
+        value.backward()
+        optimizer.step()
+        for group in optimizer.param_groups:
+            group["lr"] *= by
+        return value
+
+    return step
+
+
+def test_a_rate_that_fades_in_a_few_steps_starves_the_training_and_one_that_falls_slowly_does_not() -> None:
+    e = before(setup())
+    for by, sick in ((0.8, True), (0.99, False)):
+        course = train(setup(step=fading(by), epochs=5)).course
+        assert ("learning rate fades too fast" in names(replace(e, course=course))) is sick
+
+
+def evaluating(model: nn.Module, batch: Any, loss: Any, optimizer: Any) -> Tensor:
+    model.eval()
+    return fading(1.0)(model, batch, loss, optimizer)  # type: ignore[no-any-return]
+
+
+def test_training_in_evaluation_mode_is_noticed_where_it_matters() -> None:
+    dropping = net(nn.ReLU, lambda: nn.Dropout(0.2))
+    assert "trained in evaluation mode" in names(before(setup(model=dropping, step=evaluating)))
+    assert "trained in evaluation mode" not in names(before(setup(model=dropping, step=fading(1.0))))
+    assert "trained in evaluation mode" not in names(before(setup(step=evaluating)))
+
+
+def test_batch_norms_of_few_rows_are_named_and_layer_norms_are_not() -> None:
+    normed = net(lambda: nn.BatchNorm1d(24), nn.ReLU)
+    assert "batch norm of few rows" in names(before(setup(model=normed, batch_size=2)))
+    assert "batch norm of few rows" not in names(before(setup(model=normed)))
+    assert "batch norm of few rows" not in names(before(setup(model=net(lambda: nn.LayerNorm(24)), batch_size=2)))
+
+
+def test_long_steps_that_learned_well_are_hardly_a_cause() -> None:
+    e = before(setup(optimizer=adam(0.1)))
+    stayed, fell = ended(e, 0.5, 0.5, loss=0.9), ended(e, 0.5, 0.5, loss=0.2)
+    rates = [next(f.confidence for f in judge(x) if f.name == "learning rate too high") for x in (stayed, fell)]
+    assert rates[0] > 0.6 > rates[1]
+
+
+def test_a_layer_of_zeros_takes_no_endless_step() -> None:
+    model = net()()
+    nn.init.zeros_(model[-1].weight)  # type: ignore[index,arg-type,union-attr]
+    seen = next(x for x in before(setup(model=lambda: _copied(model))).start.layers if x.path == "4")
+    assert 0 < seen.step < 1
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    made = net()()
+    made.load_state_dict(model.state_dict())
+    return made
+
+
+# -- layers ------------------------------------------------------------------------------------------------------------
+
+
+def test_functions_that_start_at_their_ends_are_named() -> None:
+    def wide() -> nn.Module:
+        model = net(nn.Tanh)()
+        with torch.no_grad():
+            for p in model.parameters():
+                p.mul_(30)
+        return model
+
+    assert "saturated units" in names(before(setup(model=wide)))
+    assert "saturated units" not in names(before(setup(model=net(nn.Tanh))))
+
+
+def test_one_layer_in_several_places_is_told() -> None:
+    def same() -> nn.Module:
+        one = nn.Linear(16, 16)
+        return nn.Sequential(nn.Linear(2, 16), nn.ReLU(), one, nn.ReLU(), one, nn.ReLU(), nn.Linear(16, 2))
+
+    assert "one layer in several places" in names(before(setup(model=same)))
+    assert "one layer in several places" not in names(before(setup()))
+
+
+def test_a_network_too_narrow_to_learn_its_own_rows_is_named_and_widened() -> None:
+    e = before(setup(model=net(width=2, depth=1)))
+    found = next(f for f in judge(ended(e, 0.7, 0.7)) if f.name == "too narrow")
+    assert Widen(found.where, 32)(net(width=2, depth=1)())(torch.zeros(1, 2)).shape == (1, 2)
+    assert "too narrow" not in names(ended(e, 0.97, 0.97))
+    assert "too narrow" not in names(ended(before(setup(model=net(width=8))), 0.7, 0.7))
+    assert "too narrow" not in names(ended(before(regression()), 0.2, 0.2))
+
+
+def test_targets_that_were_shuffled_are_noticed_whether_classes_or_values() -> None:
+    for given, classes in ((setup(), True), (regression(), False)):
+        x, y = given.train
+        mixed = replace(given, train=(x, y[torch.randperm(len(y), generator=torch.Generator().manual_seed(0))]))
+        found = next(f for f in judge(before(mixed)) if f.name == "label noise")
+        assert found.confidence > 0.8, classes
+        assert "label noise" not in names(before(given))
+        few = replace(given, train=(x[:40], y[:40]))
+        assert "label noise" not in names(before(few))
+
+
+def test_a_rectified_output_that_shows_only_at_the_end_is_named() -> None:
+    e = before(regression())
+    clipped = replace(e.start, out_low=0.0, out_zero=0.5)
+    assert "rectified output" in names(replace(e, end=clipped))
+    assert "rectified output" not in names(replace(e, end=e.start))
+    assert "rectified output" not in names(replace(e, end=replace(clipped, out_low=-0.1)))
