@@ -90,8 +90,9 @@ def groups(tasks: Tasks) -> dict[str, Tasks]:
 def outcomes(found: Sequence[dict[str, Any]], names: Sequence[str]) -> Tasks:
     """Tasks that were done, with these candidates and what is tried by hand."""
     tasks = dict.fromkeys(record["task"] for record in found)
-    each = [outcome([record for record in found if record["task"] == task], names) for task in tasks]
-    return [task for task in each if len(task.own) >= len(names) - LACKING and task.hand]
+    each = ([record for record in found if record["task"] == task] for task in tasks)
+    done = (lines for lines in each if any(line["name"] == BY_HAND for line in lines))
+    return [task for task in (outcome(lines, names) for lines in done) if len(task.own) >= len(names) - LACKING]
 
 
 def outcome(lines: Sequence[dict[str, Any]], names: Sequence[str]) -> Outcomes:
@@ -99,7 +100,7 @@ def outcome(lines: Sequence[dict[str, Any]], names: Sequence[str]) -> Outcomes:
     orders = [line["order"] for line in lines if line["name"] == BY_HAND]
     trained = {line["name"]: line for line in lines if "val" in line}
     by_hash = {line["recipe"]: name for name, line in trained.items() if name != "again"}
-    hands = [by_hash[recipe] for recipe in (orders[-1] if orders else []) if recipe in by_hash]
+    hands = [by_hash[recipe] for recipe in orders[-1] if recipe in by_hash]
     trained = {name: line for name, line in trained.items() if name in ("first", *names, *hands)}
     check = {name: line["check"][0] for name, line in trained.items()}
     low, high = np.quantile(list(check.values()), [0.25, 0.75])
@@ -185,7 +186,7 @@ def ordered(group: Tasks) -> list[str]:
 def single(group: Tasks) -> list[str]:
     """Each change by itself: its gain, chosen or not, on how many tasks it is better than the first recipe, and its cost."""
     rows = []
-    for name in dict.fromkeys(name for task in group for name in task.val):
+    for name in dict.fromkeys(name for task in group for name in (*task.own, *task.hand)):
         where = [t for t in group if name in t.val]
         gains = np.array([t.gain[name] for t in where])
         cost = np.median([task.cost[name] for task in where])
