@@ -63,6 +63,15 @@ def tanh(s: Array) -> Array:
     return np.tanh(np.sqrt(s)) / np.sqrt(s)
 
 
+def root_of_tail(t: Array) -> Array:
+    return special.erfc(t / np.sqrt(2)) ** (-1 / 16)
+
+
+def gelu_slope(s: Array) -> Array:
+    """(The slope of gelu - 1/2) / x, as a function of s = x^2."""
+    return special.erf(np.sqrt(s / 2)) / 2 / np.sqrt(s) + np.exp(-s / 2) / np.sqrt(2 * np.pi)
+
+
 def sine(s: Array) -> Array:
     return (np.sin(np.sqrt(s)) / np.sqrt(s) - 1) / s
 
@@ -76,6 +85,8 @@ FITS = [
     Fit("log1p_unit", [log1p], [2], 3, between(1e-9, 1), [log1p]),
     Fit("mills", [mills], [4], 5, between(0, 13.2), [mills]),
     Fit("tanh_within", [tanh], [4], 4, between(1e-8, 81), [tanh]),
+    Fit("short_tail", [root_of_tail], [10], 0, between(0, 5.6), [root_of_tail]),
+    Fit("absolute_gelu_slope", [gelu_slope], [5], 6, between(1e-8, 5.6**2), [gelu_slope]),
     Fit("quarter_turned, sine", [sine], [2], 0, between(1e-4, QUARTER), [lambda s: 1 / s]),
     Fit("quarter_turned, cosine", [cosine], [2], 0, between(1e-3, QUARTER), [lambda s: 1 / s**2]),
     Fit(

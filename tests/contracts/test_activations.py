@@ -35,6 +35,12 @@ def points(n: int = 400, seed: int = 0) -> Tensor:
     return 15 * u * u.abs()
 
 
+def far_points() -> Tensor:
+    """Float64 numbers of both signs from 15 to 1e4."""
+    size = torch.logspace(1.176, 4, 100, dtype=torch.float64)
+    return torch.cat([size, -size])
+
+
 def value_and_slope(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Of a function of one number, its slope zero where it does not depend on x any more."""
     x = x if x.requires_grad else x.detach().requires_grad_()
@@ -94,6 +100,23 @@ def test_with_many_numbers_its_value_and_slope_are_as_exact(entry: Activation) -
     bend = value_and_slope(lambda z: value_and_slope(made(entry).double(), z)[1], x.double())[1]
     assert ((y - far).abs() <= 2e-6 + 1e-6 * (far.abs() + (x * slopes).abs())).all()
     assert ((slope - slopes).abs() <= 2e-6 + 2e-6 * (slopes.abs() + (x * bend).abs())).all()
+
+
+@each([e for e in ELEMENTWISE if e.kind == "fixed"])
+def test_far_from_zero_its_value_is_as_exact_as_its_input_and_its_slope_and_curvature_are_finite(
+    entry: Activation,
+) -> None:
+    x = far_points().float().repeat(50)
+    y, slope = value_and_slope(made(entry), x)
+    far, slopes = value_and_slope(made(entry).double(), x.double())
+    if entry.name != "finer":  # a sine of x^2, which float32 does not tell
+        assert ((y - far).abs() <= 1e-6 * (1 + far.abs() + x.abs() * (1 + slopes.abs()))).all()
+        assert ((slope - slopes).abs() <= 2e-6 + 2e-6 * x.abs() * slopes.abs().clamp(max=1)).all()
+    few = far_points().float().requires_grad_()
+    for z in (few, x.detach().requires_grad_()):
+        first = torch.autograd.grad(made(entry)(z).sum(), z, create_graph=True, materialize_grads=True)[0]
+        if first.requires_grad:
+            assert torch.autograd.grad(first.sum(), z, allow_unused=True, materialize_grads=True)[0].isfinite().all()
 
 
 @each(ELEMENTWISE)

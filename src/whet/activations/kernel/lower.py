@@ -22,6 +22,7 @@ PRELUDE = {
         for name in (
             *("decay", "decay_expm1", "exp_within", "log1p_unit", "tail", "gauss", "mills"),
             *("rational_tanh", "tanh_within", "erf_log", "erf_log_slope", "paired_sin", "paired_cos"),
+            *("absolute_gelu", "absolute_gelu_slope"),
         )
     },
     "with_sign": Function(("size", "u"), ("0", "0")),
@@ -77,6 +78,8 @@ WHOLES = Rules(
     logistic(u) / (1 + sigmoid(u))    {E} * (1 / ((1 + {E}) * where(u >= 0, 2 + {E}, 1 + 2 * {E})))
     u * Phi(u)                   relu(u) - tail(u) * ({H})
     Phi(u) + u * phi(u)          where(u > 0, 1 - {K}, {K})
+    relu(u) - tail(u) * ({H}) + c * sin(u)      absolute_gelu(u) + c * sin(u)
+    where(u > 0, 1 - {K}, {K}) + c * cos(u)     absolute_gelu_slope(u) + c * cos(u)
     """,
     {**ALL, **PRELUDE},
 )

@@ -281,6 +281,35 @@ VECTOR float rational_tanh_(float u)
     return tanh_within_(u);
 }
 
+/* 1 - Phi(t) for 0 <= t <= 5.6, as 1 / (2 P(t)^16): without an exponential. After Hastings 1955, Approximations for Digital
+   Computers. */
+VECTOR float short_tail(float t)
+{
+    float p = poly9(t, 4.986775053e-02f, 2.113770841e-02f, 3.284585261e-03f, 3.516724467e-05f, 4.332014405e-05f,
+                    1.216404692e-05f, -2.937130580e-06f, 5.700024558e-07f, -5.028415193e-08f, 2.511283449e-09f) * t + 1.0f;
+    p = p * p;
+    p = p * p;
+    p = p * p;
+    return 0.5f / (p * p);
+}
+
+/* u Phi(u) and its slope, for sums in which what they are far on the left, below 1e-7, is not seen. */
+VECTOR float absolute_gelu_(float u)
+{
+    float t = abs_(u);
+    t = t > 5.6f ? 5.6f : t;
+    return relu_(u) - t * short_tail(t);
+}
+VECTOR float absolute_gelu_slope_(float u)
+{
+    float s = u * u;
+    float above = poly5(s, 7.978846679e-01f, -3.398616798e-02f, 1.421928102e-02f, -2.434019689e-05f, 3.356540385e-05f,
+                        7.360926117e-08f);
+    float below = poly6(s, 1.0f, 2.907405501e-01f, 3.972656253e-02f, 3.321337043e-03f, 1.770208857e-04f, 7.348765704e-06f,
+                        -1.252503524e-08f);
+    return (s > 31.36f ? with_sign_(0.5f, u) : u * above / below) + 0.5f;
+}
+
 /* erf(log(1 + z)) as z P(z) / Q(z), and exp(-log(1 + z)^2) / (1 + z) as R(z) / Q(z), up to z = 70, where they are 1 and 0. */
 VECTOR float erf_log_below(float z)
 {
@@ -300,12 +329,12 @@ VECTOR float erf_log_slope_above(float z)
 VECTOR float erf_log_(float z) { return z * erf_log_above(z) / erf_log_below(z); }
 VECTOR float erf_log_slope_(float z)
 {
-    return z >= 70.0f ? 0.0f : erf_log_slope_above(z) / erf_log_below(z);
+    return z >= 69.99f ? 0.0f : erf_log_slope_above(z) / erf_log_below(z);
 }
 /* erf(log(1 + z)) + v z exp(-log(1 + z)^2) / (1 + z): both with one division. */
 VECTOR float erf_log_sum_(float z, float v)
 {
-    v = z >= 70.0f ? 0.0f : v;
+    v = z >= 69.99f ? 0.0f : v;
     return z * (erf_log_above(z) + v * erf_log_slope_above(z)) / erf_log_below(z);
 }
 
