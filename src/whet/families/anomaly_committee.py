@@ -9,6 +9,8 @@
 All but the last are set in closed form from training rows when the network is built, the anomalies among these rows being
 left out in rounds: rows that the committee itself finds strangest (after Rousseeuw & Van Driessen 1999, the C-step of MCD).
 No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
+With say = "strange" only views that find a row stranger than the median have a say: one that sees nothing in it does not
+outvote one that does (as the Thresh method of Aggarwal & Sathe 2015, Theoretical Foundations … for Outlier Ensembles).
 
 v     (B, D) a row or a window as one vector
 s     the logarithm of a view's distance, less its median over training rows, over the way from there to their 90 % quantile:
@@ -18,13 +20,13 @@ s     the logarithm of a view's distance, less its median over training rows, ov
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from whet.errors import RecipeError
+from whet.errors import RecipeError, UnknownName
 from whet.families.anomaly import by_column, exactly, flat_size, verdict
 from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_cuts import Cuts
@@ -41,6 +43,10 @@ FARTHEST = 20.0
 """The largest mean of s: its exponential stays a float32 that can be added up."""
 NEWEST = 0.05
 """Share of a running estimate that the newest batch gives."""
+
+
+SAY: dict[str, Callable[[Tensor], Tensor]] = {"all": lambda s: s, "strange": torch.relu}
+"""What of s counts."""
 
 
 class Columns(nn.Module):
@@ -187,9 +193,12 @@ class Committee(nn.Module):
         trim: float,
         width: int,
         code: int,
+        say: str,
     ) -> None:
         super().__init__()
-        self.rounds, self.trim = rounds, trim
+        if say not in SAY:
+            raise UnknownName("way of saying", say, SAY)
+        self.rounds, self.trim, self.say = rounds, trim, SAY[say]
         self.calibration_rows = places
         self.steps = spec.shape[1] if len(spec.shape) == 2 else 0
         self.pool = -(-flat_size(spec) // WIDEST) if self.steps else 1
@@ -252,7 +261,7 @@ class Committee(nn.Module):
         found = [self.scales[name](view(v)) for name, view in self.views.items()]
         if "code" in self.scales:
             found.append(self.scales["code"](cost))
-        return torch.stack(found).mean(0).clamp(max=FARTHEST).exp()
+        return self.say(torch.stack(found)).mean(0).clamp(max=FARTHEST).exp()
 
     def blame(self, x: Tensor, errors: Tensor) -> Tensor:
         """(B, F) how strange each column is: what it adds to the directions' distance, or the autoencoder's error."""
@@ -272,5 +281,7 @@ def make(
     trim: float = 0.15,
     width: int = 64,
     code: int = 8,
+    say: str = "all",
 ) -> nn.Module:
-    return Committee(spec, views, shrink, places, k, rounds, trim, width, code)
+    """`say`: whose s counts, "all" views' or those of "strange" rows, above the median."""
+    return Committee(spec, views, shrink, places, k, rounds, trim, width, code, say)

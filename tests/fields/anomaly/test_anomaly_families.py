@@ -8,7 +8,7 @@ import torch
 from sklearn.ensemble import IsolationForest
 from torch import nn
 
-from whet.errors import RecipeError
+from whet.errors import RecipeError, UnknownName
 from whet.families import FAMILIES, InputSpec
 from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_committee import Columns, Directions, Neighbours, Scale
@@ -68,6 +68,24 @@ def test_the_committee_ranks_a_far_row_first_and_blames_its_column(shape):
     said = network.eval()(x)
     assert said[:, SCORE].argmax() == 7
     assert said[7, 2:].argmax() == 1
+
+
+def test_a_view_that_finds_a_row_usual_does_not_outvote_one_that_finds_it_strange():
+    x, entry = rows(5, n=200), FAMILIES["committee"]
+    said = {}
+    for say in ("all", "strange"):
+        torch.manual_seed(0)
+        network = entry.make(spec_of(5), **entry.fill({"say": say}))
+        network.calibrate(x)
+        said[say] = network.eval()(x)[:, SCORE]
+    assert (said["strange"] >= said["all"] - 1e-6).all()
+    assert (said["strange"] >= 1).all()
+    assert (said["all"] < 1).any()
+
+
+def test_an_unknown_say_is_answered_with_the_known_ones():
+    with pytest.raises(UnknownName, match="strange"):
+        FAMILIES["committee"].make(spec_of(5), say="strnge")
 
 
 def test_a_dense_autoencoder_begins_as_the_principal_components():

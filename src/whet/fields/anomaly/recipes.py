@@ -19,6 +19,9 @@ CROWD = 0.05
 """Share of them that is nearer than the neighbour that counts, where anomalies may lie among them: it must not be one of
 their own crowd. On 11 sets made of breast-cancer, wine and digits with a rare class in them (some 200 to 1,700 rows) the
 20th neighbour alone reached a mean AUC-ROC of 0.824, the 5th 0.801; with a clean part 0.897 and 0.927."""
+SAY = "strange"
+"""Which views of a table's row have a say. On 13 sets of breast-cancer, wine, digits and iris with a rare class in them, two
+seeds, mean AUC-ROC 0.698, against 0.690 where all have one; with a clean part 0.860 against 0.844."""
 
 
 def recipes(facts: Facts) -> list[Candidate]:
@@ -50,5 +53,6 @@ def committee(rows: int, timed: bool, clean: bool) -> Choice:
     if timed:
         return Choice("committee", views=("directions", "neighbours", "code"), shrink=0.005, places=4000, rounds=0)
     if clean:
-        return Choice("committee", k=10, places=PLACES, rounds=0)
-    return Choice("committee", k=max(10, round(CROWD * min(rows, PLACES))), places=PLACES, rounds=2)
+        return Choice("committee", k=10, places=PLACES, rounds=0, say=SAY)
+    crowd = max(10, round(CROWD * min(rows, PLACES)))
+    return Choice("committee", k=crowd, places=PLACES, rounds=2, say=SAY)
