@@ -326,6 +326,7 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
                 "places": 2000,
                 "k": 10,
                 "rounds": 2,
+                "say": "all",
                 "trim": 0.15,
                 "width": 64,
                 "code": 8,
