@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import setup
+from cases import adam, setup
 from torch import nn
 from torch.nn import functional as F
 
@@ -53,6 +53,7 @@ def test_the_accuracy_of_several_labels_is_that_of_each_and_repair_keeps_them_ap
     given = setup(
         model=lambda: nn.Sequential(nn.Linear(3, 3), nn.Sigmoid()),
         loss=nn.L1Loss(),
+        optimizer=adam(5e-2),
         train=(x, (x > 0).float()),
         val=(x, (x > 0).float()),
     )

@@ -14,6 +14,8 @@ from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import before
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import harm
+from whet.doctor import need_of
+from whet.remedies import alternatives
 from whet.setups import Course, Point, Setup, train
 from whet.setups.operations import Widen
 
@@ -211,3 +213,17 @@ def test_a_rectified_output_that_shows_only_at_the_end_is_named() -> None:
     assert "rectified output" in names(replace(e, end=clipped))
     assert "rectified output" not in names(replace(e, end=e.start))
     assert "rectified output" not in names(replace(e, end=replace(clipped, out_low=-0.1)))
+
+
+def test_a_larger_batch_keeps_enough_steps() -> None:
+    given = setup(model=net(lambda: nn.BatchNorm1d(24), nn.ReLU), batch_size=2, epochs=2)
+    e = before(given)
+    found = next(f for f in judge(e) if f.name == "batch norm of few rows")
+    mended = next(iter(alternatives(found, need_of(given, e, found))))
+    assert mended.batch_size == 32
+    assert mended.epochs == 32  # as many steps as before: 600
+    large = setup(batch_size=600, epochs=8)
+    e = replace(before(large), course=Course(steps=8))
+    found = next(f for f in judge(e) if f.name == "batch too large")
+    mended = next(iter(alternatives(found, need_of(large, e, found))))
+    assert (mended.batch_size, mended.epochs) == (32, 8)

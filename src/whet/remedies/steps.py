@@ -16,6 +16,9 @@ USUAL_PLAIN = 0.015
 ENOUGH = 800
 """Steps of a usual length after which small networks have learned what they will."""
 MOST_TIMES = 60
+USUAL_BATCH = 32
+MORE = 1.5
+"""Times as many epochs, below which they stay as they are."""
 GENTLE_DROPOUT = 0.1
 NARROW = 128
 """Layers with fewer units than this have none to spare for dropout."""
@@ -82,7 +85,14 @@ def less_dropout(need: Need) -> Setup:
 
 
 def usual_batch(need: Need) -> Setup:
-    return need.setup.edited(need.edit("batch_size", need.setup.batch_size, 32), batch_size=32)
+    """32 rows; and as many epochs as leave enough steps, where rows were fewer."""
+    old, epochs = need.setup.batch_size, need.setup.epochs
+    changed = need.setup.edited(need.edit("batch_size", old, USUAL_BATCH), batch_size=USUAL_BATCH)
+    times = min(need.steps, ENOUGH) / max(1.0, need.steps * old / USUAL_BATCH)
+    if times < MORE:
+        return changed
+    longer = math.ceil(epochs * times)
+    return changed.edited(need.edit("epochs", epochs, longer), epochs=longer)
 
 
 def usual_momentum(need: Need) -> Setup:

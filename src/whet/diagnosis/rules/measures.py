@@ -10,6 +10,8 @@ from whet.diagnosis.evidence import Evidence
 PULL = 0.35
 """Of the loss's own gradient, what a penalty or a decay may add."""
 STRONG_DROPOUT = 0.6
+FEW_UNITS = 3
+"""Units of a layer that is too narrow for most purposes, and of which a few that are dead are all of them."""
 
 
 def step_of(e: Evidence) -> float:

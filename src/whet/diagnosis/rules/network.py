@@ -8,6 +8,7 @@ from typing import Any
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence, Layer
+from whet.diagnosis.rules.measures import FEW_UNITS
 from whet.record import Finding
 
 HUGE_GAIN, TINY_GAIN = 6.0, 0.4
@@ -139,7 +140,7 @@ def growing_activation(e: Evidence) -> Iterator[Finding]:
             "ACH",
             f"{names[0]} is computed {len(names)} times inside the network: what is large comes out far larger"
             + (", until it is no number any more." if broke else "."),
-            0.95 if broke else 0.6,
+            0.95 if broke else 0.66,
             "Use a function that grows no faster than its input: relu, elu, silu.",
             places=len(names),
             growth=grew,
@@ -149,7 +150,13 @@ def growing_activation(e: Evidence) -> Iterator[Finding]:
 def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
     """Units that answer every example alike before any training: biases far below zero."""
     for x in e.start.layers[1:]:
-        if x.in_still > 0.9 and x.in_zero > 0.9 and x.gain > TINY_GAIN and e.start.layers[0].gain > TINY_GAIN:
+        if (
+            x.inputs > FEW_UNITS
+            and x.in_still > 0.9
+            and x.in_zero > 0.9
+            and x.gain > TINY_GAIN
+            and e.start.layers[0].gain > TINY_GAIN
+        ):
             yield finding(
                 "dead units from the start",
                 "WCI",

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rules.measures import FEW_UNITS
 from whet.record import Finding
-
-FEW_UNITS = 3
 
 
 def no_non_linearity(e: Evidence) -> Iterator[Finding]:
