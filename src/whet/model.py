@@ -93,7 +93,8 @@ def make_model(recipe: Recipe, spec: InputSpec, seed: int, look: Callable[[], Sa
             drawn = draw_weights(model, recipe.init, seed, look or functools.partial(sample_of, spec))
         if not drawn:
             raise RecipeError(
-                f"The initialisation {recipe.init} finds nothing to draw in {recipe.family.name}.", 'Write init = "own".'
+                f"The initialisation {recipe.init} finds nothing to draw in {recipe.family.name}.",
+                'Write init = "own".',
             )
     return model
 

@@ -112,7 +112,12 @@ class Larger(nn.Module):
             x = torch.maximum(x, torch.zeros_like(x)) + torch.maximum(zero, x)
             x = x.maximum(self.nothing) + torch.max(x, torch.tensor(0.0)) + torch.where(x > 0, x, 0.0)
             x = x * torch.where(x < 1, x, 0.1 * x)
-            x = torch.maximum(x, self.bound) + x.max(-1).values.sum() + torch.maximum(x, 2 * x) + torch.where(x > 0, zero, 1.0)
+            x = (
+                torch.maximum(x, self.bound)
+                + x.max(-1).values.sum()
+                + torch.maximum(x, 2 * x)
+                + torch.where(x > 0, zero, 1.0)
+            )
         return torch.where(x > 0, x, 0.5 * x).cumsum(-1)
 
 
