@@ -256,7 +256,7 @@ AILMENTS: dict[str, Ailment] = {
     "inputs small": of("CPP", "LRM HLR HNE", (1e-2, 1e-3, 1e-5), both),
     "one feature large": of("CPP", "LRM", (100.0, 1e3, 1e4), one_feature),
     "validation moved": of("CPP", "", ((1.0, 3.0), (5.0, 0.0), (0.1, 0.0)), val_only, False),
-    "holes": of("CPP", "", (0.01, 0.1), holes, False),
+    "holes": of("CPP", "", (0.01, 0.1), holes),
     "targets moved": of("CPP", "HLR HNE OCH", ((1.0, 100.0), (500.0, 3e4), (1e-3, 0.0)), targets),
     "distance of classes": of("LCH", "ACH", ("mae", "mse"), distance_of_classes),
     "every pair": of("LCH", "", (1,), every_pair),

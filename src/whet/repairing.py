@@ -18,7 +18,7 @@ from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import Harm, harm, margin
 from whet.doctor import WORTH, Diagnosis, diagnosed, hopeless, need_of, watched
-from whet.errors import BudgetError
+from whet.errors import BudgetError, UserError
 from whet.recipe import Edit
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
@@ -174,7 +174,11 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]
         if tried and purse.left < ENOUGH_LEFT * purse.one:
             break
         seen.add(key)
-        attempt = tried_out(candidate, stages, seed, purse)
+        try:
+            attempt = tried_out(candidate, stages, seed, purse)
+        except (UserError, RuntimeError) as error:  # an edit that this network or these rows can't take
+            tried.append(f"{'; '.join(key)}: can't be done ({str(error).splitlines()[0]})")
+            continue
         tried.append(f"{'; '.join(key)}: {_number(attempt.value)}")
         if is_better(attempt, best):
             best = attempt

@@ -10,6 +10,7 @@ import torch
 from cases import adam, moons, net, regression, setup, waves
 from torch import Tensor, nn
 
+import whet
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import before
 from whet.diagnosis.rules import judge
@@ -227,3 +228,13 @@ def test_a_larger_batch_keeps_enough_steps() -> None:
     found = next(f for f in judge(e) if f.name == "batch too large")
     mended = next(iter(alternatives(found, need_of(large, e, found))))
     assert (mended.batch_size, mended.epochs) == (32, 8)
+
+
+def test_values_that_are_no_numbers_are_filled_within_the_network() -> None:
+    x, y = moons()
+    x = x.clone()
+    x[::9, 0] = float("nan")
+    given = setup(train=(x, y), epochs=10)
+    repaired = whet.repair(given, budget=6.0)
+    assert repaired.diagnosis.findings[0].name == "values that are no numbers"
+    assert repaired.train(seed=3).value > 0.9, repaired.tried

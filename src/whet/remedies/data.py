@@ -11,7 +11,9 @@ def scale_inputs(need: Need) -> Setup | None:
     inputs = need.setup.parts[0].some(100_000)[0]
     if len(inputs) != 1 or not inputs[0].is_floating_point():
         return None
-    return need.setup.with_operation(ScaleInputs.of(inputs[0]), need.edit("inputs", "as they are", "standardised"))
+    scales = ScaleInputs.of(inputs[0])
+    how = "standardised, the mean where there is no number" if scales.fills else "standardised"
+    return need.setup.with_operation(scales, need.edit("inputs", "as they are", how))
 
 
 def scale_targets(need: Need) -> Setup | None:
@@ -27,4 +29,8 @@ def scale_targets(need: Need) -> Setup | None:
     return need.setup.with_operation(StretchOutputs(mean, spread), edits).edited(loss=scaled)
 
 
-REMEDIES = {"unscaled inputs": (scale_inputs,), "unscaled targets": (scale_targets,)}
+REMEDIES = {
+    "unscaled inputs": (scale_inputs,),
+    "values that are no numbers": (scale_inputs,),
+    "unscaled targets": (scale_targets,),
+}

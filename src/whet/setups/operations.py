@@ -31,19 +31,23 @@ def quietly(model: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Mo
 
 
 class Scaled(nn.Module):
-    """A network that takes raw inputs: they are brought to mean 0 and spread 1 in front of it."""
+    """A network that takes raw inputs: they are brought to mean 0 and spread 1 in front of it.
+
+    `fills`: values that are no numbers become the mean.
+    """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, network: nn.Module, mean: Tensor, spread: Tensor) -> None:
+    def __init__(self, network: nn.Module, mean: Tensor, spread: Tensor, fills: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.fills = network, fills
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:
-        said: Tensor = self.network((x - self.mean) / self.spread, *others)
+        x = (x - self.mean) / self.spread
+        said: Tensor = self.network(torch.where(x.isfinite(), x, 0.0) if self.fills else x, *others)
         return said
 
 
@@ -53,16 +57,23 @@ class ScaleInputs:
 
     mean: Tensor
     spread: Tensor
+    fills: bool = False
+    """Whether values that are no numbers become the mean."""
 
     @classmethod
     def of(cls, x: Tensor) -> ScaleInputs:
-        """The statistics of training rows: per feature of vectors, per channel of images."""
+        """The statistics of training rows: per feature of vectors, per channel of images; of what is a number."""
         dims = [0] if x.dim() == 2 else [0, *range(2, x.dim())]
-        mean, spread = x.float().mean(dims, keepdim=True), x.float().std(dims, correction=0, keepdim=True)
-        return cls(mean[0], torch.where(spread > 1e-12, spread, torch.ones_like(spread))[0])
+        known = x.isfinite()
+        holes = not bool(known.all())
+        x = torch.where(known, x.float(), torch.nan) if holes else x.float()
+        mean = x.nanmean(dims, keepdim=True).nan_to_num() if holes else x.mean(dims, keepdim=True)
+        square = (x - mean).square().nanmean(dims, keepdim=True).nan_to_num()
+        spread = square.sqrt() if holes else x.std(dims, correction=0, keepdim=True)
+        return cls(mean[0], torch.where(spread > 1e-12, spread, torch.ones_like(spread))[0], holes)
 
     def __call__(self, model: nn.Module) -> nn.Module:
-        return Scaled(model, self.mean, self.spread).train(model.training)
+        return Scaled(model, self.mean, self.spread, self.fills).train(model.training)
 
     def code(self) -> list[str]:
         return ["model = whet.setups.operations.ScaleInputs.of(X)(model)  # (x - mean) / spread of the training rows"]
