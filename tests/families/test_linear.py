@@ -10,10 +10,13 @@ from sklearn.linear_model import Lasso, Ridge
 from torch import Tensor, nn
 
 from whet import optim
+from whet.build import build
 from whet.families import FAMILIES, InputSpec
+from whet.fields import field, load
 from whet.losses import LOSSES
-from whet.recipe import Choice
+from whet.recipe import Choice, Recipe
 from whet.regularise import REGULARISERS
+from whet.train.plan import Plan
 
 LR = 0.12
 """Below 1 / the largest eigenvalue of the mean squared error's curvature, 2 X'X / n, for both data sets."""
@@ -81,6 +84,34 @@ def test_l2_gives_the_coefficients_of_ridge_regression(data, alpha):
     found = model.head.weight.detach().numpy().ravel()
     assert np.abs(found - exact.coef_).max() < 1e-3
     assert abs(model.head.bias.item() - exact.intercept_) < 1e-3
+
+
+PENALTIES = {"ridge": Choice("l2", strength=0.2), "lasso": Choice("l1", strength=0.2, proximal=True)}
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_a_recipe_for_a_table_gives_the_coefficients_of_scikit_learn(kind):
+    """On the columns and the target as a run scales them, with all training rows in each batch."""
+    x, y = sparse()
+    own, data = field("table"), load((x[:, :8], y), task="regression")
+    ready = own.prepare(data, own.split(data, 0))
+    optimizer = Choice("gd", lr=0.1) if kind == "lasso" else Choice("sgd", lr=0.1, momentum=0.9)
+    recipe = Recipe(
+        family=Choice("linear"), optimizer=optimizer, regularise=(PENALTIES[kind],), batch_size=ready.n_train
+    )
+    parts = build(recipe, own.task(data), ready, 0, Plan())
+    for step in range(600):
+        inputs, target = parts.train.batch(step, 0)
+        parts.optimizer.zero_grad()
+        loss = parts.loss(parts.model(*inputs), target)
+        (loss + parts.penalty(parts.model) if parts.penalty else loss).backward()
+        parts.optimizer.step()
+        for call in parts.after_step:
+            call(parts.model, 1.0)
+    n, strength = len(target), PENALTIES[kind].params["strength"]
+    exact = Ridge(strength * n / 2) if kind == "ridge" else Lasso(strength / 2, tol=1e-10)
+    exact.fit(inputs[0].double().numpy(), target.double().numpy())
+    assert np.abs(parts.model.head.weight[0].detach().numpy() - exact.coef_).max() < 1e-3
 
 
 def test_a_category_is_a_weight_of_its_own():

@@ -184,6 +184,8 @@ def test_labels_that_name_pictures_are_no_classes() -> None:
 def test_what_is_too_little_is_refused(task: str) -> None:
     with pytest.raises(DataError, match="12 pictures"):
         fields.load(bars(12), task=task)
+    with pytest.raises(DataError, match="All 60 pictures of .* are the same"):
+        fields.load((np.zeros((60, 8, 8), np.uint8), np.zeros(60, int)), task=task)
     with pytest.raises(DataError, match="10 rows"):
         fields.load(pl.DataFrame({"a": range(10), "b": [1.5, 2.5] * 5}), task=task)
 

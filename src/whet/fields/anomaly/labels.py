@@ -40,6 +40,8 @@ def read_labels(column: pl.Series | None, rows: int) -> tuple[np.ndarray, list[s
     found[missing] = np.nan
     if counts and not strange:
         said.append(f"No row of column {column.name!r} is labelled as an anomaly: metrics are undefined.")
+    elif counts and set(counts) <= strange:
+        said.append(f"Every row of column {column.name!r} is labelled as an anomaly: metrics are undefined.")
     return found, said
 
 

@@ -59,6 +59,8 @@ def load(source: Any, *, target: str | None, holdout: Any, split: Any) -> Data:
         data = sources.load(source, **options, check=False)
     if len(data) < FEWEST:
         raise DataError(f"{data.name} has {len(data)} pictures.", f"Give {FEWEST} or more: fewer would be copied.")
+    if not any((data.x[i] != data.x[0]).any() for i in range(1, len(data))):
+        raise DataError(f"All {len(data)} pictures of {data.name} are the same.", "Give different ones.")
     return as_generation(data)
 
 

@@ -15,7 +15,8 @@ MOST_LOGITS = 2_500_000
 BATCH = (16, 256)
 """The smallest and the largest batch of a ranking."""
 MANY = 50_000
-"""Items above which training compares some of them: not studied, MovieLens has fewer."""
+"""Items above which training compares some of them, by what a step costs; what it does to the ranking was not studied:
+MovieLens has fewer."""
 STEPS = 150
 """Of the first recipe: chains have few weights to learn. NDCG@10 after 40, 80 and 120 of them: 0.0910, 0.0941, 0.0947."""
 RATE_PASSES = 12
