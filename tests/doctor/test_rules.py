@@ -238,3 +238,21 @@ def test_values_that_are_no_numbers_are_filled_within_the_network() -> None:
     repaired = whet.repair(given, budget=6.0)
     assert repaired.diagnosis.findings[0].name == "values that are no numbers"
     assert repaired.train(seed=3).value > 0.9, repaired.tried
+
+
+def test_a_network_that_was_taught_wrong_labels_is_sick_though_simple_methods_fail_as_well() -> None:
+    x, y = moons()
+    e = before(setup(train=(x, y[torch.randperm(len(y), generator=torch.Generator().manual_seed(0))])))
+    known = dict.fromkeys(e.yardsticks, 0.5)
+    assert "contradict" in harm(replace(ended(e, 0.6, 0.6), yardsticks=known)).said
+    assert not harm(replace(ended(e, 0.99, 0.99), yardsticks=known))
+
+
+def test_texts_that_come_sorted_by_class_are_noticed() -> None:
+    words, y = torch.randint(0, 20, (300, 9)), torch.arange(300) // 150
+    rows = torch.utils.data.TensorDataset(words, y)
+    make = lambda: nn.Sequential(nn.EmbeddingBag(20, 8), nn.Linear(8, 2))  # noqa: E731
+    for shuffle in (False, True):
+        loader = torch.utils.data.DataLoader(rows, batch_size=32, shuffle=shuffle)
+        e = before(setup(model=make, train=loader, val=(words, y)))
+        assert ("data sorted by class" in names(e)) is not shuffle

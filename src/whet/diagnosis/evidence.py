@@ -48,6 +48,8 @@ class DataFacts:
     """Share of validation rows that are training rows too."""
     disagreement: float = 0.0
     """How much worse neighbours foretell training targets than validation targets, in accuracy or R2."""
+    foretold: float = 0.0
+    """How well they foretell validation targets."""
 
 
 @dataclass(frozen=True)

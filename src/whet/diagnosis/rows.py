@@ -29,6 +29,8 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     (inputs, y), (val_inputs, val_y) = train.some(ROWS), val.some(ROWS)
     known = targets(y, val_y, is_classes(y, criterion))
     found: dict[str, Any] = {"rows": len(train), "val_rows": len(val), **known}
+    if known["classes"] and not several(y) and train.loader is not None:
+        found["sorted_runs"] = runs(labels(y))
     if len(inputs) != 1 or not inputs[0].is_floating_point():
         return DataFacts(**found, numbers=False)
     x, xv = flat(inputs[0]), flat(val_inputs[0])
@@ -37,9 +39,7 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
         found["copies"] = copies(x, xv)
     a, b = columns(y, val_y, known["classes"] > 0)
     if a.shape[1] <= MOST_COLUMNS and found.get("copies", 1.0) == 0:
-        found["disagreement"] = disagreement(x, a, xv, b, known["classes"] > 0)
-    if known["classes"] and not several(y) and train.loader is not None:
-        found["sorted_runs"] = runs(labels(y))
+        found["disagreement"], found["foretold"] = disagreement(x, a, xv, b, known["classes"] > 0)
     return DataFacts(**found)
 
 
@@ -141,15 +141,16 @@ def nearest(x: np.ndarray, xv: np.ndarray, k: int, others: bool = False) -> np.n
     return np.argpartition(distance, sorted({min(k, NEIGHBOURS) - 1, k - 1}), axis=1)[:, :k]
 
 
-def disagreement(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray, classes: bool) -> float:
-    """How much worse training targets are foretold by their neighbours than those of a clean part: in accuracy, or R2.
+def disagreement(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray, classes: bool) -> tuple[float, float]:
+    """(how much worse training targets are foretold by their neighbours than those of a clean part, how well these are), in
+    accuracy or R2.
 
     Labels that were shuffled are contradicted by most of their neighbours. What cleanly labelled data shows is estimated
     from validation targets, which stay as they are: foretold by training rows or, where there are no more of them, by one
     another, whichever goes better.
     """
     if not (np.isfinite(x).all() and np.isfinite(xv).all()) or min(len(x), len(xv)) < 5 * NEIGHBOURS:
-        return 0.0
+        return 0.0, 0.0
     a, b = standard(x, xv)
     metric = "accuracy" if classes else "r2"
 
@@ -157,7 +158,7 @@ def disagreement(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray, c
         return scored(truth, mean_of(y, nearest(x, others, NEIGHBOURS, others=x is others)), metric)
 
     clean = [foretold(a, y, b, yv)] + ([foretold(b, yv, b, yv)] if len(b) <= len(a) else [])
-    return max(0.0, max(clean) - max(0.0, foretold(a, y, a, y)))
+    return max(0.0, max(clean) - max(0.0, foretold(a, y, a, y))), max(clean)
 
 
 def columns(y: Tensor, val_y: Tensor, classes: bool) -> tuple[np.ndarray, np.ndarray]:

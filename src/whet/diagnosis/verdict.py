@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.rules import judge
-from whet.diagnosis.rules.data import FEW, SHIFT, STRETCH
+from whet.diagnosis.rules.data import DISAGREE_R2, FEW, SHIFT, STRETCH
 from whet.diagnosis.rules.measures import step_of
 
 BEHIND = 0.05
@@ -59,7 +59,7 @@ def harm(e: Evidence) -> Harm:
         gap = (known[name] - e.value) * (1 if e.higher_is_better else -1)
         if gap > margin(e, known[name]) and not (gap < mild(e) and is_unsuspected(e)):
             return Harm(f"{METHODS[name]} reaches {known[name]:.3g}, this network {e.value:.3g}", gap)
-    return reckless(e, known) or apart(e, known) or stuck(e, known)
+    return mistaught(e) or reckless(e, known) or apart(e, known) or stuck(e, known)
 
 
 def mild(e: Evidence) -> float:
@@ -70,6 +70,15 @@ def mild(e: Evidence) -> float:
 def is_unsuspected(e: Evidence) -> bool:
     """Whether all that speaks against a training, if anything, is that it still got better when it ended."""
     return {f.name for f in judge(e) if f.confidence >= LIKELY} <= {"still improving"}
+
+
+def mistaught(e: Evidence) -> Harm:
+    """Wrong training targets, which simple methods suffer from as well: held against what validation rows say of each other."""
+    gap = e.data.foretold - e.value
+    if e.data.disagreement <= DISAGREE_R2 or e.metric not in ("accuracy", "r2") or gap <= margin(e, e.data.foretold):
+        return Harm()
+    said = f"neighbours foretell validation targets by {e.data.foretold:.3g}, this network by {e.value:.3g}"
+    return Harm(f"{said}, and training targets contradict their neighbours'", gap)
 
 
 def reckless(e: Evidence, known: dict[str, float]) -> Harm:

@@ -94,7 +94,7 @@ def held_still(e: Evidence) -> Iterator[Finding]:
             "frozen weights",
             "FRZ",
             f"{len(frozen)} of {len(layers)} layers have requires_grad=False: they stay as they were drawn.",
-            0.6 + 0.35 * share,
+            0.72 + 0.27 * share,
             "Set requires_grad=True, unless these weights were trained before.",
             where=frozen[0].path,
             layers=len(frozen),
