@@ -152,3 +152,12 @@ def test_stamps_that_give_no_order_are_refused_in_a_line():
         with pytest.raises(DataError, match=words) as caught:
             read(pl.DataFrame({"when": stamps, "v": range(20)}), roles=Roles(time="when"))
         assert "\n" not in str(caught.value)
+
+
+def test_rows_without_any_value_are_not_judged(frame):
+    own = field("anomaly")
+    spec = own.input_spec(read(frame))
+    assert len(own.load_inputs(frame.with_columns(flow=pl.lit(None, pl.Float64)), spec)) == frame.height
+    empty = frame.with_columns(flow=pl.lit(None, pl.Float64), heat=pl.lit(None, pl.Float64))
+    with pytest.raises(DataError, match="no value in 'flow', 'heat'"):
+        own.load_inputs(empty, spec)

@@ -330,6 +330,9 @@ def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
     values = [
         conform(whole[n], kind_from({"kind": kind}), spec["decimal_comma"])[0] for n, kind in spec["kinds"].items()
     ]
+    if all(column.null_count() == len(column) for column in values):
+        names = ", ".join(map(repr, list(spec["kinds"])[:5]))
+        raise DataError(f"There is no value in {names}: nothing can be judged.", "Check the columns.")
     stamps = whole[known.time].cast(pl.String).fill_null("").to_numpy() if known.time else None
     bounds = tuple(np.cumsum([0, *(p.height for p in pieces.values())]).tolist())
     rows = Rows(as_numbers(values), bounds, tuple(pieces), spec["timed"], stamps, dict(spec))
