@@ -363,6 +363,8 @@ def get_ready(run: Run) -> None:
     run.delivery.voices = KEPT if run.order.ensemble else 1
     run.delivery.refits = not (run.order.steps or run.fixed)
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed
+    for sentence in naming.without_effect(run.fixed) if run.fixed else ():
+        run.screen.say(f"! {sentence}", "yellow")
     if given is not None:  # what can't be built is refused now, before anything takes its time
         build(given, run.task, run.prepared, run.order.seed, Plan())
 

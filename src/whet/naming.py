@@ -73,6 +73,15 @@ def canonical(recipe: Recipe) -> Recipe:
     return recipe
 
 
+def without_effect(recipe: Recipe) -> list[str]:
+    """What a recipe says to no purpose, a sentence each: a part that its family has no place for."""
+    return [
+        f"{where} = {recipe[where]} changes nothing: the family {recipe.family.name} has no place for it."
+        for where, families in IGNORED.items()
+        if recipe.family.name in families and recipe[where].name not in (OWN, "none")
+    ]
+
+
 def _own_name(where: str, choice: Choice) -> Choice:
     known = shelf(KINDS[where])
     return Choice(known[choice.name].name, choice.params) if known and choice.name in known else choice

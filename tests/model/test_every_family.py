@@ -14,11 +14,12 @@ from torch.nn.modules.conv import _ConvNd
 from whet import init
 from whet.errors import RecipeError
 from whet.families import FAMILIES, IGNORED
+from whet.fields import field
 from whet.init import INITS
 from whet.init.draw import fan_in, fan_out, layers, parameter_of
 from whet.init.packed import Packed
 from whet.model import make_model
-from whet.naming import canonical
+from whet.naming import canonical, without_effect
 from whet.recipe import Choice, Recipe
 
 NETWORKS = {name: every_family.network(name) for name in every_family.names()}
@@ -151,3 +152,14 @@ def test_what_a_family_ignores_makes_no_second_recipe() -> None:
 
 
 CHOICES = {"activation": ("relu", "gelu"), "norm": ("layer", "rms")}
+
+
+def test_what_a_family_ignores_is_said_of_a_recipe_and_not_searched() -> None:
+    asked = Recipe(Choice("linear"), activation=Choice("mish"), norm=Choice("layer"))
+    assert without_effect(asked) == [
+        "activation = mish changes nothing: the family linear has no place for it.",
+        "norm = layer changes nothing: the family linear has no place for it.",
+    ]
+    assert not without_effect(Recipe(Choice("linear")))
+    assert "activation" not in field("table").space(asked, [])
+    assert "activation" in field("table").space(asked.put("family", Choice("mlp")), [])

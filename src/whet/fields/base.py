@@ -21,6 +21,7 @@ from whet.data.prepared import Prepared, Transform
 from whet.data.signs import Signs
 from whet.data.splits import duplicates, split
 from whet.errors import OutputError, RecipeError
+from whet.families import IGNORED
 from whet.figures import Figure
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
@@ -167,7 +168,9 @@ class Field:
 
     def space(self, recipe: Recipe, hinted: Sequence[str]) -> dict[str, Parameter]:
         """What is searched around a recipe of this field, by path; `hinted`: activations that the data suggests."""
-        return around(recipe, hinted)
+        return {
+            path: p for path, p in around(recipe, hinted).items() if recipe.family.name not in IGNORED.get(path, ())
+        }
 
     def hurried(self, recipe: Recipe) -> Recipe:
         """A cheaper recipe, around which a search can try more; the same one where a field has none."""

@@ -79,7 +79,7 @@ class TableField(CommonField):
 
     def space(self, recipe: Recipe, hinted: Sequence[str]) -> dict[str, Parameter]:
         if recipe.family.name != "tabular":
-            return around(recipe, hinted)
+            return super().space(recipe, hinted)
         dims = {"family.embedding_dim": Categorical(embeddings(recipe["family.embedding_dim"]))}
         return {**around(recipe, hinted), **dims, "family.bins": Int(4, 96, log=True, prior=recipe["family.bins"])}
 
