@@ -49,6 +49,7 @@ from whet.tasks import Task, goal
 from whet.train.evaluate import outputs
 from whet.train.horizon import Horizon
 from whet.train.plan import Plan, first_plan
+from whet.tune import EDITS
 
 PASSES = 12.0
 """Of a recipe without an end, such as a picture's: a whole training."""
@@ -155,7 +156,7 @@ def near(arena: Arena) -> list[Recipe]:
     """The first recipe and the hand-made changes of it."""
     first = arena.recipes.first
     found = field_of(arena.task.domain).neighbours(first, arena.seed, 1.0, ())
-    return [first, *(c.recipe for c, _ in zip(found, range(16), strict=False) if arena.recipes.reaches(c.recipe))]
+    return [first, *(c.recipe for c, _ in zip(found, range(EDITS), strict=False) if arena.recipes.reaches(c.recipe))]
 
 
 def driven_by_optuna(sampler: Callable[[int], Any], pruner: Callable[[], Any]) -> Callable[[Arena], None]:
@@ -255,7 +256,7 @@ def arena_of(name: str, seed: int, budget: float, threads: int, folder: Path) ->
         **own.facts(data, parts, prepared),
     )
     candidates = [own.hurried(with_end(c.recipe, facts)) for c in own.portfolio(facts)]
-    near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(16), strict=False)]
+    near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(EDITS), strict=False)]
     starts = {f"start-{i}": recipe for i, recipe in enumerate([*candidates, *near])}
     recipes = Recipes.of(starts, lambda recipe: own.space(recipe, []))
     inputs = prepared.inputs if data.domain == "image" else prepared.transform.apply(data.x[parts["test"]])
