@@ -17,11 +17,11 @@ from typing import Any
 
 from common import HERE, data_folder, installed, keep, spread, surroundings, whet_fit
 
+from whet.asked import roles_of
 from whet.data.core import Data
 from whet.fields import field, load
 from whet.fields.base import Wanted
 from whet.fields.recommend import baselines
-from whet.improve import roles_of
 from whet.train.horizon import parse_seconds
 
 NAME = "movielens-latest-small"

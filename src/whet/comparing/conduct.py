@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from whet.asked import fitting_workers, in_common, read_recipe, refuse_counts, roles_of
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
@@ -22,15 +23,7 @@ from whet.comparing.training import known, trainer
 from whet.comparing.tuning import tune
 from whet.errors import UserError
 from whet.fields import load
-from whet.improve import (
-    fitting_workers,
-    get_ready,
-    in_common,
-    look,
-    read_recipe,
-    refuse_counts,
-    roles_of,
-)
+from whet.improve import get_ready, look
 from whet.recipe import Recipe
 from whet.report import compare as report
 from whet.report import wording

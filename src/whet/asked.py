@@ -1,0 +1,119 @@
+"""What a run is asked for, read from what a user gave, and refused in one line where it makes no sense."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from whet import files, naming
+from whet.data.core import Data, Roles
+from whet.errors import RecipeError, UnknownName, UserError, shown
+from whet.fields.own import NAME as OWN_DATA
+from whet.recipe import Recipe
+from whet.run_folder import Order
+from whet.screen import Screen
+from whet.train.plan import cores
+
+
+def in_common(data: Any, found: Data, model: Any, holdout: Any, fixed: Recipe | None, roles: Roles) -> dict[str, Any]:
+    """What live objects are called in an `Order`, of a run and of a comparison."""
+    return {
+        "data": str(data) if isinstance(data, str | Path) else found.name,
+        "fingerprint": found.fingerprint + code_of(model),
+        "model": factory_name(model),
+        "recipe": fixed.to_json() if fixed else None,
+        "holdout": None if holdout is None else str(holdout) if isinstance(holdout, str | Path) else "given",
+        "roles": {role: said if isinstance(said, str | int) else "given" for role, said in roles.given().items()},
+    }
+
+
+def roles_of(said: Mapping[str, Any]) -> Roles:
+    """Raises UnknownName for a role that no field knows."""
+    for name in said:
+        if name not in Roles.__dataclass_fields__:
+            raise UnknownName("option", name, Roles.__dataclass_fields__)
+    return Roles(**said)
+
+
+def fitting_workers(workers: int | None, order: Order, screen: Screen) -> int:
+    """No more processes than cores, and one where the network is a function of this process; 0: as many as pay."""
+    if workers is None:
+        return 1 if functions_of_this_process(order) else 0
+    if workers > 1 and (own := functions_of_this_process(order)):
+        screen.say(f"The {own} is a function of this process: trials run one after the other (give FILE.py:function).")
+        return 1
+    if workers > cores():
+        screen.say(f"{workers} workers on {cores()} cores: {cores()} are used.")
+    return max(1, min(workers, cores()))
+
+
+def functions_of_this_process(order: Order) -> str:
+    """What no other process could be told: the network, the loss or the data; empty for none of them."""
+    given = {"network": order.model, "loss": order.loss, "data": "python:" if order.data == OWN_DATA else ""}
+    return " and ".join(name for name, said in given.items() if (said or "").startswith("python:"))
+
+
+def refuse_counts(**counts: Any) -> None:
+    """Raises UserError for what is no number of things; None is fine."""
+    for name, count in counts.items():
+        if count is not None and (isinstance(count, bool) or not isinstance(count, Integral) or count < 1):
+            raise UserError(f"{name}={shown(count)} is no whole number from 1 on.", "Leave it out, or give one.")
+
+
+def refuse_storage_alone(storage: str | None, ray: str | None) -> None:
+    """Raises UserError for storage that nobody would use."""
+    if storage and not ray:
+        raise UserError(
+            f"storage={storage!r} is for the nodes of a cluster, and none is named.", "Give --ray ADDRESS too."
+        )
+
+
+def refuse_own_functions(order: Order, ray: str | None) -> None:
+    """Raises RecipeError where a cluster would have to know a function of this process."""
+    if ray and (own := functions_of_this_process(order)):
+        raise RecipeError(
+            f"The {own} is a function of this process, which no node of a cluster knows.", "Give FILE.py:function."
+        )
+
+
+def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None) -> Recipe | None:
+    """A recipe from a recipe, its dict, a TOML file, or nothing. Raises RecipeError where nothing can be read, or is said."""
+    if isinstance(recipe, Mapping):
+        recipe = Recipe.from_dict(recipe)
+    if recipe is None or isinstance(recipe, Recipe):
+        return recipe
+    try:
+        text = Path(recipe).read_text()
+    except FileNotFoundError:
+        raise RecipeError(
+            f"There is no recipe {str(recipe)!r}.", "Give the recipe.toml of a run, or write one."
+        ) from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"The recipe {str(recipe)!r} is not text.", "Give a recipe.toml.") from None
+    except OSError as error:
+        raise RecipeError(
+            f"The recipe {str(recipe)!r} can't be read: {error.strerror}.", "Give a recipe.toml."
+        ) from error
+    found = Recipe.from_toml(text)
+    if not tomllib.loads(text):
+        raise RecipeError(f"The recipe {str(recipe)!r} is empty.", "Leave --recipe out, or name a choice in the file.")
+    naming.check_recipe(found)
+    return found
+
+
+def factory_name(model: Any) -> str | None:
+    """A user's network as text, and the permission to run it: "FILE.py:function", or a name for a callable."""
+    if model is None:
+        return None
+    from whet.families.user import remember
+
+    return remember(model)
+
+
+def code_of(model: Any) -> str:
+    """A checksum of the file that "FILE.py:function" names: another network is another run. Empty for no file."""
+    path = Path(str(model).rpartition(":")[0])
+    return "+" + files.sha256(path)[:12] if isinstance(model, str) and path.is_file() else ""
