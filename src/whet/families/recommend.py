@@ -3,8 +3,8 @@
     B   batch       H   history, the newest item last, 0 in front       I   items       d   width
 
 To rank they take `history` (B, H) and `user` (B,), codes from 1 with 0 for none, and give (B, I) logits, `NEVER` for what
-is in the history; in training also `target` (B,) and `known` (B, K), everything that the user had at any time, which is
-then no wrong answer; where not all items are compared, also `drawn` (B, N) and `rarity` (B, 1 + N): they then give
+is in the history; in training also `target` (B,) and `known` (B, K), what the user had at any time of the training part,
+which is then no wrong answer; where not all items are compared, also `drawn` (B, N) and `rarity` (B, 1 + N): they then give
 (B, 1 + N) logits, the answer's first. To rate they take `user` (B,) and `item` (B,) and give (B, 1).
 """
 

@@ -54,6 +54,17 @@ def test_test_rows_are_not_in_the_transform(ranking):
     assert len(known.had) == len(parts["train"]) + len(parts["val"])
 
 
+def test_training_is_not_told_what_is_held_back_for_choosing(ranking):
+    """It was: what a user's validation row holds was never a wrong answer, so that networks with a vector for each user
+    ranked it high among items that came by chance."""
+    ready = prepared(ranking)
+    known, rows = ready.transform, ready.rows["train"]
+    told = Moments(known)((rows,), ready.target[rows], torch.Generator())[0][3]
+    for row, items in zip(rows.tolist(), told, strict=True):
+        mine = known.trained & (known.owner == known.owner[row])
+        assert set(items[items > 0].tolist()) == set((known.had[mine] + 1).tolist())
+
+
 def test_an_unknown_user_has_no_history(ranking):
     history, user = prepared(ranking).transform.apply(ranking.x.head(1).with_columns(user=-1))
     assert not history.any()

@@ -54,6 +54,11 @@ class RatingsTransform:
         return np.searchsorted(self.owner, np.arange(self.users + 1))
 
     @functools.cached_property
+    def shown(self) -> np.ndarray:
+        """(n,) `had` of the training part, -1 elsewhere: in training nobody knows what is held back for choosing."""
+        return np.where(self.trained, self.had, -1)
+
+    @functools.cached_property
     def pairs(self) -> Pairs:
         """Which item follows which; counted when first asked for."""
         return followers(self.had[self.trained], self.owner[self.trained], self.items)
@@ -73,15 +78,19 @@ class RatingsTransform:
     def shape(self) -> tuple[int, ...]:
         return (self.items,)
 
-    def histories(self, users: np.ndarray, ends: np.ndarray | None = None) -> Tensor:
-        """(B, H) int64: what these users (-1: unknown) had before the given rows; None: all that is known."""
+    def histories(self, users: np.ndarray, ends: np.ndarray | None = None, of: np.ndarray | None = None) -> Tensor:
+        """(B, H) int64: what these users (-1: unknown) had before the given rows; None: all that is known.
+
+        `of`: items in place of `had`, -1 for none.
+        """
+        had = self.had if of is None else of
         known = np.maximum(users, 0)
         starts = self.starts[known]
         ends = np.where(users >= 0, self.starts[known + 1] if ends is None else ends, starts)
         width = max(1, int((ends - starts).max(initial=0)))
         at = ends[:, None] + np.arange(-width, 0)
         inside = at >= starts[:, None]
-        return torch.from_numpy(np.where(inside, self.had[np.where(inside, at, 0)] + 1, 0))
+        return torch.from_numpy(np.where(inside, had[np.where(inside, at, 0)] + 1, 0))
 
     def apply(self, x: pl.DataFrame) -> Inputs:
         """To rank: histories (B, H) and users (B,). To rate: users (B,) and items (B,)."""
@@ -168,9 +177,9 @@ def prepare(data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
 class Moments:
     """Rows of the transform's own become histories; whole histories stay as they are.
 
-    In training (with a generator) the network is also told the item that follows and all items of the user: the first
-    to leave its own pairs out of the counts, the others to be no wrong answers; and, where not all items are compared,
-    those that are drawn for the batch, and the logarithm of how often each is.
+    In training (with a generator) the network is also told the item that follows and the user's items in the training
+    part: the first to leave its own pairs out of the counts, the others to be no wrong answers; and, where not all items
+    are compared, those that are drawn for the batch, and the logarithm of how often each is.
     """
 
     transform: RatingsTransform
@@ -184,7 +193,7 @@ class Moments:
         moments = self.transform.at_rows(rows)
         if generator is None or not self.transform.telling:
             return moments, target
-        told = (*moments, target + 1, self.transform.histories(self.transform.owner[rows]))
+        told = (*moments, target + 1, self.transform.histories(self.transform.owner[rows], of=self.transform.shown))
         return drawn_from(self.transform, told, target, generator) if self.transform.sampled else (told, target)
 
 
