@@ -121,6 +121,30 @@ class Larger(nn.Module):
         return torch.where(x > 0, x, 0.5 * x).cumsum(-1)
 
 
+class Pooled(nn.Module):
+    """The largest along dimension 0, and of two things that a class holds, where no sample comes: no rectifiers."""
+
+    low, high = torch.ones(3), torch.zeros(3)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x, first = self.layer(x), 0
+        if x.numel() == 0:
+            x = x.max(0).values + torch.max(x, 0).values + torch.max(x, first).values + self.larger()
+        return torch.relu(x)
+
+    @staticmethod
+    def larger() -> torch.Tensor:
+        return torch.maximum(Pooled.low, Pooled.high)
+
+
+def test_the_largest_along_a_dimension_is_no_rectifier() -> None:
+    assert [(p.what, p.count) for p in surgery.find(Pooled(), torch.randn(2, 3))] == [("relu", 1)]
+
+
 def test_rectifiers_spelt_with_a_zero_are_told_where_the_sample_does_not_reach_them() -> None:
     model, x = Larger(), torch.randn(2, 3)
     idle = [p for p in surgery.find(model, x) if p.count == 0]

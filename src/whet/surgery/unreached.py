@@ -166,9 +166,9 @@ class Reader:
 
     def _larger(self, given: list[ast.expr], how: str = "call") -> Said | None:
         """A rectifier, if the larger of two things is taken of which one is zero."""
-        if len(given) != 2 or self.is_zero(given[0]) == self.is_zero(given[1]):
+        if len(given) != 2 or self.is_zeros(given[0]) == self.is_zeros(given[1]):
             return None
-        return Said("relu", how, int(self.is_zero(given[0])))
+        return Said("relu", how, int(self.is_zeros(given[0])))
 
     def _where(self, call: ast.Call) -> Said | None:
         """A formula, if a variable that is compared with a number is one of the two that are chosen between."""
@@ -182,6 +182,11 @@ class Reader:
         rectifies = above_zero and isinstance(chosen[0], ast.Name) and self.is_zero(chosen[1])
         return Said("relu" if rectifies else ast.unparse(call), "formula", root=name)
 
+    def is_zeros(self, node: ast.expr) -> bool:
+        """Whether an expression is a tensor of zeros: a plain 0 is a dimension, as in x.max(0)."""
+        held = self._only_value(node.id) if isinstance(node, ast.Name) else node
+        return self.is_zero(held) and not _is_number(held)
+
     def is_zero(self, node: ast.expr | None) -> bool:
         """Whether an expression is zero, a tensor of zeros, or a name or attribute that holds nothing else."""
         if isinstance(node, ast.Call):
@@ -191,7 +196,7 @@ class Reader:
         if isinstance(node, ast.Name):
             return self.is_zero(self._only_value(node.id))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            own = node.value.id == self.function.__code__.co_varnames[0]
+            own = self.function.__code__.co_varnames[:1] == (node.value.id,)
             held = getattr(self.module, node.attr, None) if own else None
             return (
                 isinstance(held, Tensor) and not held.is_meta and not isinstance(held, nn.Parameter) and not held.any()
