@@ -177,7 +177,8 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]
         try:
             attempt = tried_out(candidate, stages, seed, purse)
         except (UserError, RuntimeError) as error:  # an edit that this network or these rows can't take
-            tried.append(f"{'; '.join(key)}: can't be done ({str(error).splitlines()[0]})")
+            why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            tried.append(f"{'; '.join(key)}: can't be done ({why})")
             continue
         tried.append(f"{'; '.join(key)}: {_number(attempt.value)}")
         if is_better(attempt, best):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import whet
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import before
+from whet.diagnosis.rows import columns
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import harm
 from whet.doctor import need_of
@@ -50,6 +51,14 @@ def test_several_values_a_row_are_all_measured() -> None:
     given = labelled(x, both, model=net(outputs=2), loss=nn.MSELoss(), metric="r2")
     alone = labelled(x, y, model=net(outputs=1), loss=nn.MSELoss(), metric="r2")
     assert before(given).yardsticks["linear"] > 0.1 + before(alone).yardsticks["linear"]  # the first is a plane
+
+
+def test_classes_may_have_any_whole_numbers() -> None:
+    """A column for each index up to the largest took 20 GB where words are predicted, and -1 was the same class as 1."""
+    y = torch.tensor([-1, 1, 40_000, -100])
+    a, b = columns(y, y[:2], True)
+    assert a.tolist() == [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
+    assert b.tolist() == a[:2].tolist()
 
 
 def test_several_labels_a_row_are_measured_label_by_label() -> None:

@@ -165,9 +165,9 @@ def columns(y: Tensor, val_y: Tensor, classes: bool) -> tuple[np.ndarray, np.nda
     """Targets of both parts as (rows, columns) of numbers: a column for each class, label, or value."""
     if not classes or several(y):
         return y.reshape(len(y), -1).double().numpy(), val_y.reshape(len(val_y), -1).double().numpy()
-    a, b = labels(y), labels(val_y)
-    one_hot = np.eye(int(max(a.max(), b.max())) + 1)
-    return one_hot[a], one_hot[b]
+    known, place = np.unique(np.concatenate([labels(y), labels(val_y)]), return_inverse=True)
+    one_hot = np.eye(len(known))[place.reshape(-1)]  # of classes that are there: indices may be large, or below 0
+    return one_hot[: len(y)], one_hot[len(y) :]
 
 
 def scored(truth: np.ndarray, said: np.ndarray, metric: str) -> float:
