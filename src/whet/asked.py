@@ -80,11 +80,19 @@ def refuse_own_functions(order: Order, ray: str | None) -> None:
 
 
 def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None) -> Recipe | None:
-    """A recipe from a recipe, its dict, a TOML file, or nothing. Raises RecipeError where nothing can be read, or is said."""
+    """A recipe from a recipe, its dict, a TOML file, or nothing. Raises RecipeError where nothing can be read, or is said,
+    and UnknownName for a method that there is not."""
+    if recipe is None:
+        return None
     if isinstance(recipe, Mapping):
         recipe = Recipe.from_dict(recipe)
-    if recipe is None or isinstance(recipe, Recipe):
-        return recipe
+    found = recipe if isinstance(recipe, Recipe) else in_file(recipe)
+    naming.check_recipe(found)
+    return found
+
+
+def in_file(recipe: str | Path) -> Recipe:
+    """The recipe of a TOML file."""
     try:
         text = Path(recipe).read_text()
     except FileNotFoundError:
@@ -100,7 +108,6 @@ def read_recipe(recipe: Recipe | Mapping[str, Any] | str | Path | None) -> Recip
     found = Recipe.from_toml(text)
     if not tomllib.loads(text):
         raise RecipeError(f"The recipe {str(recipe)!r} is empty.", "Leave --recipe out, or name a choice in the file.")
-    naming.check_recipe(found)
     return found
 
 

@@ -30,7 +30,9 @@ Data = Annotated[
 Target = Annotated[str | None, typer.Option(help="The column to predict.")]
 TaskName = Annotated[str | None, typer.Option("--task", help="What is to be learned; inferred if not given.")]
 Holdout = Annotated[str | None, typer.Option(help="Another source, used as the test part.")]
-Split = Annotated[str | None, typer.Option(help="A CSV of path,label,split, or a column with train/val/test.")]
+Split = Annotated[
+    str | None, typer.Option(help="A CSV of path,label,split, a column with train/val/test, or temporal.")
+]
 COMPARED = "What is compared"
 
 

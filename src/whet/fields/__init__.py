@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whet.data.core import Data, Inputs, Roles
+from whet.data.sources import identify
 from whet.errors import DataError, UnknownName
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ def load(
     """
     roles, task = roles or Roles(), known_task(task)
     taken = next((field(n) for n in HOMES if field(n).takes(source, task, roles)), None)
+    if taken is None and roles.given() and isinstance(source, str | Path):
+        identify(source)  # that a path is not there is the first thing to say
     refuse_unread(taken, roles)
     return (taken or field("table")).load(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
 

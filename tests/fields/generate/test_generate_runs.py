@@ -171,7 +171,8 @@ def test_pictures_without_classes_are_made_without_classes(tmp_path: Path) -> No
 
 
 def test_large_pictures_are_made_smaller_and_it_is_said() -> None:
-    data = fields.load((np.zeros((60, 100, 150), np.uint8), np.arange(60) % 2), task="generate")
+    pictures = np.repeat(np.arange(60, dtype=np.uint8), 100 * 150).reshape(60, 100, 150)
+    data = fields.load((pictures, np.arange(60) % 2), task="generate")
     assert any("48 x 32" in said for said in data.said)
 
 

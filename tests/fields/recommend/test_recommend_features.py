@@ -17,6 +17,7 @@ from whet.data.core import Data, Roles
 from whet.errors import DataError
 from whet.families.recommend import NEVER, had
 from whet.fields import field, load
+from whet.fields.recommend import splitting
 from whet.fields.recommend.transform import Moments, RatingsTransform
 from whet.recipe import Choice, Recipe
 from whet.train.plan import Plan
@@ -186,3 +187,13 @@ def test_a_catalogue_too_large_to_compare_is_sampled():
 
 def test_roles_may_be_tables():
     assert Roles(item_features=shelves()).given()["item_features"].height == 31
+
+
+def test_of_a_long_validation_time_some_interactions_choose_and_the_others_are_left_out(monkeypatch):
+    data = load(walks(), roles=ROLES, task="rank", split="temporal")
+    whole = OWN.split(data, 0)
+    monkeypatch.setattr(splitting, "MOST_VAL", 5)
+    some = OWN.split(data, 0)
+    assert len(some["val"]) == 5 < len(whole["val"])
+    assert set(some["val"]) < set(whole["val"])
+    assert list(some["train"]) == list(whole["train"])

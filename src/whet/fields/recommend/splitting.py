@@ -35,14 +35,11 @@ def parts_of(data: Data, seed: int) -> dict[str, np.ndarray]:
     official = data.official
     test = official["test"] if "test" in official else from_the_end(users, rows, 0, 2)
     left = np.asarray(official.get("train", np.setdiff1d(rows, [*test, *official.get("val", [])])), np.int64)
-    if "val" in official:
-        val = official["val"]
-    else:
-        val = from_the_end(users[left], left, 0, 2)
-        most = min(MOST_VAL, max(LEAST_VAL, MOST_LOGITS // len(data.classes)))
-        if len(val) > most:
-            val = np.sort(generator(seed, "split").choice(val, most, replace=False))
-        left = np.setdiff1d(left, val)
+    val = np.asarray(official["val"] if "val" in official else from_the_end(users[left], left, 0, 2), np.int64)
+    most = min(MOST_VAL, max(LEAST_VAL, MOST_LOGITS // len(data.classes)))
+    if len(val) > most:  # the others of a part that was given are newer than what is trained on: they are left out
+        val = np.sort(generator(seed, "split").choice(val, most, replace=False))
+    left = np.setdiff1d(left, val)
     parts = {"train": left, "val": np.asarray(val, np.int64), "test": np.asarray(test, np.int64)}
     if empty := [part for part, chosen in parts.items() if not len(chosen)]:
         counts = ", ".join(f"{len(chosen)} {part}" for part, chosen in parts.items())
