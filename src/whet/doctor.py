@@ -26,6 +26,7 @@ from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.measures import step_of
 from whet.diagnosis.verdict import Harm, harm
 from whet.diagnosis.watch import Watch
+from whet.errors import UserError
 from whet.record import Finding
 from whet.remedies import REMEDIES, Need, alternatives
 from whet.setups import Course, Setup
@@ -97,6 +98,10 @@ def read(found: Examined, seed: int, sharpness: bool) -> Iterator[Reading]:
 
 def watched(setup: Setup, seed: int) -> Examined:
     """The set-up examined; a training that stands still for a known reason is not watched to its end."""
+    if not isinstance(setup, Setup):
+        raise UserError(
+            f"{type(setup).__name__} is no set-up.", "Give whet.Setup(model=..., loss=..., optimizer=..., ...)."
+        )
     first = before(setup, seed)
     sure = any(f.confidence >= SURE and f.name in REMEDIES for f in judge(first))
     found = examine(setup, seed, first=first, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
@@ -186,8 +191,10 @@ def seen(e: Evidence, seconds: float) -> Diagnosis:
     strong = [f for f in judge(e) if f.confidence >= WATCHED and f.code != "HNE"]  # it may go on for long
     if e.course.broke is None and not strong:
         suffers = Harm()  # a loss that doesn't fall may be meant: two networks against each other
-    said = suffers.said or f"{e.course.steps} steps were watched, and nothing speaks against them"
-    return Diagnosis(not suffers, ranked(e, suffers), said, math.nan, {}, seconds)
+    found = ranked(e, suffers)
+    calm = "no harm shows, but look at this" if found else "nothing speaks against them"
+    said = suffers.said or f"{e.course.steps} steps were watched, and {calm}"
+    return Diagnosis(not suffers, found, said, math.nan, {}, seconds)
 
 
 def watch(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Any = None) -> Watching:

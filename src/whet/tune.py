@@ -50,6 +50,8 @@ WORTH_PROCESSES = 60.0
 """Seconds of search from which on processes are started unasked: each needs some to begin."""
 MOST_PROCESSES = 8
 """That are started unasked: each holds torch in memory."""
+SHORTEST = 0.3
+"""Of a whole training's time: a shorter one, where the search took longer than it meant to, shows nothing. Assumed."""
 FULL_FROM = 2.0
 """Whole trainings that there must be time for, before one of them is kept for the best of hurried trials."""
 
@@ -99,6 +101,8 @@ def train_best_whole(hunt: Hunt) -> None:
     run, best = hunt.run, hunt.study.best
     hunt.kept.pop("whole", None)
     if not hunt.hurried or best is None or any(line["trial"] == WHOLE for line in run.journal.all("explored")):
+        return
+    if hunt.left < SHORTEST * run.runner.trial(run.candidates[0].name).training.seconds:
         return
     whole = next((c for c in run.candidates if c.name == WHOLE), None) or in_full(hunt, best)
     end = Horizon(whole.recipe.steps, max(LAST_MOMENT, hunt.left))  # where time is short its schedule ends with it

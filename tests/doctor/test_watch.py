@@ -64,3 +64,34 @@ def test_what_can_not_be_watched_is_said() -> None:
         _ = seen.diagnosis
     with pytest.raises(UserError, match="not one number"):
         seen.step(torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("clears", "backwards", "told"), [("first", 1, False), ("middle", 1, False), ("first", 3, False), ("", 1, True)]
+)
+def test_gradients_that_nobody_clears_are_named(clears: str, backwards: int, told: bool) -> None:
+    """Cleared before or after the forward pass, and of several backward passes only once, is cleared."""
+    torch.manual_seed(0)
+    model = net()()
+    optimizer, loss_fn, (x, y) = adam(1e-3)(model.parameters()), nn.CrossEntropyLoss(), moons()
+    with whet.watch(model, optimizer, loss=loss_fn) as seen:
+        for _ in range(12):
+            if clears == "first":
+                optimizer.zero_grad()
+            for _ in range(backwards):
+                loss = loss_fn(model(x[:32]), y[:32])
+                if clears == "middle":
+                    optimizer.zero_grad()
+                loss.backward()
+            optimizer.step()
+            seen.step(loss)
+    assert any(f.code == "ZGR" for f in seen.diagnosis.findings) == told
+    assert not told or "look at this" in str(seen.diagnosis)
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda: whet.diagnose(net()()), lambda: whet.repair("x"), lambda: whet.watch(net()(), None)]
+)
+def test_what_is_no_setup_and_no_optimiser_is_said(wrong: Any) -> None:
+    with pytest.raises(UserError, match="is no set-up|can be watched, not"):
+        wrong()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from whet.diagnosis import rows
+from whet.diagnosis.clearing import Clearing
 from whet.diagnosis.evidence import DataFacts, Evidence, Look, Steps
 from whet.diagnosis.examine import BATCH_NORMS, DROPOUTS, NORMS, settings
 from whet.diagnosis.losses import Losses
@@ -34,6 +35,11 @@ class Watch:
     def __init__(
         self, model: nn.Module, optimizer: Optimizer, loss: Callable[..., Any] | None = None, *, share: float = SHARE
     ) -> None:
+        if not isinstance(model, nn.Module) or not hasattr(optimizer, "param_groups"):
+            given = f"{type(model).__name__} and {type(optimizer).__name__}"
+            raise UserError(
+                f"A network and its optimiser can be watched, not {given}.", "Give watch(model, optimizer)."
+            )
         self.model, self.optimizer, self.loss = model, optimizer, loss
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         self.sampler = Sampler(model, held, share)
@@ -46,6 +52,7 @@ class Watch:
         self.data: DataFacts | None = None
         self.criterion = UNKNOWN
         self._asked = False
+        self._clearing: Clearing | None = None
         self._handles: list[Any] = []
         self._began = 0.0
 
@@ -53,6 +60,7 @@ class Watch:
 
     def begin(self) -> None:
         """Start to watch."""
+        self._clearing = Clearing(p for group in self.optimizer.param_groups for p in group["params"])
         self._handles = [
             self.optimizer.register_step_pre_hook(self._gradients),
             self.optimizer.register_step_post_hook(self._stepped),
@@ -65,6 +73,8 @@ class Watch:
     def end(self) -> None:
         """Stop to watch; every hook is taken off. Twice is once."""
         self.sampler.close()
+        if self._clearing:
+            self._clearing.close()
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -97,6 +107,8 @@ class Watch:
         if self.sampler.is_open:
             self.sampler.look(self.losses.newest, self.steps, time.perf_counter() - self._began)
         self.steps += 1
+        if self._clearing:
+            self._clearing.stepped()
         if self.sampler.due(self.steps):
             self.sampler.open()
 
@@ -135,6 +147,7 @@ class Watch:
             settings(self.optimizer),
             data=self.data,
             criterion=self.criterion,
+            steps=Steps(accumulates=self._clearing is not None and self._clearing.forgotten),
         )
 
 
@@ -151,6 +164,7 @@ def evidence_of(
     numbers: Mapping[str, float],
     data: DataFacts | None = None,
     criterion: Criterion = UNKNOWN,
+    steps: Steps = Steps(),  # noqa: B008 - frozen
 ) -> Evidence:
     """What was read beside a loop, with the optimiser's name and numbers; nothing is known of other rows."""
     model = sampler.model
@@ -167,7 +181,7 @@ def evidence_of(
         settings=numbers,
         batch_size=len(sampler.inputs[0]) if sampler.inputs else 0,
         epochs=1,
-        steps=Steps(),
+        steps=steps,
         dropout=tuple((n, float(m.p)) for n, m in model.named_modules() if isinstance(m, DROPOUTS)),
         norms=sum(isinstance(m, NORMS) for m in model.modules()),
         batch_norms=sum(isinstance(m, BATCH_NORMS) for m in model.modules()),

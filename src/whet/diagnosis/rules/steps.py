@@ -99,7 +99,7 @@ def too_short(e: Evidence) -> Iterator[Finding]:
             "HNE",
             f"{moved}.",
             0.9 if e.course.steps < 200 else 0.7,
-            f"Train for more epochs: {e.epochs} of {max(1, e.course.steps // max(1, e.epochs))} steps are too few.",
+            f"Train for more epochs: {e.epochs} of {max(1, -(-e.data.rows // max(1, e.batch_size)))} steps are too few.",
             step=step,
             steps=e.course.steps,
             border=TRAVEL,
