@@ -16,7 +16,7 @@ from jobs import STEPS, MakeJob, state
 
 import whet
 from whet.errors import MissingExtra, RecipeError, UserError
-from whet.recipe import Choice
+from whet.recipe import Choice, Recipe
 from whet.runners.job import Job, Outcome
 from whet.runners.serial import Serial
 from whet.train.horizon import Horizon
@@ -137,9 +137,16 @@ def test_fit_runs_its_trials_on_a_cluster(cluster: Any, tmp_path: Path, monkeypa
         submit(self, job)
 
     monkeypatch.setattr(RayRunner, "submit", noted)
-    result = whet.fit("iris", budget="12s", out=tmp_path / "run", ray="auto")
+    small = Recipe(Choice("tabular", width=8, depth=1, members=2), optimizer=Choice("adamw", lr=1e-2), steps=24)
+    asked: dict[str, Any] = {
+        "recipe": small,
+        "space": ["optimizer.lr=0.001..0.1"],
+        "budget": "12s",
+        "out": tmp_path / "run",
+    }
+    result = whet.fit("iris", **asked, ray="auto")
     assert handed_in
-    again = whet.fit("iris", budget="12s", out=tmp_path / "run")  # where trials ran is no part of the order
+    again = whet.fit("iris", **asked)  # where trials ran is no part of the order
     assert again.value == result.value
 
 
