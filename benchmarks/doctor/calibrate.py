@@ -64,6 +64,7 @@ def trained(seeds: Iterable[int], kept: Path | None) -> Iterator[Record]:
 
 
 def judged_again(kept: Path) -> Iterator[Record]:
+    """What today's rules say of kept evidence. A pickle runs code: give no file but what `--evidence` wrote here."""
     with open(kept, "rb") as file:
         while file.peek(1):  # type: ignore[attr-defined]
             known, evidence = pickle.load(file)
