@@ -18,6 +18,7 @@ from whet.errors import DataError
 from whet.families.recommend import NEVER, had
 from whet.fields import field, load
 from whet.fields.recommend import splitting
+from whet.fields.recommend.features import STEADY
 from whet.fields.recommend.transform import Moments, RatingsTransform
 from whet.recipe import Choice, Recipe
 from whet.train.plan import Plan
@@ -69,6 +70,7 @@ def test_free_text_is_read_word_by_word():
         ("stars", "'stars' can't describe items"),
         ("genres", "'genres' is neither a file nor a column"),
         ("mood", "'mood' differs between the rows of one item"),
+        (shelves().with_columns(what="other " + pl.col("what")), "None of the items .* is in the interactions"),
         (shelves().rename({"what": "film"}), "no column 'what' that names the items"),
         (shelves().select("what", pl.lit("x").alias("genre")), "Nothing in 'genre' tells one item from another"),
     ],
@@ -78,6 +80,15 @@ def test_what_describes_nothing_is_refused_in_a_line(features, words):
     with pytest.raises(DataError, match=words) as caught:
         load(frame, roles=dataclasses.replace(ROLES, item_features=features))
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_that_differs_for_a_few_is_said_to_and_for_more_is_refused():
+    frame, few = walks(), pl.int_range(pl.len()) == 0
+    users = frame["who"].n_unique()
+    assert users > 1 / STEADY
+    odd = frame.with_columns(age=pl.when(few).then(99).otherwise(30))
+    said = load(odd, roles=dataclasses.replace(ROLES, user_features="age")).said
+    assert any("'age' differs between the rows of 1 user: the first one counts" in s for s in said)
 
 
 def test_the_profile_says_what_describes_items():

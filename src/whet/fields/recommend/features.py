@@ -32,8 +32,8 @@ MOST_CELLS = 50_000_000
 """E times F up to which all are kept (200 MB): of more users or items, fewer words."""
 FREE = 0.5
 """Above this share of different values per filled row a column is read as free text, word by word."""
-STEADY = 0.5
-"""A column that differs between the rows of more than this share of the users (items) describes no user (item)."""
+STEADY = 0.05
+"""A column that differs between the rows of more than this share of the users (items) describes no user (item). Assumed."""
 MANY = re.compile(r"[|;,]")
 WORD = re.compile(r"\w+")
 FARTHEST = 3.0
@@ -90,15 +90,21 @@ def of_columns(role: str, tables: Sequence[RawTable], key: str, columns: Sequenc
     rows = frame.group_by("key", maintain_order=True)
     several = rows.agg(pl.col(columns).drop_nulls().n_unique() > 1, pl.len().alias("rows in all"))
     several = several.filter(pl.col("rows in all") > 1)
+    said = []
     for column in columns:
-        share = several[column].cast(pl.Float64).sum() / max(1, several.height)
+        unsteady = int(several[column].sum())
+        share = unsteady / max(1, several.height)
+        if unsteady and share <= STEADY:
+            said.append(
+                f"Column {column!r} differs between the rows of {counted(unsteady, role)}: the first one counts."
+            )
         if share > STEADY:
             raise DataError(
                 f"Column {column!r} differs between the rows of one {role} for {share:.0%} of the {role}s: "
                 f"it describes the interaction.",
                 f"Name columns that say the same in all rows of one {role}.",
             )
-    return Asked(rows.agg(pl.col(columns).drop_nulls().first()), False, ())
+    return Asked(rows.agg(pl.col(columns).drop_nulls().first()), False, tuple(said))
 
 
 def of_table(role: str, raw: RawTable, key: str) -> Asked:

@@ -235,6 +235,11 @@ def all_names(frame: pl.DataFrame, role: str, asked: Asked | None) -> tuple[str,
     seen = frame[role].unique(maintain_order=True).to_list()
     if asked is None or not asked.own_table:
         return tuple(seen)
+    if asked.frame["key"].is_in(seen).sum() == 0:
+        raise DataError(
+            f"None of the {role}s that --{role}-features describes is in the interactions.",
+            f"They name {seen[0]!r}, the table {asked.frame['key'][0]!r}: give the table of these {role}s.",
+        )
     return tuple(dict.fromkeys([*seen, *asked.frame["key"].to_list()]))
 
 
