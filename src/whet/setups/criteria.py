@@ -27,14 +27,6 @@ class Criterion:
     takes: str
     """"logits", "log-probabilities", "probabilities", "values" or ""."""
 
-    @property
-    def is_known(self) -> bool:
-        return self.name != "unknown"
-
-
-def _column(z: Tensor) -> Tensor:
-    return z[:, 0] if z.dim() > 1 and z.shape[1] == 1 else z
-
 
 def _classes(y: Tensor) -> Tensor:
     return y.reshape(len(y)).long()
