@@ -1,12 +1,13 @@
 """Whet's search beside random search and Optuna's samplers, live: the same wall-clock, space, loop and machine for each.
 
     python benchmarks/search/live.py --data digits --budget 60 --seeds 0 1 2
-    python benchmarks/search/live.py --data california-housing --budget 300 --seeds 0 1 2 3 4
+    python benchmarks/search/live.py --data california-housing --rows 5000 --budget 60 --seeds 0 1 2 3 4 --cold
 
 Every arm trains through `open_trial`: whole trainings of a recipe in POINTS equal parts, pausing and going on at its
-checkpoint. Every arm begins with the first recipe that `whet fit` would search around, and searches the same space, whose
-ranges and conditions Optuna is given through `suggest_*`; what else whet knows (priors, hand-made changes) is its own. An arm's
-choice is the trial with the best validation value; the test rows are opened once per arm and seed, for that one.
+checkpoint. Every arm searches the same space, whose ranges and conditions Optuna is given through `suggest_*`, and begins with
+the first recipe that `whet fit` would search around, unless `--cold` leaves the controls to their own first draws; what else
+whet knows (priors, hand-made changes) is its own. An arm's choice is the trial with the best validation value; the test rows
+are opened once per arm and seed, for that one.
 
 AutoSampler lives in optunahub and is downloaded when it is loaded: without that package, or offline, the arm is left out and
 the record says so. Optuna's GPSampler, which it chooses for few trials, stands beside it.
@@ -20,12 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+import polars as pl
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -62,7 +64,7 @@ SOURCES = {
     "diabetes": ("", None),
     "uci-concrete": ("uci-concrete/concrete.csv", "compressive_strength_mpa"),
 }
-SHOWN = ("data", "arm", "seed", "validation", "test", "metric", "trials", "whole", "seconds", "load", "left_out")
+SHOWN = ("data", "rows", "cold", "arm", "seed", "validation", "test", "trials", "whole", "seconds", "load", "left_out")
 
 
 @dataclass
@@ -80,6 +82,8 @@ class Arena:
     inputs: Any
     test: np.ndarray
     truth: Any
+    cold: bool
+    """Whether controls begin with draws of their own instead of whet's first recipe."""
     began: float = field(default_factory=time.monotonic)
     curve: list[tuple[float, float]] = field(default_factory=list)
     """(seconds since the start, best validation value so far)"""
@@ -166,7 +170,8 @@ def driven_by_optuna(sampler: Callable[[int], Any], pruner: Callable[[], Any]) -
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         direction = "maximize" if arena.higher else "minimize"
         study = optuna.create_study(direction=direction, sampler=sampler(arena.seed), pruner=pruner())
-        study.enqueue_trial(as_optuna(arena.recipes, arena.recipes.params(arena.recipes.first)))
+        if not arena.cold:
+            study.enqueue_trial(as_optuna(arena.recipes, arena.recipes.params(arena.recipes.first)))
         while arena.left > 0:
             trial = study.ask()
             params = arena.recipes.space.assemble(lambda name, t=trial: suggested(t, name, arena.recipes.space[name]))
@@ -238,11 +243,35 @@ ARMS: dict[str, Callable[[Arena], None]] = {
 # -- one run -------------------------------------------------------------------------------------------------------
 
 
-def arena_of(name: str, seed: int, budget: float, threads: int, folder: Path) -> Arena:
+@dataclass(frozen=True)
+class Order:
+    """What is compared: the data, whether in part, and under which conditions."""
+
+    data: str
+    budget: float
+    threads: int
+    rows: int
+    cold: bool
+
+
+def source_of(order: Order, seed: int, folder: Path) -> str | Path:
+    """Where the data lies; so many rows of a table are drawn anew for each seed, the same for every arm."""
+    where = SOURCES[order.data][0]
+    source = data_folder(where.partition("/")[0]) / where.partition("/")[2] if where else order.data
+    if not order.rows:
+        return source
+    if Path(source).suffix != ".csv":
+        give_up("--rows takes rows of a table in a CSV file.")
+    table = pl.read_csv(source, infer_schema_length=None)
+    drawn = folder / "rows.csv"
+    table.sample(min(order.rows, len(table)), seed=seed).write_csv(drawn)
+    return drawn
+
+
+def arena_of(order: Order, seed: int, folder: Path) -> Arena:
     """The data, split and prepared as `whet fit` does, and the space around its first recipe."""
-    where, target = SOURCES[name]
-    source = data_folder(where.partition("/")[0]) / where.partition("/")[2] if where else name
-    data = load(source, target=target, roles=Roles())
+    budget, threads = order.budget, order.threads
+    data = load(source_of(order, seed, folder), target=SOURCES[order.data][1], roles=Roles())
     own = field_of(data.domain)
     parts, task = own.split(data, seed), own.task(data)
     prepared = own.prepare(data, parts)
@@ -264,7 +293,7 @@ def arena_of(name: str, seed: int, budget: float, threads: int, folder: Path) ->
     build(recipes.first, task, prepared, seed, plan)  # what a process does once costs no arm its time
     higher = task.watched.direction == "max"
     truth = own.truth(data, parts["test"])
-    return Arena(task, prepared, plan, recipes, seed, budget, folder, higher, inputs, parts["test"], truth)
+    return Arena(task, prepared, plan, recipes, seed, budget, folder, higher, inputs, parts["test"], truth, order.cold)
 
 
 def with_end(recipe: Recipe, facts: Facts) -> Recipe:
@@ -272,11 +301,11 @@ def with_end(recipe: Recipe, facts: Facts) -> Recipe:
     return recipe if recipe.steps else recipe.put("steps", round(PASSES * facts.n_train / recipe.batch_size))
 
 
-def run(data: str, arm: str, seed: int, budget: float, threads: int) -> dict[str, Any]:
-    record = {**surroundings(), "data": data, "arm": arm, "seed": seed, "budget": budget, "threads": threads}
+def run(order: Order, arm: str, seed: int) -> dict[str, Any]:
+    record = {**surroundings(), **asdict(order), "arm": arm, "seed": seed}
     with tempfile.TemporaryDirectory(prefix="whet-live-") as folder:
-        arena = arena_of(data, seed, budget, threads, Path(folder))
-        torch.set_num_threads(threads)
+        arena = arena_of(order, seed, Path(folder))
+        torch.set_num_threads(order.threads)
         arena.began = time.monotonic()
         try:
             ARMS[arm](arena)
@@ -304,13 +333,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=0, help="so many rows of a table, drawn anew for each seed; 0: all")
+    parser.add_argument("--cold", action="store_true", help="controls don't begin with whet's first recipe")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "search_live.jsonl")
     said = parser.parse_args()
     if said.budget <= 0:
         give_up("--budget takes seconds above 0.")
+    order = Order(said.data, said.budget, said.threads, said.rows, said.cold)
     for seed in said.seeds:
         for arm in said.arms:  # taking turns: a noisy quarter of an hour is noisy for all of them
-            keep(said.results, run(said.data, arm, seed, said.budget, said.threads), *SHOWN)
+            keep(said.results, run(order, arm, seed), *SHOWN)
 
 
 if __name__ == "__main__":
