@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     regular = {c.name: make_regulariser(c) for c in recipe.regularise}
     penalties = [regular[name] for name in ("l1", "l2") if name in regular]
-    return Parts(
+    parts = Parts(
         model=model,
         loss=make_loss(recipe.loss, task),
         optimizer=make_optimizer(recipe.optimizer, model, plan),
@@ -56,6 +57,7 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         clip=regular.get("clip"),
         stop=regular.get("early_stop"),
     )
+    return seen_twice(parts, regular["r_drop"], recipe, task) if "r_drop" in regular else parts
 
 
 def make_regulariser(choice: Choice) -> Any:
@@ -64,6 +66,15 @@ def make_regulariser(choice: Choice) -> Any:
         raise RecipeError("stochastic_depth is a parameter of a network.", "Set family.stochastic_depth instead.")
     with saying_which(choice):
         return entry.make(**entry.fill(choice.params))
+
+
+def seen_twice(parts: Parts, drop: regularise.RDrop, recipe: Recipe, task: Task) -> Parts:
+    """The same, with every row twice in a batch. Raises RecipeError where two looks at a row can't be compared."""
+    if task.goal != "classify":
+        raise RecipeError(f"r_drop compares probabilities of classes; {task.name} has none.", "Take it out.")
+    if mixed := [c.name for c in recipe.regularise if c.name in MIXERS]:
+        raise RecipeError(f"r_drop compares two looks at a row, of which {mixed[0]} makes two rows.", "Take one out.")
+    return replace(parts, prepare=drop.prepare(parts.prepare), loss=drop.loss(parts.loss), together=2)
 
 
 def is_proximal(penalty: Any) -> bool:

@@ -6,6 +6,7 @@
     ema                model -> Average      a running average of the weights
     clip               Clip                  clip(model) -> the gradient's norm before
     mixup, cutmix      Mix                   mix(inputs, target, generator) -> (inputs, target)
+    r_drop             RDrop                 prepare(prepare), loss(loss): the same, of rows that are seen twice
     early_stop         EarlyStop             observe(score, progress) -> whether to stop
     stochastic_depth   StochasticDepth       a module at the end of a residual branch
 
@@ -23,6 +24,7 @@ from whet.regularise.depth import StochasticDepth
 from whet.regularise.mixing import Mix, Mixture, apply_mixture, draw_mixture, mix
 from whet.regularise.penalties import L1, L2, Clip
 from whet.regularise.stopping import EarlyStop
+from whet.regularise.twins import RDrop
 
 REGULARISERS: Catalogue[Any] = Catalogue(
     "regulariser",
@@ -84,6 +86,15 @@ REGULARISERS: Catalogue[Any] = Catalogue(
             hurts_when="time is short, or the class is decided by a small spot",
         ),
         Entry(
+            "r_drop",
+            RDrop,
+            "Sees every row twice, and pulls the two answers towards each other.",
+            {"alpha": 1.0},
+            paper="Liang et al. 2021, R-Drop, arXiv:2106.14448, equation 4",
+            cost="two rows for each one: a step takes twice as long",
+            hurts_when="time is short, or neither dropout nor augmentation makes the two looks differ",
+        ),
+        Entry(
             "early_stop",
             EarlyStop,
             "Stops when the validation score has not improved for `patience`, a share of the training.",
@@ -114,6 +125,7 @@ __all__ = [
     "L2",
     "Mix",
     "Mixture",
+    "RDrop",
     "StochasticDepth",
     "apply_mixture",
     "draw_mixture",

@@ -171,7 +171,7 @@ def forward_backward(training: Training, inputs: Inputs, target: Tensor, share: 
     `share`: of the whole batch's rows; the other processes of the training have the rest.
     """
     parts, world, rows = training.parts, training.world, len(target)
-    piece = parts.plan.micro_batch or rows
+    piece = math.ceil((parts.plan.micro_batch or rows) / parts.together) * parts.together
     total = 0.0
     for at in range(0, rows, piece):
         part, wanted = tuple(x[at : at + piece] for x in inputs), target[at : at + piece]

@@ -72,3 +72,5 @@ class Parts:
     """Whether the validation score says that it is enough."""
     clip: Callable[[nn.Module], object] | None = None
     """Shortens gradients that are too long, in place."""
+    together: int = 1
+    """Neighbouring rows of a batch that no micro-batch may part."""
