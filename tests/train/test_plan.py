@@ -56,6 +56,23 @@ def test_a_plan_is_measured_once_per_machine_and_network(monkeypatch: pytest.Mon
     assert len(calls) == 2 * count + 1
 
 
+def test_a_plan_found_beside_other_programs_does_not_slow_down_what_comes_later(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+
+    def beside_others(plan: Plan) -> float:
+        return 1e-3 * plan.threads * (1.0 - 0.3 * plan.bfloat16)
+
+    def alone(plan: Plan) -> float:
+        return 1e-3 / plan.threads
+
+    found = measure(beside_others, Plan(threads=2), "network")
+    assert (found.threads, found.bfloat16) == (1, True)
+    found = measure(alone, Plan(threads=2), "network")
+    assert (found.threads, found.bfloat16) == (2, True), "all but the threads is remembered"
+
+
 def test_on_a_busy_machine_one_thread_is_tried_whatever_the_limit_and_not_remembered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -72,7 +89,7 @@ def test_on_a_busy_machine_one_thread_is_tried_whatever_the_limit_and_not_rememb
     assert not (tmp_path / "plans.json").exists()
 
 
-@pytest.mark.parametrize(("seconds", "calls"), [(0.04, 4), (0.15, 2), (0.6, 1)])
+@pytest.mark.parametrize(("seconds", "calls"), [(0.04, 4), (0.15, 2), (0.6, 2), (1.2, 1)])
 def test_the_longer_a_step_the_fewer_are_timed(monkeypatch: pytest.MonkeyPatch, seconds: float, calls: int) -> None:
     now = [0.0]
     monkeypatch.setattr(plans.time, "perf_counter", lambda: now[0])

@@ -68,13 +68,14 @@ def measure(time_step: Callable[[Plan], float], first: Plan, key: str, limit: fl
     """The fastest plan found from `first` by changing one setting at a time, for at most `limit` seconds.
 
     `time_step(plan)` gives the seconds of one step. The answer is remembered under `key` for this machine, unless other
-    programs were in the way. Of a remembered plan only the time is measured: how busy the machine is changes.
+    programs were in the way. Of a remembered plan the threads and the time are measured again: how busy the machine is
+    changes, and what was found beside other programs must not slow down all that comes after them.
     """
     known = _Cache() if cache else None
     remembered = known.get(key, first) if known else None
-    began, best = time.perf_counter(), remembered or first
+    began, best = time.perf_counter(), replace(remembered or first, threads=first.threads)
     best_seconds, busy = time_step_watched(time_step, best)
-    todo = [{"threads": 1}] if busy else [] if remembered else changes(first)
+    todo = fewer_threads(first) if busy or remembered else changes(first)
     for change in todo:
         if not busy and time.perf_counter() - began + STEPS_TO_TIME * best_seconds > limit:
             break
@@ -139,18 +140,21 @@ def free_memory() -> int:
 
 def changes(plan: Plan) -> list[dict[str, Any]]:
     """What is worth trying, the likeliest gain first."""
-    threads = [{"threads": 1}] if plan.threads > 1 else []
     flags = [{name: not getattr(plan, name)} for name in ("bfloat16", "channels_last", "fused")]
-    return [flags[0], *threads, *flags[1:]]
+    return [flags[0], *fewer_threads(plan), *flags[1:]]
+
+
+def fewer_threads(plan: Plan) -> list[dict[str, Any]]:
+    return [{"threads": 1}] if plan.threads > 1 else []
 
 
 STEPS_TO_TIME = 3
 """What timing a plan of short steps costs at least, in steps: one to warm up, the others timed."""
 
 
-LONG_STEP, VERY_LONG_STEP = 0.1, 0.5
-"""Seconds from which a step is timed once, and from which the first call counts: what it alone costs, 0.05 s, matters
-little then, and another one would cost much."""
+LONG_STEP, VERY_LONG_STEP = 0.1, 1.0
+"""Seconds from which a step is timed once, and from which the first call counts: what it alone costs, 0.05 to 0.3 s, matters
+less then, and another one would cost much."""
 
 
 def time_of_step(step: Callable[[], object], seconds: float = 0.12) -> float:
