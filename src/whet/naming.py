@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet.activations import ACTIVATIONS
-from whet.families import IGNORED, ensemble
+from whet.families import FAMILIES, IGNORED, TREATED, ensemble
 from whet.model import STAGES
 from whet.recipe import OWN, Choice, Recipe
 from whet.search.recipes import is_choice, settings
@@ -74,12 +74,17 @@ def canonical(recipe: Recipe) -> Recipe:
 
 
 def without_effect(recipe: Recipe) -> list[str]:
-    """What a recipe says to no purpose, a sentence each: a part that its family has no place for."""
-    return [
-        f"{where} = {recipe[where]} changes nothing: the family {recipe.family.name} has no place for it."
+    """What a recipe says to no purpose, a sentence each: a part that its family has no place for, or nothing to treat."""
+    family = recipe.family.name
+    found = [
+        f"{where} = {recipe[where]} changes nothing: the family {family} has no place for it."
         for where, families in IGNORED.items()
-        if recipe.family.name in families and recipe[where].name not in (OWN, "none")
+        if family in families and recipe[where].name not in (OWN, "none")
     ]
+    what, instead, families = TREATED.get(_own_name("init", recipe.init).name, ("", "", {family}))
+    if family in FAMILIES.names and family not in {"user", *families}:
+        found.append(f"init = {recipe.init} finds no {what} in the family {family}: it draws as {instead} does.")
+    return found
 
 
 def _own_name(where: str, choice: Choice) -> Choice:

@@ -13,11 +13,12 @@ from torch.nn.modules.conv import _ConvNd
 
 from whet import init
 from whet.errors import RecipeError
-from whet.families import FAMILIES, IGNORED
+from whet.families import FAMILIES, IGNORED, TREATED
 from whet.fields import field
 from whet.init import INITS
 from whet.init.draw import fan_in, fan_out, layers, parameter_of
 from whet.init.packed import Packed
+from whet.init.residual import found as branches_of
 from whet.model import make_model
 from whet.naming import canonical, without_effect
 from whet.recipe import Choice, Recipe
@@ -163,3 +164,26 @@ def test_what_a_family_ignores_is_said_of_a_recipe_and_not_searched() -> None:
     assert not without_effect(Recipe(Choice("linear")))
     assert "activation" not in field("table").space(asked, [])
     assert "activation" in field("table").space(asked.put("family", Choice("mlp")), [])
+
+
+HAS = {
+    "convolutions": lambda model, inputs: any(isinstance(m, _ConvNd) for m in model.modules()),
+    "residual branches": lambda model, inputs: bool(branches_of(model, inputs)),
+    "nn.MultiheadAttention": lambda model, inputs: any(isinstance(m, nn.MultiheadAttention) for m in model.modules()),
+}
+
+
+@pytest.mark.parametrize("name", TREATED)
+def test_what_an_initialisation_treats_is_in_the_families_that_say_so_and_in_no_other(name: str) -> None:
+    what, instead, families = TREATED[name]
+    assert {family for family, made in NETWORKS.items() if HAS[what](*made)} == families
+    assert {name, instead} <= {*INITS.names}
+
+
+def test_an_initialisation_with_nothing_to_treat_is_said_to_draw_as_another_does() -> None:
+    asked = Recipe(Choice("tabular"), init=Choice("tfixup"))
+    assert without_effect(asked) == [
+        "init = tfixup finds no nn.MultiheadAttention in the family tabular: it draws as xavier does."
+    ]
+    assert not without_effect(asked.put("family", Choice("user", factory="net.py:make")))
+    assert not without_effect(Recipe(Choice("resnet"), init=Choice("fixup")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from whet.families import FUNCTIONS
+from whet.families.entries.shared import FUNCTIONS
 from whet.surgery.cells import replace_cells
 
 CELLS: dict[str, type[nn.GRU] | type[nn.LSTM]] = {"gru": nn.GRU, "lstm": nn.LSTM}
