@@ -46,11 +46,20 @@ class Entry(Generic[T]):
                 raise RecipeError(
                     f"{self.name}.{key}={shown(value)} is not a number.", f"The default is {shown(self.defaults[key])}."
                 )
+            if _is_whole(self.defaults[key]) and not _is_whole(value):
+                raise RecipeError(
+                    f"{self.name}.{key}={shown(value)} is not a whole number.",
+                    f"The default is {shown(self.defaults[key])}.",
+                )
         return {**self.defaults, **params}
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Catalogue(Generic[T]):

@@ -41,6 +41,14 @@ def test_an_entry_refuses_a_parameter_that_it_does_not_have() -> None:
         entry.fill({"rl": 0.1 + 0.2})
 
 
+@pytest.mark.parametrize("value", [1.5, 2.0, True, "2"])
+def test_an_entry_refuses_what_is_no_whole_number_where_its_default_is_one(value: object) -> None:
+    entry = Entry("mlp", list, "", {"width": 256, "scale": 1.0})
+    assert entry.fill({"width": 8, "scale": 2}) == {"width": 8, "scale": 2}
+    with pytest.raises(RecipeError, match=r"mlp\.width=.* is not a"):
+        entry.fill({"width": value})
+
+
 def test_a_journal_is_read_up_to_a_torn_line_and_goes_on_after_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     Journal(path).say("start", 0.0)
