@@ -55,10 +55,13 @@ def test_a_file_of_each_form_is_read(form, tmp_path):
     ("content", "words"),
     [
         (b"good 1 2 3\nbad 1 2\n", "'bad' has 2 numbers where others have 3"),
-        (b"good 1 x 3\n", "'good' has 0 numbers"),
+        (b"good 1 x 3\n", "'good' is followed by something else than numbers"),
+        (b"good 1 nan 3\n", "'good' has a number that is not finite"),
+        (b"good 1\nbad 2\n", "'good' has 1 number[.]"),
+        (b"word,x,y\ngood,1,2\n", "holds no line of a word and its numbers"),
         (b"good \xff\xfe\x00\x01\n", "no text"),
         (b"zzz 1 2 3\n", "none of the words"),
-        (b"", "none of the words"),
+        (b"", "holds no line of a word and its numbers"),
     ],
 )
 def test_a_file_that_holds_no_vectors_is_refused_in_a_line(content, words, tmp_path):
@@ -66,6 +69,15 @@ def test_a_file_that_holds_no_vectors_is_refused_in_a_line(content, words, tmp_p
     with pytest.raises(DataError, match=words) as caught:
         WordVectors.fit(str(tmp_path / "v.txt"), {"good", "bad"})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [lambda lines: lines[1:], lambda lines: [f"{line} 9" for line in lines]])
+def test_a_file_that_lost_some_of_its_vectors_is_refused(change, tmp_path):
+    path = Path(written(tmp_path, "glove"))
+    made = WordVectors.fit(str(path), {"good", "bad"})
+    path.write_text("\n".join(change(lines())))
+    with pytest.raises(DataError, match="has changed: vectors that it held are not in it. Put the file back"):
+        made.table()
 
 
 def test_a_missing_file_is_said_at_once():

@@ -48,7 +48,9 @@ class WordVectors:
         """Of a file and the words of the training texts. Raises DataError where none of them is in it."""
         wanted = {*words, *(word.lower() for word in words)}
         kept = [(stable_hash(word), len(numbers)) for word, numbers in chosen(path, wanted)]
-        made = cls(path, np.array([h for h, _ in kept], np.uint64), kept[0][1] if kept else 0, 0.0)
+        if not kept:
+            raise DataError(f"{path} holds no line of a word and its numbers.", FORMS)
+        made = cls(path, np.array([h for h, _ in kept], np.uint64), kept[0][1], 0.0)
         share = sum(made.number_of(word) > UNKNOWN for word in words) / max(1, len(words))
         if not share:
             raise DataError(f"{path} has a vector for none of the words in the texts.", "Give one of their language.")
@@ -72,10 +74,11 @@ class WordVectors:
         """(size, width) float32, read from the file; zeros for PAD and UNKNOWN. Raises DataError where it is another file."""
         table = np.zeros((self.size, self.width), np.float32)
         places: dict[int, int] = self.number
-        for word, numbers in chosen(self.path, None, set(places)):
-            table[places[stable_hash(word)]] = numbers
-        if not np.abs(table[UNKNOWN + 1 :]).sum(1).any():
-            raise DataError(f"{self.path} has changed: it holds none of the vectors it held.", "Put the file back.")
+        there = {stable_hash(word): numbers for word, numbers in chosen(self.path, None, set(places))}
+        if len(there) < len(places) or any(len(numbers) != self.width for numbers in there.values()):
+            raise DataError(f"{self.path} has changed: vectors that it held are not in it.", "Put the file back.")
+        for known, numbers in there.items():
+            table[places[known]] = numbers
         return table
 
     def told(self) -> str:
@@ -100,9 +103,18 @@ def chosen(path: str, words: Collection[str] | None, hashes: Collection[int] = (
         seen.add(word)
         numbers = as_numbers(text)
         width = width or len(numbers)
-        if len(numbers) != width or width < 2 or not np.isfinite(numbers).all():
-            raise DataError(f"{path}: {word[:40]!r} has {len(numbers)} numbers where others have {width}.", FORMS)
+        if wrong := fault(numbers, width):
+            raise DataError(f"{path}: {word[:40]!r} {wrong}.", FORMS)
         yield word, numbers
+
+
+def fault(numbers: np.ndarray, width: int) -> str:
+    """Why these are no vector among others of this width, in words; empty if they are one."""
+    if not len(numbers):
+        return "is followed by something else than numbers"
+    if len(numbers) != width or width < 2:
+        return f"has {counted(len(numbers), 'number')}" + (f" where others have {width}" if width > 1 else "")
+    return "" if np.isfinite(numbers).all() else "has a number that is not finite"
 
 
 def as_numbers(text: str | np.ndarray) -> np.ndarray:
