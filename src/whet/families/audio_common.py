@@ -59,6 +59,8 @@ class Recurrent(nn.Module):
         super().__init__()
         if cell not in CELLS:
             raise RecipeError(f"There is no recurrent cell named {cell!r}.", f"Use {' or '.join(CELLS)}.")
+        if depth < 1:
+            raise RecipeError(f"depth={depth} leaves no recurrent layer.", "Use 1 or more.")
         sizes = [features, *[2 * width] * (depth - 1)]
         self.ahead = nn.ModuleList(CELLS[cell](size, width, batch_first=True) for size in sizes)
         self.back = nn.ModuleList(CELLS[cell](size, width, batch_first=True) for size in sizes)

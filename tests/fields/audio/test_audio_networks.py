@@ -103,6 +103,8 @@ def test_networks_that_judge_the_whole_refuse_to_label_steps() -> None:
 def test_a_cell_and_a_stride_that_do_not_exist_are_refused() -> None:
     with pytest.raises(RecipeError, match="gru or lstm"):
         thin("audio_rnn", cell="rnn")
+    with pytest.raises(RecipeError, match="depth=0 leaves no recurrent layer"):
+        thin("audio_rnn", depth=0)
     with pytest.raises(RecipeError, match="stride=3"):
         thin("audio_crnn", stride=3)
     with pytest.raises(RecipeError, match="multiple of 6"):

@@ -14,7 +14,7 @@ from interactions import ROLES, walks
 import whet
 from whet.build import build
 from whet.data.core import Data, Roles
-from whet.errors import DataError
+from whet.errors import DataError, RecipeError
 from whet.families.recommend import NEVER, had
 from whet.fields import field, load
 from whet.fields.recommend import splitting
@@ -184,6 +184,14 @@ def test_of_very_many_draws_the_loss_is_that_of_all_items(ranking):
     parts = build(recipe, OWN.task(ranking), ready, 0, Plan())
     whole = torch.nn.functional.cross_entropy(parts.model(*inputs[:4]), inputs[2] - 1)
     assert torch.isclose(parts.loss(parts.model(*inputs), target), whole, atol=1e-4)
+
+
+def test_a_loss_of_drawn_items_is_refused_where_ratings_are_predicted():
+    data = load(walks(), task="rate", roles=ROLES)
+    ready = OWN.prepare(data, OWN.split(data, 0))
+    recipe = Recipe(Choice("factors"), loss=Choice("sampled_softmax"))
+    with pytest.raises(RecipeError, match="sampled_softmax compares items, and here ratings are predicted"):
+        build(recipe, OWN.task(data), ready, 0, Plan())
 
 
 def test_a_catalogue_too_large_to_compare_is_sampled():

@@ -53,6 +53,15 @@ def test_the_newest_of_repeated_interactions_stays():
     assert (data.x["rating"] == 0.25).sum() == 3
 
 
+def test_names_that_differ_in_nothing_but_case_or_spaces_are_said():
+    frame = walks().with_columns(pl.col("who").cast(pl.String))
+    assert "in nothing but case" not in said(load(frame, roles=ROLES))
+    first = frame["who"][0]
+    loud = frame.head(2).with_columns(pl.Series("who", [f"Walker  {first}", f"walker {first}"]))
+    spoken = said(load(pl.concat([frame, loud]), roles=ROLES))
+    assert f"1 user written in several ways that differ in nothing but case or spaces ('Walker  {first}' and" in spoken
+
+
 def test_rows_without_a_user_or_with_nan_ids_are_left_out_and_listed():
     frame = walks().with_columns(pl.Series("who", [None, "nan", *walks()["who"][2:]]))
     data = load(frame, roles=ROLES)

@@ -12,6 +12,7 @@ import torch
 from whet import regularise
 from whet.data.core import Data, Inputs, Profile, Roles
 from whet.data.prepared import Prepared
+from whet.errors import RecipeError
 from whet.fields.base import Field, Shown, Wanted, refuse
 from whet.fields.recommend import reading
 from whet.fields.recommend.fair import Fair
@@ -85,7 +86,9 @@ class RecommendField(Field):
         found: RatingsTransform = transform
         if recipe.family.name == "user":
             return dataclasses.replace(found, telling=False)
-        if recipe.loss.name == "sampled_softmax" and found.goal == "rank":
+        if recipe.loss.name == "sampled_softmax":
+            if found.goal != "rank":
+                raise RecipeError("sampled_softmax compares items, and here ratings are predicted.", "Use --task rank.")
             entry = LOSSES[recipe.loss.name]
             return dataclasses.replace(found, sampled=int(entry.fill(recipe.loss.params)["items"]))
         return found

@@ -107,6 +107,7 @@ def load(source: Any, *, target: str | None, task: str | None, holdout: Any, spl
         frame = frame.with_columns(part=by_time(frame["time"], columns.time))
     data = coded(frame, goal, columns, name_of(source), about)
     more = (*more, *(alone(frame) if goal == "rank" and not data["official"] else ()), *described(data, about))
+    more = (*more, *(line for role in ("user", "item") for line in alike(frame[role], role)))
     return Data(
         **data,
         name=name_of(source),
@@ -217,6 +218,21 @@ def alone(frame: pl.DataFrame) -> tuple[str, ...]:
         if once
         else ()
     )
+
+
+def alike(column: pl.Series, role: str) -> Iterator[str]:
+    """What is to be said of names that differ in nothing but case or spaces: two of what may be one."""
+    names = pl.DataFrame({"name": column.unique(maintain_order=True)})
+    plain_name = pl.col("name").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    groups = (
+        names.group_by(plain_name.alias("plain"), maintain_order=True).agg("name").filter(pl.col("name").list.len() > 1)
+    )
+    if groups.height:
+        first = " and ".join(map(repr, groups["name"][0].to_list()[:2]))
+        yield (
+            f"{counted(groups.height, role)} written in several ways that differ in nothing but case or spaces ({first}): "
+            "each way counts as one of its own."
+        )
 
 
 def described(data: dict[str, Any], about: Mapping[str, Asked | None]) -> Iterator[str]:
