@@ -38,7 +38,7 @@ def train(run: Run) -> None:
 def begin(run: Run) -> None:
     refuse_short_budget(run)
     run.runner = Serial(lambda name: open_candidate(run, name))
-    run.screen.begin(run.clock, "training")
+    run.screen.begin(run.clock, "training", by_time=not run.order.steps)
     run.winner, run.why = run.candidates[0].name, run.candidates[0].because
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +55,19 @@ class Delivery:
         """What a trial of this name is to be listened to with."""
         return Listener(self, self.folder.trial(name))
 
-    def offer(self, training: Training, recipe: Recipe) -> None:
+    def offer(self, training: Training, recipe: Callable[[], Recipe]) -> None:
         """Deliver the training's best weights if they are better than what was delivered before."""
         self.seconds_per_row = training.validation_seconds / max(1, len(self.data.rows["val"]))
-        self.views = 1 + len(field(self.task.domain).views(recipe))
         best = training.best
         if best is None or training.best_weights is None:
             return
         if self.best is None or self.task.watched.better(best.score, self.best):
             self.best = best.score
-            self.write(training, recipe)
+            self.write(training, recipe())
 
     def write(self, training: Training, recipe: Recipe) -> None:
         """Deliver this training's best weights, whatever was delivered before."""
+        self.views = 1 + len(field(self.task.domain).views(recipe))
         self.put(self.network(training, recipe), training.best_weights)
         files.write_text(self.folder.recipe, recipe.to_toml())
 
@@ -113,4 +113,4 @@ class Listener:
         self.delivery, self.trial = delivery, trial
 
     def on_validate(self, training: Training) -> None:
-        self.delivery.offer(training, recipe_in(self.trial))
+        self.delivery.offer(training, lambda: recipe_in(self.trial))

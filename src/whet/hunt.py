@@ -106,13 +106,15 @@ def settle(hunt: Hunt, name: str) -> None:
     trial, winner = run.runner.trial(name), run.runner.trial(run.winner)
     because = next(c.because for c in run.candidates if c.name == name)
     new, old = trial.best_score, winner.best_score
-    if clearly_better(new, old, hunt.settled):
+    better = clearly_better(new, old, hunt.settled)
+    if better:
         run.fates[run.winner] = f"{old.value:.5g}, replaced by {name}"
         run.winner, run.why = name, f"{because}: {new.value:.5g}"
         run.delivery.finish(trial)
     else:
         run.fates[name] = f"{new.value:.5g}: not clearly better than {run.winner}"
-    run.screen.say(f"  validation {run.task.watched.name} {new.value:.5g}: {because}", "dim")
+    outcome = f"kept in place of {old.value:.5g}" if better else f"not clearly better than {old.value:.5g}"
+    run.screen.say(f"  validation {run.task.watched.name} {new.value:.5g}: {because} ({outcome})", "dim")
     run.say("explored", trial=name, winner=run.winner, why=run.why, fates=run.fates)
 
 

@@ -53,32 +53,66 @@ class Voice:
     """Seconds to train it again on all rows; 0: it is not to be."""
 
 
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """An ensemble that is clearly better than the winner alone."""
+
+    members: tuple[Voice, ...]
+    shares: Mapping[str, float]
+    value: float
+    alone: float
+    """What the winner reaches without the others."""
+
+
 def pool_trials(run: Run) -> None:
-    """Deliver an ensemble where it is clearly better than the winner; where it isn't allowed, say what it would have been."""
-    names = kept(run)
-    if goal(run.task.goal).pooled is None or run.order.steps or len(names) < 2 or not has_time(run, len(names)):
+    """Deliver an ensemble where it is clearly better than the winner; where there is none, or it isn't allowed, say why."""
+    found = best_pool(run)
+    if isinstance(found, str):
+        if run.order.ensemble:
+            run.screen.say(f"No ensemble: {found}.", "bold")
         return
+    if run.order.ensemble:
+        deliver(run, found)
+    else:
+        run.screen.say(
+            f"An ensemble of {len(found.members)} of these networks would have been better: {found.value:.5g} instead of "
+            f"{found.alone:.5g} on the validation part. Allow it with --ensemble.",
+            "bold",
+        )
+    run.say("pooled", shares=found.shares, allowed=run.order.ensemble, value=found.value, alone=found.alone)
+
+
+def best_pool(run: Run) -> Pool | str:
+    """The ensemble that validation chooses, or why there is none, in words."""
+    if goal(run.task.goal).pooled is None:
+        return f"networks whose goal is to {run.task.goal} are not pooled"
+    if run.order.steps:
+        return "a fixed number of steps trains one network"
+    names = kept(run)
+    if len(names) < 2:
+        return "one network was trained, and there is no other to add"
+    if not has_time(run, len(names)):
+        return "there is no time to look for one"
     with running(run.plan):
         voices = [voice(run, name) for name in names]
     able = [v for v in voices if v is not None and fits(run, v)]
     alone = next((v for v in able if v.name == run.winner), None)
     if alone is None or len(able) < 2:
-        return
-    judge = judge_of(run)
-    shares = selected(fitting(run, able), judge, pool_of(run))
-    members = [v for v in able if v.name in shares]
-    pooled, single = judge(said_by(members, shares, pool_of(run)))[0], judge(alone.said)[0]
-    if len(members) < 2 or not clearly_better(pooled, single, len(able)):
-        return
-    if run.order.ensemble:
-        deliver(run, members, shares, pooled, single)
-    else:
-        run.screen.say(
-            f"An ensemble of {len(members)} of these networks would have been better: {pooled.value:.5g} instead of "
-            f"{single.value:.5g} on the validation part. Allow it with --ensemble.",
-            "bold",
-        )
-    run.say("pooled", shares=shares, allowed=run.order.ensemble, value=pooled.value, alone=single.value)
+        return "no other network takes its inputs as the best one does"
+    return chosen_of(run, able, alone)
+
+
+def chosen_of(run: Run, able: Sequence[Voice], alone: Voice) -> Pool | str:
+    """The greedy selection, where it is clearly better than the winner alone."""
+    judge, pool = judge_of(run), pool_of(run)
+    shares = selected(fitting(run, able), judge, pool)
+    members = tuple(v for v in able if v.name in shares)
+    pooled, single = judge(said_by(members, shares, pool))[0], judge(alone.said)[0]
+    if len(members) < 2:
+        return f"no other of {len(able)} networks adds anything to the best one"
+    if not clearly_better(pooled, single, len(able)):
+        return f"{len(members)} networks together, {pooled.value:.5g}, are not clearly better than {single.value:.5g} alone"
+    return Pool(members, shares, pooled.value, single.value)
 
 
 def kept(run: Run) -> list[str]:
@@ -180,12 +214,14 @@ def judge_of(run: Run) -> Judge:
 # -- delivery ------------------------------------------------------------------------------------------------------
 
 
-def deliver(run: Run, members: Sequence[Voice], shares: Mapping[str, float], pooled: Score, alone: Score) -> None:
+def deliver(run: Run, pool: Pool) -> None:
     """Put the ensemble in the place of the winner's network; recipe.toml stays the winner's, which can be trained again."""
-    recipe = recipe_of([v.recipe for v in members], [shares[v.name] for v in members])
+    members = pool.members
+    recipe = recipe_of([v.recipe for v in members], [pool.shares[v.name] for v in members])
     with own_random_numbers():
         run.delivery.pooled(recipe, weights_of([v.weights for v in members]))
     run.delivery.kept = sum(v.refit for v in members)
-    run.extra |= {"ensemble": dict(shares), "validation": pooled.value}
-    run.why += f"; pooled with others: {pooled.value:.5g} instead of {alone.value:.5g}"
-    run.screen.say(f"An ensemble of {len(members)} networks: {pooled.value:.5g} instead of {alone.value:.5g}.")
+    run.extra |= {"ensemble": dict(pool.shares), "validation": pool.value}
+    said = f"{pool.value:.5g} instead of {pool.alone:.5g}"
+    run.why += f"; pooled with others: {said}"
+    run.screen.say(f"An ensemble of {len(members)} networks is delivered: {said} on the validation part.", "bold")

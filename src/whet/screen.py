@@ -27,8 +27,11 @@ class Screen:
         if self.show:
             self.console.print(line, style=style or None, markup=False, soft_wrap=not self.console.is_terminal)
 
-    def begin(self, clock: Clock, what: str) -> None:
-        """Show the bar: the share of the budget that is spent, the seconds left, and what is going on."""
+    def begin(self, clock: Clock, what: str, *, by_time: bool = True) -> None:
+        """Show the bar: the share of the budget that is spent, the seconds left, and what is going on.
+
+        A file gets a line when half of the time is over in place of the bar; none where steps end it, and not time.
+        """
         if not self.show or self._bar is not None:
             return
         from rich.progress import BarColumn, Progress, TextColumn
@@ -42,7 +45,7 @@ class Screen:
         live = sys.stdout.isatty()
         self._bar = Progress(*columns, console=self.console, transient=True, disable=not live, auto_refresh=False)
         self._task = self._bar.add_task(what, total=clock.budget, left="", note="")
-        self._clock, self._halfway = clock, False
+        self._clock, self._halfway = clock, not by_time or clock.spent >= clock.budget / 2
         self._bar.start()
 
     def move(self, what: str, note: str, left: float) -> None:

@@ -52,6 +52,8 @@ MOST_PROCESSES = 8
 """That are started unasked: each holds torch in memory."""
 SHORTEST = 0.3
 """Of a whole training's time: a shorter one, where the search took longer than it meant to, shows nothing. Assumed."""
+HURRIEDLY = "Now changes of the recipe are tried in hurried trainings, which are cheaper; the best is then trained in full."
+"""What a person reads where trials are cheaper than the first recipe."""
 FULL_FROM = 2.0
 """Whole trainings that there must be time for, before one of them is kept for the best of hurried trials."""
 
@@ -175,6 +177,7 @@ def start(run: Run) -> dict[str, Any] | None:
         return None
     said = {"starts": [c.to_dict() for c in starts], "seconds": seconds, "kept": kept, "hurried": hurried}
     run.say("search", **said)
+    run.screen.say(HURRIEDLY if hurried else "Now changes of the recipe are tried.")
     return said
 
 

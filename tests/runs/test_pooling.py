@@ -52,11 +52,12 @@ def test_an_ensemble_is_delivered_as_one_network(two: None, tmp_path: Path, monk
 
 
 def test_an_ensemble_is_not_delivered_unless_it_is_clearly_better(
-    two: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setattr(pooling, "selected", lambda voices, *_: {v.name: 0.5 for v in voices})
     monkeypatch.setattr(pooling, "clearly_better", sure(False))
-    result = whet.fit("diabetes", budget=60, out=tmp_path, ensemble=True)
+    result = whet.fit("diabetes", budget=60, out=tmp_path, ensemble=True, show=True)
+    assert "No ensemble: 2 networks together, " in capsys.readouterr().out
     assert "ensemble" not in result.details
     assert len(members_of(Network.load(tmp_path).recipe)) == 1
 
