@@ -14,7 +14,7 @@ from whet import openmp
 
 _HOMES = {
     "fit": "whet.improve",
-    "Result": "whet.improve",
+    "Result": "whet.result",
     "compare": "whet.comparing.conduct",
     "Comparison": "whet.comparing.comparison",
     "predict": "whet.predicting",
@@ -77,7 +77,6 @@ if TYPE_CHECKING:
     from whet.errors import WhetError as WhetError
     from whet.exporting import export as export
     from whet.generating import generate as generate
-    from whet.improve import Result as Result
     from whet.improve import fit as fit
     from whet.predicting import Predictions as Predictions
     from whet.predicting import predict as predict
@@ -90,6 +89,7 @@ if TYPE_CHECKING:
     from whet.record import Step as Step
     from whet.repairing import Repair as Repair
     from whet.repairing import repair as repair
+    from whet.result import Result as Result
     from whet.setups import Setup as Setup
     from whet.sklearn import WhetClassifier as WhetClassifier
     from whet.sklearn import WhetRegressor as WhetRegressor

@@ -6,20 +6,44 @@ import tomllib
 from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from whet import files, naming
 from whet.data.core import Data, Roles
-from whet.errors import RecipeError, UnknownName, UserError, shown
+from whet.errors import DataError, RecipeError, UnknownName, UserError, shown
+from whet.fields import load
 from whet.fields.own import NAME as OWN_DATA
+from whet.journal import Journal
 from whet.recipe import Recipe
-from whet.run_folder import Order
+from whet.run_folder import Order, RunFolder
 from whet.screen import Screen
 from whet.train.plan import cores
 
+AnyOrder = TypeVar("AnyOrder", bound=Order)
+
+
+def ordered(
+    kind: type[AnyOrder],
+    data: Any,
+    *,
+    target: str | None,
+    task: str | None,
+    holdout: Any,
+    split: str | None,
+    roles: Mapping[str, Any],
+    model: Any,
+    fixed: Recipe | None,
+    **more: Any,
+) -> tuple[AnyOrder, Data]:
+    """What is asked, of a run or of a comparison, as its folder keeps it; and the data, loaded. `more`: the kind's own."""
+    known = roles_of(roles)
+    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
+    named = in_common(data, found, model, holdout, fixed, known)
+    return kind(**named, target=target, task=task, split=split, **more), found
+
 
 def in_common(data: Any, found: Data, model: Any, holdout: Any, fixed: Recipe | None, roles: Roles) -> dict[str, Any]:
-    """What live objects are called in an `Order`, of a run and of a comparison."""
+    """What live objects are called in an `Order`."""
     return {
         "data": str(data) if isinstance(data, str | Path) else found.name,
         "fingerprint": found.fingerprint + code_of(model),
@@ -36,6 +60,24 @@ def roles_of(said: Mapping[str, Any]) -> Roles:
         if name not in Roles.__dataclass_fields__:
             raise UnknownName("option", name, Roles.__dataclass_fields__)
     return Roles(**said)
+
+
+def refuse_run(*sources: Any) -> None:
+    """Raises DataError for the folder of a run, or of a comparison, where data belongs."""
+    for source in sources:
+        if isinstance(source, str | Path) and is_run(Path(source)):
+            raise DataError(
+                f"{source} is the folder of a run, not data.",
+                f"`whet predict {source} DATA` applies its network, `whet report {source}` shows what came out, and the "
+                "command that began it goes on with it.",
+            )
+
+
+def is_run(folder: Path) -> bool:
+    try:
+        return Journal(RunFolder(folder).journal).last("start") is not None
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 def fitting_workers(workers: int | None, order: Order, screen: Screen) -> int:

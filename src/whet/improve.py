@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from whet import files, naming, prior
+from whet import files, naming
 from whet.asked import (
     factory_name,
     fitting_workers,
-    in_common,
+    ordered,
     read_recipe,
     refuse_counts,
     refuse_own_functions,
+    refuse_run,
     refuse_storage_alone,
-    roles_of,
 )
 from whet.build import build
+from whet.choosing import choose_recipes
 from whet.conclude import Outcome, conclude
 from whet.contest import train as train_recipes
 from whet.data.core import Data
@@ -33,7 +32,6 @@ from whet.data.splits import train_and_val
 from whet.delivery import Delivery
 from whet.errors import DataError
 from whet.fields import field as field_of
-from whet.fields import load
 from whet.fields.base import Wanted
 from whet.fields.own import OwnSource, is_own
 from whet.hunt import KEPT
@@ -41,78 +39,23 @@ from whet.network import Network
 from whet.pooling import pool_trials
 from whet.profiling import profile_of
 from whet.recipe import Choice, Recipe
-from whet.record import Finding
 from whet.refit import forget, train_again
 from whet.report.text import show_result
+from whet.result import Result
 from whet.run import Run
 from whet.run_folder import Order, RunFolder, choose, opened
 from whet.runners.together import follow, leading
 from whet.screen import Screen, clock_time
-from whet.search.first import Candidate, Facts
-from whet.search.recipes import Recipes, ends, put, settings
 from whet.search.recipes import read as read_space
 from whet.tasks import Baseline, aside
-from whet.train.horizon import Clock, Horizon, parse_seconds
-from whet.train.loop import Training, own_random_numbers, train_step
-from whet.train.plan import (
-    Plan,
-    cores,
-    first_plan,
-    keep_large_blocks,
-    measure,
-    micro_batch,
-    running,
-    saved_bytes,
-    time_of_step,
-)
+from whet.train.horizon import Clock, parse_seconds
+from whet.train.plan import Plan, cores
 from whet.train.world import joined
 
 BASELINE_SHARE = 0.05
 """Share of the budget that the baselines may cost: at half of it a busy machine had no linear one beside digits at 60 s."""
 BASELINE_SECONDS = 8.0
 """The most that they may cost, however large the budget."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came out of `fit`; the same as result.json in its folder."""
-
-    folder: Path
-    task: str
-    metric: str
-    direction: str
-    """"max" or "min": which way the metric is better."""
-    value: float
-    """The metric on the test part, which was opened once."""
-    ci95: tuple[float, float]
-    n: int
-    """Test rows."""
-    baselines: Mapping[str, float]
-    recipe: Recipe
-    findings: tuple[Finding, ...]
-    seconds: float
-    details: Mapping[str, Any] = field(repr=False)
-    """All of result.json."""
-
-    @classmethod
-    def read(cls, folder: RunFolder) -> Result:
-        """The result of a finished run. Raises OutputError where there is none."""
-        found = folder.result_dict()
-        same = {k: found[k] for k in ("task", "metric", "direction", "value", "n", "baselines", "seconds")}
-        return cls(
-            folder=folder.path,
-            ci95=(found["ci95"][0], found["ci95"][1]),
-            recipe=Recipe.from_dict(found["recipe"]),
-            findings=tuple(Finding(**f) for f in found["findings"]),
-            details=found,
-            **same,
-        )
-
-    def predict(self, data: Any, *, model: Any = None) -> Any:
-        """What the trained network says of other data; see `whet.predict`."""
-        from whet.predicting import predict
-
-        return predict(self.folder, data, model=model)
 
 
 def fit(
@@ -160,41 +103,43 @@ def fit(
     if world.rank:  # one of several processes that torchrun or Ray Train started: the first one conducts
         return Result.read(RunFolder(follow(world)))
     with leading(world) as lead:
-        seconds, fixed, screen = parse_seconds(budget), read_recipe(recipe), Screen(show)
+        screen, fixed, wanted = Screen(show), read_recipe(recipe), read_space(space or {})
         refuse_counts(steps=steps, workers=workers)
         refuse_storage_alone(storage, ray)
-        known, wanted = roles_of(roles), read_space(space or {})
+        refuse_run(data, holdout)
         naming.check_space(wanted)
-        network, own_loss = factory_name(model), factory_name(loss)
-        if is_own(data, model, loss):
-            data = OwnSource.of(data, holdout, str(network), loss)
-        found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
-        order = Order(
-            **in_common(data, found, model, holdout, fixed, known),
+        order, found = ordered(
+            Order,
+            OwnSource.of(data, holdout, str(factory_name(model)), loss) if is_own(data, model, loss) else data,
             target=target,
             task=task,
-            budget=seconds,
+            holdout=holdout,
+            split=split,
+            roles=roles,
+            model=model,
+            fixed=fixed,
+            budget=parse_seconds(budget),
             seed=seed,
             steps=steps or 0,
-            split=split,
             space={path: p.describe() for path, p in wanted.items()},
             ensemble=ensemble,
-            loss=own_loss,
+            loss=factory_name(loss),
         )
+        refuse_own_functions(order, ray)
+        at_once = 1 if ray or world.size > 1 else fitting_workers(workers, order, screen)
         folder = choose(order, found.name, Path(out) if out is not None else None)
         with opened(folder, order) as journal:
             lead.folder = folder.path
-            if folder.result.exists():
-                screen.say(f"{folder.path} holds this run already, finished: here is its result.")
-            else:
-                clock = Clock(seconds, journal.spent, started)
-                at_once = 1 if ray or world.size > 1 else fitting_workers(workers, order, screen)
-                refuse_own_functions(order, ray)
-                conduct(Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted, lead, ray, storage))
-        result = Result.read(folder)
-        if show:
-            show_result(result.details, folder.path)
-        return result
+            clock = Clock(order.budget, journal.spent, started)
+            conduct(Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted, lead, ray, storage))
+        return told(Result.read(folder), show)
+
+
+def told(result: Result, show: bool) -> Result:
+    """The result, printed where someone looks on."""
+    if show:
+        show_result(result.details, result.folder)
+    return result
 
 
 def train(data: Data, folder: Path, *, budget: str | float, steps: int | None = None, seed: int = 0) -> Network:
@@ -212,7 +157,10 @@ def train(data: Data, folder: Path, *, budget: str | float, steps: int | None = 
 
 
 def conduct(run: Run) -> None:
-    """The steps of a run, in order. After a crash the finished ones are read from the journal."""
+    """The steps of a run, in order. After a crash the finished ones are read from the journal; a finished run stays."""
+    if run.folder.result.exists():
+        run.screen.say(f"{run.folder.path} holds this run already, finished: here is its result.")
+        return
     try:
         for step in STEPS:
             began = time.monotonic()
@@ -305,114 +253,6 @@ def fit_baselines(run: Run) -> dict[str, np.ndarray]:
         if found.predicted is None:
             run.screen.say(f"Baseline {found.name} {found.note}", "dim")
     return {found.name: found.predicted for found in made if found.predicted is not None}
-
-
-def choose_recipes(run: Run) -> None:
-    """The plan, and the recipes to try: derived from the data, the machine and the time that is left."""
-    known = run.journal.last("plan")
-    if known:
-        run.plan = Plan(**known["plan"])
-        run.candidates = [Candidate.from_dict(c) for c in known["candidates"]]
-    elif run.fixed is not None:
-        run.candidates = [Candidate("given", run.fixed, "as given")]
-        run.plan = measure_plan(run.fixed, run)
-    else:
-        facts, portfolio = facts_of(run), field_of(run.data.domain).portfolio
-        probe = portfolio(facts)[0].recipe
-        run.plan = measure_plan(probe, run)
-        if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
-            run.candidates = portfolio(facts)[:1]
-        else:
-            known_ones = portfolio(facts.at_speed(probe, run.plan.milliseconds))
-            run.candidates = with_prior(run, known_ones)
-            for candidate in run.candidates:
-                if candidate not in known_ones:
-                    run.screen.say(f"To be tried too, {candidate.name}: {candidate.because}.")
-    if not known:
-        run.candidates = [as_ordered(run, candidate) for candidate in run.candidates]
-        refuse_space(run)
-        run.say("plan", plan=asdict(run.plan), candidates=[c.to_dict() for c in run.candidates])
-    if run.plan.allocator:
-        keep_large_blocks()  # a setting of the process: a resumed run has to make it again
-    run.delivery.plan = run.plan
-    measured = f" ({run.plan.milliseconds:.3g} ms a step)" if run.plan.milliseconds else ""
-    run.screen.say(f"Plan: {run.plan}{measured}.")
-
-
-def as_ordered(run: Run, candidate: Candidate) -> Candidate:
-    """A candidate with the user's loss, and inside the user's space."""
-    recipe = candidate.recipe.put("loss", Choice(run.order.loss)) if run.order.loss else candidate.recipe
-    if run.space:
-        found = Recipes.of({candidate.name: recipe}, lambda _: run.space)
-        recipe = found.recipe(found.params(recipe))
-    return replace(candidate, recipe=recipe)
-
-
-def refuse_space(run: Run) -> None:
-    """Raises UserError for a place or a choice that can't be built here: now, before anything takes its time."""
-    first = run.candidates[0].recipe
-    changed = [put(first, path, value) for path, choices in settings(run.space).items() for value in choices]
-    for path, range_ in ends(run.space).items():
-        for end in range_:
-            put(first, path, end)
-    for recipe in [first, *changed] if run.space else []:
-        build(recipe, run.task, run.prepared, run.order.seed, Plan())
-
-
-def with_prior(run: Run, candidates: list[Candidate]) -> list[Candidate]:
-    """The candidates, and what the prior adds: a start for a user's deep network; an activation where pictures race."""
-    if run.order.model:
-        parts = build(candidates[0].recipe, run.task, run.prepared, run.order.seed, Plan())
-        inputs, _ = parts.prepare(parts.train.batch(0, 0)[0], torch.empty(0), None)
-        return prior.started(candidates, lambda: prior.plain_way(parts.model, inputs))
-    if len(candidates) == 1 or run.data.domain != "image":
-        return candidates
-    hints = prior.hints(run.signs, run.data.domain, run.data.goal, len(run.parts["train"]))
-    return candidates + prior.candidates(candidates[0].recipe, hints)[:1]
-
-
-def facts_of(run: Run) -> Facts:
-    data, parts = run.data, run.parts
-    return Facts(
-        domain=data.domain,
-        goal=data.goal,
-        n_train=len(parts["train"]),
-        shape=run.prepared.shape,
-        outputs=run.task.outputs,
-        seconds=run.order.budget if run.order.steps else max(0.0, run.clock.left),
-        factory=run.order.model or "",
-        **field_of(data.domain).facts(data, parts, run.prepared),
-    )
-
-
-def measure_plan(recipe: Recipe, run: Run) -> Plan:
-    """How this recipe runs fastest here, found in a second or two."""
-    first = replace(first_plan(cores()), micro_batch=fitting_rows(recipe, run))
-    if run.order.steps:  # a repeatable run: the clock decides nothing, not even how numbers are rounded
-        return replace(first, bfloat16=first.bfloat16 and run.data.domain != "table")
-
-    def time_step(plan: Plan) -> float:
-        with running(plan), own_random_numbers():
-            parts = build(recipe, run.task, run.prepared, run.order.seed, plan)
-            training = Training(parts, Horizon(steps=1_000_000), run.order.seed)
-            return time_of_step(lambda: train_step(training))
-
-    key = f"{recipe.hash}|{run.prepared.shape}|{run.task.outputs}|{run.prepared.n_train}"
-    return measure(time_step, first, key, limit=min(2.0, 0.02 * run.order.budget))
-
-
-def fitting_rows(recipe: Recipe, run: Run) -> int:
-    """Rows per pass that memory has room for; 0: the whole batch. Read off a forward pass of a few rows."""
-    if run.order.steps:  # repeatable whatever else is in memory
-        return 0
-    parts = build(recipe, run.task, run.prepared, run.order.seed, Plan())
-    inputs, target = parts.train.batch(0, 0)
-    few = min(4, len(target))
-    inputs, target = parts.prepare(tuple(x[:few] for x in inputs), target[:few], None)
-    weights = sum(p.nbytes for p in parts.model.parameters())
-    with own_random_numbers():
-        saved = saved_bytes(lambda: parts.loss(parts.model(*inputs), target))
-    return micro_batch(max(0, saved - weights) / few, recipe.batch_size)
 
 
 def test_once(run: Run) -> None:

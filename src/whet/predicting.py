@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from whet import fields, files
+from whet.asked import refuse_run
 from whet.data.core import Inputs
 from whet.errors import OutputError
 from whet.network import Network
@@ -65,6 +66,7 @@ def predict(
     """
     if not Path(run).is_dir():
         raise OutputError(f"There is no run folder {str(run)!r}.", "Give the folder that `whet fit` wrote.")
+    refuse_run(data)
     network, screen = Network.load(Path(run), model), Screen(show)
     inputs = fields.field(network.task.domain).load_inputs(data, network.inputs)
     for sentence in inputs.said:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from whet import prior
-from whet.data.core import Data, Profile, Roles
+from whet.asked import refuse_run, roles_of
+from whet.data.core import Data, Profile
 from whet.data.signs import Signs
 from whet.fields import field, load
 
@@ -26,7 +27,8 @@ def profile(
 
     `roles` says what columns are (`time`, `user`, …), as in `whet.fit`.
     """
-    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=Roles(**roles))
+    refuse_run(data, holdout)
+    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=roles_of(roles))
     return profile_of(found, field(found.domain).split(found, 0))
 
 

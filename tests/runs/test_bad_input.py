@@ -492,6 +492,18 @@ def test_a_folder_without_a_run(refused: Refused) -> None:
         assert "file" in refused(*command)
 
 
+def test_a_run_where_data_belongs_is_called_one(refused: Refused, run_of_iris: Path) -> None:
+    for command in (
+        ["fit", run_of_iris],
+        ["fit", "iris", "--holdout", run_of_iris],
+        ["compare", run_of_iris, "--activation", "relu,gelu"],
+        ["profile", run_of_iris],
+        ["predict", run_of_iris, run_of_iris],
+    ):
+        said = refused(*command)
+        assert f"{run_of_iris} is the folder of a run, not data. `whet predict {run_of_iris} DATA`" in said
+
+
 def test_a_run_that_has_not_ended(refused: Refused, run_of_iris: Path) -> None:
     Path("begun").mkdir()
     Path("begun/journal.jsonl").write_bytes((run_of_iris / "journal.jsonl").read_bytes()[:200])

@@ -214,6 +214,11 @@ def repeats(arms: Sequence[Arm]) -> list[str]:
     return found
 
 
+def to_no_purpose(arms: Sequence[Arm]) -> list[str]:
+    """A sentence for each choice that its arm's family has no place for, or that finds nothing to treat there."""
+    return list(dict.fromkeys(sentence for arm in arms for sentence in naming.without_effect(arm.recipe)))
+
+
 # -- learning rates ------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.asked import fitting_workers, in_common, read_recipe, refuse_counts, roles_of
+from whet.asked import fitting_workers, ordered, read_recipe, refuse_counts, refuse_run
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
@@ -22,7 +22,6 @@ from whet.comparing.sizing import Size, again
 from whet.comparing.training import known, trainer
 from whet.comparing.tuning import tune
 from whet.errors import UserError
-from whet.fields import load
 from whet.improve import get_ready, look
 from whet.recipe import Recipe
 from whet.report import compare as report
@@ -75,29 +74,31 @@ def compare(
     check(choices)
     refuse_counts(seeds=seeds, steps=steps, workers=workers)
     check_numbers(seeds, by)
-    seconds, fixed, screen, said = parse_seconds(budget), read_recipe(recipe), Screen(show), roles_of(roles)
-    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=said)
-    asked = Asked(
-        **in_common(data, found, model, holdout, fixed, said),
+    refuse_run(data, holdout)
+    fixed, screen = read_recipe(recipe), Screen(show)
+    asked, found = ordered(
+        Asked,
+        data,
         target=target,
         task=task,
-        budget=seconds,
+        holdout=holdout,
+        split=split,
+        roles=roles,
+        model=model,
+        fixed=fixed,
+        budget=parse_seconds(budget),
         seed=seed,
         steps=steps or 0,
-        split=split,
         choices={path: tuple(map(str, some)) for path, some in choices.items()},
         seeds=seeds,
         by=by,
         keep_lr=keep_lr,
     )
+    at_once = fitting_workers(workers, asked, screen)
     folder = ComparisonFolder(Path(out) if out is not None else HOME / f"compare-{found.name}-{asked.hash[:6]}")
     with opened(folder, asked) as journal:
-        if folder.result.exists():
-            screen.say(f"{folder.path} holds this comparison already, finished: here it is.")
-        else:
-            clock = Clock(seconds, journal.spent, started)
-            at_once = fitting_workers(workers, asked, screen)
-            conduct(Experiment(Run(asked, folder, journal, clock, screen, found, at_once, fixed), asked, choices))
+        clock = Clock(asked.budget, journal.spent, started)
+        conduct(Experiment(Run(asked, folder, journal, clock, screen, found, at_once, fixed), asked, choices))
     comparison = Comparison.read(folder.path)
     if show:
         report.show(comparison.details, folder.path)
@@ -113,7 +114,10 @@ def check_numbers(seeds: int, by: str) -> None:
 
 
 def conduct(e: Experiment) -> None:
-    """The steps, in order. After a crash the finished ones are read from the journal."""
+    """The steps, in order. After a crash the finished ones are read from the journal; a finished comparison stays."""
+    if e.run.folder.result.exists():
+        e.run.screen.say(f"{e.run.folder.path} holds this comparison already, finished: here it is.")
+        return
     try:
         look(e.run)
         get_ready(e.run)

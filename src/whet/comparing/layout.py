@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 
 from whet.build import build
-from whet.comparing.arms import Arm, arms_of, repeats
+from whet.choosing import facts_of, measure_plan
+from whet.comparing.arms import Arm, arms_of, repeats, to_no_purpose
 from whet.comparing.experiment import Experiment
 from whet.comparing.sizing import Cost, Layout, Size, size_for
 from whet.fields import field as field_of
-from whet.improve import (
-    facts_of,
-    measure_plan,
-)
 from whet.recipe import Choice, Recipe
 from whet.run import Run
 from whet.runners.trial import Validator
@@ -116,7 +113,7 @@ def tell_plan(e: Experiment) -> None:
     run, names = e.run, ", ".join(arm.name for arm in e.arms)
     run.screen.say(f"Arms: {names}.", "bold")
     run.screen.say(f"All else as in this recipe: {short(e.base)}.")
-    for sentence in repeats(e.arms):
+    for sentence in repeats(e.arms) or to_no_purpose(e.arms):
         run.screen.say(f"! {sentence}", "yellow")
     same = "the same steps, rows and order" if e.size.steps else "the same time"
     run.screen.say(f"Each training: {e.size} ({e.size.why}); {same} in each arm. Plan: {run.plan}.")
@@ -127,10 +124,10 @@ def tell_plan(e: Experiment) -> None:
     else:
         why = "it is what is compared" if not e.asked.keep_lr else "as asked"
         run.screen.say(f"Learning rates are not tuned: {why}.")
-    run.screen.say(
-        "Rates and the best moment of each training are chosen on the validation rows; the test rows are opened once, at "
-        "the end."
+    chosen = (
+        "Rates and the best moment of each training are" if e.asked.tuned else "The best moment of each training is"
     )
+    run.screen.say(f"{chosen} chosen on the validation rows; the test rows are opened once, at the end.")
 
 
 def short(recipe: Recipe) -> str:
