@@ -52,7 +52,9 @@ MOST_PROCESSES = 8
 """That are started unasked: each holds torch in memory."""
 SHORTEST = 0.3
 """Of a whole training's time: a shorter one, where the search took longer than it meant to, shows nothing. Assumed."""
-HURRIEDLY = "Now changes of the recipe are tried in hurried trainings, which are cheaper; the best is then trained in full."
+HURRIEDLY = (
+    "Now changes of the recipe are tried in hurried trainings, which are cheaper; the best is then trained in full."
+)
 """What a person reads where trials are cheaper than the first recipe."""
 FULL_FROM = 2.0
 """Whole trainings that there must be time for, before one of them is kept for the best of hurried trials."""
