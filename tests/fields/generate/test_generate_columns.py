@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from whet.errors import DataError
+from whet.fields import load
 from whet.fields.generate import columns
 from whet.fields.generate.rows_transform import RowsTransform
 
@@ -68,3 +70,10 @@ def test_the_transform_is_written_as_json(frame: pl.DataFrame) -> None:
     transform = RowsTransform(columns.fit(frame))
     assert RowsTransform.from_dict(json.loads(json.dumps(transform.to_dict()))) == transform
     assert transform.shape == (transform.apply(frame)[0].shape[1],)
+
+
+def test_a_last_column_that_is_the_same_in_each_row_stops_nobody() -> None:
+    frame = pl.DataFrame({"size": np.arange(60) / 7, "town": ["a", "b", "c"] * 20, "country": ["NL"] * 60})
+    assert load(frame, task="generate").target == "town"
+    with pytest.raises(DataError, match="No column of the table varies: there is nothing to make more of. Give rows"):
+        load(frame.select("country", pl.lit(1.0).alias("one")), task="generate")

@@ -16,6 +16,7 @@ from whet import files, regularise
 from whet.data.core import Data, Inputs, Profile, Roles
 from whet.data.prepared import Prepared
 from whet.data.splits import split
+from whet.data.table_sources import raw_table
 from whet.data.tables import load_table
 from whet.errors import DataError, OutputError
 from whet.fields.base import Field, Shown, Wanted, refuse
@@ -49,7 +50,7 @@ class RowsField(Field):
         self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles
     ) -> Data:
         """As for prediction, so that columns of ids and of free text are left out, and said."""
-        data = load_table(source, target=target, holdout=holdout, split=split)
+        data = loaded(source, target, holdout=holdout, split=split)
         if len(data) < reading.FEWEST:
             raise DataError(
                 f"{data.name} has {len(data)} rows.", f"Give {reading.FEWEST} or more: fewer would be copied."
@@ -127,6 +128,23 @@ class RowsField(Field):
             out = out if out.suffix else out.with_suffix(".csv")
             files.write_text(out, made.write_csv())
         return f"{made.height:,} rows are in {out}."
+
+
+def loaded(source: Any, target: str | None, **options: Any) -> Data:
+    """The table; where nobody named a target and the usual one is none, with the last column that varies in its place."""
+    try:
+        return load_table(source, target=target, **options)
+    except DataError:
+        if target is not None:
+            raise
+        table = raw_table(source)
+        flat = [column for column in table.frame if not column.dtype.is_nested()]
+        varied = [column.name for column in flat if column.drop_nulls().n_unique() > 1]
+        if not varied:
+            raise DataError(
+                f"No column of {table.name} varies: there is nothing to make more of.", "Give rows that differ."
+            ) from None
+    return load_table(source, target=varied[-1], **options)
 
 
 def as_generation(data: Data) -> Data:
