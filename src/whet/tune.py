@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from whet import afresh, prior
+from whet.data.table_files import counted
 from whet.errors import OutputError
 from whet.fields import field as field_of
-from whet.hunt import HURRIED, POINTS, WHOLE, Hunt, Way, job_for, maximizes, prepared_in, settle, tidy
+from whet.hunt import HURRIED, POINTS, WHOLE, Hunt, Way, chooser, job_for, prepared_in, settle, tidy
 from whet.in_time import MARGIN, InTime
 from whet.recipe import Recipe, show
 from whet.remedies.recipes import recipe_edits
@@ -74,7 +75,16 @@ def go_through(run: Run, known: dict[str, Any]) -> None:
     with contextlib.closing(hunt.study):
         if not run.journal.last("searched"):
             hunted(hunt)
+            run.screen.say(outcome_of(hunt))
             run.say("searched", winner=run.winner, why=run.why, fates=run.fates)
+
+
+def outcome_of(hunt: Hunt) -> str:
+    """How many changes were tried, and which is the best."""
+    run, tried = hunt.run, [t for t in hunt.study.trials[1:] if t.points]  # the first is the recipe itself
+    ended = sum(t.state == FINISHED for t in tried)
+    best = "none is clearly better" if run.winner == run.candidates[0].name else f"the best: {run.why}"
+    return f"Tried {counted(len(tried), 'change')}, {ended} of them to the end; {best}."
 
 
 def hunted(hunt: Hunt) -> None:
@@ -89,7 +99,7 @@ def hunted(hunt: Hunt) -> None:
     for trial in hunt.study.trials:
         name, share = hunt.name(trial.trial), trial.resource / POINTS
         if name not in hunt.run.fates and name != hunt.run.winner:
-            hunt.run.fates[name] = trial.error or f"{trial.value:.5g} after {share:.0%} of a training: not worth more"
+            hunt.run.fates[name] = trial.error or f"after {share:.0%} of a training not worth more"
     for line in hunt.study.warnings():
         hunt.run.screen.say(line, "dim")
 
@@ -143,7 +153,7 @@ def begun(run: Run, known: dict[str, Any]) -> Hunt:
     hunt = Hunt(run, recipes, Way(known["seconds"]), dict(known["kept"]), known["hurried"])
     hunt.study = Study(
         recipes.space,
-        direction="maximize" if run.task.watched.direction == "max" else "minimize",
+        direction="maximize" if chooser(run)[1] else "minimize",
         max_resource=POINTS,
         seed=run.order.seed,
         journal=run.folder.path / "study.jsonl",
@@ -284,7 +294,8 @@ def learn(hunt: Hunt, outcome: Outcome) -> None:
 
 def points(hunt: Hunt, asked: Asked, outcome: Outcome) -> Iterator[tuple[int, float, float]]:
     """(point, best value until then, seconds since the point before), for the points that the job was to reach."""
-    crossed = crossings(outcome, f"val/{hunt.run.task.watched.name}", max if maximizes(hunt.run) else min)
+    metric, more = chooser(hunt.run)
+    crossed = crossings(outcome, metric, max if more else min)
     before = 0.0
     for point, (value, seconds) in crossed.items():
         if asked.start < point:

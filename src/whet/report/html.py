@@ -128,7 +128,7 @@ def learning(run: RunView) -> Html | None:
         return None
     return _section(
         "How it learned",
-        "The score on the validation rows, over the seconds that a trial was trained."
+        "The score on the validation rows, over the seconds that a trial was trained; the weights of its best moment are kept."
         + (" Grey trials were given up on the way." if len(run.records) > 1 else ""),
         every or h("p", "No validation score was recorded.", class_="none"),
         [h("h3", "The winner's loss, on training and validation rows"), losses] if losses else None,
