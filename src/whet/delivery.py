@@ -34,7 +34,7 @@ class Delivery:
 
     def __init__(self, folder: RunFolder, task: Task, data: Prepared, plan: Plan, inputs: Mapping[str, Any]) -> None:
         self.folder, self.task, self.data, self.plan, self.inputs = folder, task, data, plan, inputs
-        self.best: float | None = None
+        self.best: tuple[float, float] | None = None
         self.seconds_per_row = 0.0
         self.views = 2
         """How often the test part is seen: twice where mirror images count too."""
@@ -61,8 +61,9 @@ class Delivery:
         best = training.best
         if best is None or training.best_weights is None:
             return
-        if self.best is None or self.task.watched.better(best.score, self.best):
-            self.best = best.score
+        cost = training.cost(best.metrics)
+        if self.best is None or cost < self.best:
+            self.best = cost
             self.write(training, recipe())
 
     def write(self, training: Training, recipe: Recipe) -> None:

@@ -18,6 +18,7 @@ from whet.search.trial import Job as Asked
 from whet.search.view import FINISHED, PAUSED
 from whet.train import checkpoint
 from whet.train.horizon import Horizon
+from whet.train.loop import CHOICE
 
 POINTS = 4
 """Parts of a whole training, after each of which a trial can be paused."""
@@ -93,8 +94,11 @@ def job_for(run: Run, candidate: Candidate, stop: Horizon, end: Horizon, seconds
     )
 
 
-def maximizes(run: Run) -> bool:
-    return run.task.watched.direction == "max"
+def chooser(run: Run) -> tuple[str, bool]:
+    """The measurement of validation rows that chooses, and whether more of it is better."""
+    if run.task.chosen_by_rows:
+        return f"val/{CHOICE}", False
+    return f"val/{run.task.watched.name}", run.task.watched.direction == "max"
 
 
 def settle(hunt: Hunt, name: str) -> None:
@@ -127,7 +131,7 @@ def best_two(hunt: Hunt) -> list[str]:
             *(c.name for c in run.candidates if c.name in (run.candidates[0].name, WHOLE) if c.name != run.winner),
         ]
     done = [t for t in hunt.study.trials if t.state == FINISHED and hunt.name(t.trial) != run.winner]
-    done.sort(key=lambda t: t.value, reverse=maximizes(run))
+    done.sort(key=lambda t: t.value, reverse=chooser(run)[1])
     return [run.winner, *(hunt.name(t.trial) for t in done[:1])]
 
 
@@ -136,7 +140,7 @@ def tidy(hunt: Hunt) -> None:
     run, trials = hunt.run, {hunt.name(t.trial): t for t in hunt.study.trials}
     run.runner.drop(keep=run.winner)
     sound = [name for name, t in trials.items() if t.points and not t.error]
-    best = sorted(sound, key=lambda name: trials[name].value, reverse=maximizes(run))[:KEPT]
+    best = sorted(sound, key=lambda name: trials[name].value, reverse=chooser(run)[1])[:KEPT]
     needed = {*best_two(hunt), *hunt.out} if hunt.kept else {run.winner, *hunt.out}
     for name in [c.name for c in run.candidates if c.name not in needed]:
         paused = name in trials and trials[name].state == PAUSED

@@ -206,7 +206,8 @@ def judge_of(run: Run) -> Judge:
         predicted = asked.predictions(said, scale)
         rows, value = asked.row_losses(truth, predicted, scale), watched.function(truth, predicted)
         loss = asked.fit_loss(truth, predicted, scale) if asked.fit_loss else float(rows.mean())
-        return Score(value, rows), (-value if watched.direction == "max" else value, loss)
+        score = -value if watched.direction == "max" else value
+        return Score(value, rows), (float(rows.mean()) if run.task.chosen_by_rows else score, loss)
 
     return judge
 

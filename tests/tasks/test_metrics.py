@@ -6,7 +6,7 @@ from sklearn import metrics as reference
 
 from whet.errors import UnknownName
 from whet.tasks.goals import goal
-from whet.tasks.metrics import METRICS, ci95, metric, wilson
+from whet.tasks.metrics import METRICS, calibrated_surprise, ci95, log_loss, metric, wilson
 
 RANDOM = np.random.default_rng(0)
 
@@ -24,6 +24,27 @@ def test_classification_metrics_agree_with_scikit_learn():
     assert METRICS["log_loss"].function(y, p) == pytest.approx(reference.log_loss(y, p))
     expected = reference.roc_auc_score(y, p, multi_class="ovr")
     assert METRICS["auc"].function(y, p) == pytest.approx(expected)
+
+
+def test_calibrated_surprise_is_the_lowest_that_a_temperature_reaches():
+    y, p = classes()
+    tried = [log_loss(y, q / q.sum(1, keepdims=True)) for q in (p**power for power in np.geomspace(0.05, 20, 2001))]
+    assert calibrated_surprise(y, p).mean() == pytest.approx(min(tried), rel=1e-4)
+
+
+def test_calibrated_surprise_does_not_ask_how_sure_the_probabilities_are():
+    y, p = classes()
+    sure = p**3 / (p**3).sum(1, keepdims=True)
+    assert calibrated_surprise(y, sure) == pytest.approx(calibrated_surprise(y, p), rel=1e-2)
+    assert np.isfinite(calibrated_surprise(y, np.eye(3)[(y + 1) % 3])).all(), "certain, and always wrong"
+
+
+def test_of_equal_errors_the_rows_of_a_classifier_tell_the_better_one():
+    y, p = classes()
+    judge = goal("classify").row_losses
+    blurred = 0.5 * p + 0.5 * np.roll(p, 7, axis=0)
+    same = np.where(blurred.argmax(1) == p.argmax(1))[0]
+    assert judge(y[same], p[same], None).mean() < judge(y[same], blurred[same], None).mean()
 
 
 def test_auc_of_two_classes_agrees_with_ties():

@@ -172,3 +172,14 @@ def test_clipped_gradients_move_the_weights_no_farther_than_they_are_long() -> N
     train_step(one)
     moved = [(a.detach() - b).square().sum() for a, b in zip(one.parts.model.parameters(), before, strict=True)]
     assert float(sum(moved)) ** 0.5 == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_best_weights_are_those_that_validation_chooses_and_the_metric_where_it_does_not() -> None:
+    said = [(0.9, 0.30), (0.8, 0.10), (0.9, 0.20)]
+    for choosing, best in ((True, 2), (False, 3)):
+        told = iter({"accuracy": a, "loss": c, **({"choice": c} if choosing else {})} for a, c in said)
+        one = training(steps=3)
+        one.metric, one.higher_is_better, one.validate = "accuracy", True, lambda model, told=told: next(told)
+        advance(one)
+        assert one.best is not None
+        assert one.best.step == best

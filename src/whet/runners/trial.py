@@ -25,7 +25,7 @@ from whet.tasks import Task, goal
 from whet.train import checkpoint
 from whet.train.evaluate import outputs
 from whet.train.horizon import Horizon
-from whet.train.loop import Training, advance, evaluation_weights
+from whet.train.loop import CHOICE, Training, advance, evaluation_weights
 from whet.train.parts import Parts
 from whet.train.plan import Plan, running
 from whet.train.world import ALONE
@@ -155,7 +155,7 @@ class Validator:
     data: Prepared
     parts: Parts
     rows: np.ndarray = field(default_factory=lambda: np.empty(0))
-    """(n,) wrong or not, or the squared error in units of the target's variance, of the newest measurement."""
+    """(n,) what the goal counts as the loss of a row, of the newest measurement."""
 
     def __call__(self, model: nn.Module) -> Mapping[str, float]:
         rows = self.data.rows["val"]
@@ -165,7 +165,8 @@ class Validator:
         predicted = asked.predictions(said, scale)
         self.rows = asked.row_losses(truth, predicted, scale)
         loss = asked.fit_loss(truth, predicted, scale) if asked.fit_loss else float(self.rows.mean())
-        return {**self.task.validation(truth, predicted), "loss": loss}
+        choice = {CHOICE: float(self.rows.mean())} if self.task.chosen_by_rows else {}
+        return {**self.task.validation(truth, predicted), "loss": loss, **choice}
 
 
 @contextlib.contextmanager

@@ -49,6 +49,12 @@ class Task:
         goal = goal_named(self.goal)
         return goal.metrics[goal.watched] if goal.watched else self.judge
 
+    @property
+    def chosen_by_rows(self) -> bool:
+        """Whether validation chooses by the mean loss of its rows, which says more than the metric does."""
+        goal = goal_named(self.goal)
+        return goal.chosen_by_rows and self.watched.name == goal.metric
+
     def score(self, y: np.ndarray, p: np.ndarray) -> float:
         """The metric of predictions: (n, C) probabilities of classes, (n,) values in the target's unit, …"""
         return self.judge.function(y, p)

@@ -6,6 +6,7 @@ p   (n, C) class probabilities, (n,) class indices, or (n,) predicted values
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,24 @@ def log_loss(y: np.ndarray, p: np.ndarray) -> float:
 def _surprise(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     step = np.finfo(p.dtype if p.dtype.kind == "f" else np.float64).eps
     return -np.log(np.clip(p[np.arange(len(y)), y].astype(np.float64), step, 1))
+
+
+def calibrated_surprise(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """(n,) -log of the true class's probability, after the probabilities (n, C) were raised to the power 1/T that makes the
+    mean the lowest: temperature scaling (Guo et al. 2017, eq. 9), on these rows. T lies between 1/20 and 20.
+    """
+    from scipy.optimize import minimize_scalar
+
+    logs = np.log(np.clip(p, np.finfo(np.float32).tiny, None), dtype=np.float32)
+
+    def surprise(log_t: float) -> np.ndarray:
+        scaled = logs * np.float32(math.exp(-log_t))
+        scaled -= scaled.max(1, keepdims=True)
+        found: np.ndarray = np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(y)), y]
+        return found.astype(np.float64)
+
+    best = minimize_scalar(lambda t: surprise(t).mean(), bounds=(-math.log(20), math.log(20)), method="bounded")
+    return surprise(float(best.x))
 
 
 def auc(y: np.ndarray, p: np.ndarray) -> float:

@@ -38,6 +38,10 @@ class Best:
     metrics: Mapping[str, float]
 
 
+CHOICE = "choice"
+"""Among validation's measurements: the number that chooses, the lower, the better, where it isn't the metric itself."""
+
+
 @dataclass
 class Training:
     """A training that can be advanced, paused, saved and resumed; `advance` and `checkpoint` change it."""
@@ -104,6 +108,12 @@ class Training:
         total, count = self.losses
         self.losses = (0.0, 0)
         return total / count if count else math.nan
+
+    def cost(self, measured: Mapping[str, float]) -> tuple[float, float]:
+        """What trainings are compared by, the lower, the better: the number that chooses, then the loss."""
+        score = measured[self.metric]
+        choice = measured.get(CHOICE, -score if self.higher_is_better else score)
+        return choice, measured.get("loss", 0.0)
 
     def note_loss(self, loss: float) -> None:
         self.loss = loss
@@ -242,7 +252,7 @@ def validate(training: Training) -> None:
         if is_better(measured, training):
             training.best = Best(score, training.step, dict(measured))
             training.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    tell(training, score)
+    tell(training, measured)
     training.metrics = {
         "step": training.step,
         "train/loss": training.mean_loss(),
@@ -255,9 +265,9 @@ def validate(training: Training) -> None:
     training.events("validate", training)
 
 
-def tell(training: Training, score: float) -> None:
-    """Let the schedule and early stopping know, where they ask: the lower, the better."""
-    parts, value = training.parts, -score if training.higher_is_better else score
+def tell(training: Training, measured: Mapping[str, float]) -> None:
+    """Let the schedule and early stopping know, where they ask."""
+    parts, (value, _) = training.parts, training.cost(measured)
     if hasattr(parts.schedule, "observe"):
         parts.schedule.observe(value)
     if parts.stop is not None:
@@ -265,15 +275,10 @@ def tell(training: Training, score: float) -> None:
 
 
 def is_better(measured: Mapping[str, float], training: Training) -> bool:
-    """Whether this beats the best so far. Of equal scores, which small validation parts give often, the lower loss."""
-    score, best = measured[training.metric], training.best
-    if not math.isfinite(score):
+    """Whether this beats the best so far."""
+    if not math.isfinite(measured[training.metric]):
         return False
-    if best is None:
-        return True
-    if score == best.score:
-        return measured.get("loss", 0.0) <= best.metrics.get("loss", 0.0)
-    return (score > best.score) == training.higher_is_better
+    return training.best is None or training.cost(measured) <= training.cost(training.best.metrics)
 
 
 @contextlib.contextmanager
