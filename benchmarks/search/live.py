@@ -6,8 +6,9 @@
 Every arm trains through `open_trial`: whole trainings of a recipe in POINTS equal parts, pausing and going on at its
 checkpoint. Every arm searches the same space, whose ranges and conditions Optuna is given through `suggest_*`, and begins with
 the first recipe that `whet fit` would search around, unless `--cold` leaves the controls to their own first draws; what else
-whet knows (priors, hand-made changes) is its own. An arm's choice is the trial with the best validation value; the test rows
-are opened once per arm and seed, for that one.
+whet knows (priors, hand-made changes) is its own. All are told what whet's validation chooses by (for classes the errors plus
+the calibrated log loss of the rows, else the metric; the lower, the better). An arm's choice is the trial with the best such
+value; the test rows are opened once per arm and seed, for that one.
 
 AutoSampler lives in optunahub and is downloaded when it is loaded: without that package, or offline, the arm is left out and
 the record says so. Optuna's GPSampler, which it chooses for few trials, stands beside it.
@@ -78,7 +79,6 @@ class Arena:
     seed: int
     budget: float
     folder: Path
-    higher: bool
     inputs: Any
     test: np.ndarray
     truth: Any
@@ -97,7 +97,7 @@ class Arena:
         return self.budget - (time.monotonic() - self.began)
 
     def train(self, name: str, params: Mapping[str, Any], stop: int) -> float:
-        """Train a trial up to a point, or until the time is up; its best validation value, NaN where it failed."""
+        """Train a trial up to a point, or until the time is up; its best value so far, NaN where it failed."""
         recipe = self.recipes.recipe(params)
         try:
             trial = open_trial(name, recipe, self.task, self.data, self.seed, self.plan, self.folder / name)
@@ -112,10 +112,11 @@ class Arena:
         best = trial.training.best
         if trial.fate or best is None:
             return math.nan
-        if self.best is None or (best.score > self.best[0] if self.higher else best.score < self.best[0]):
-            self.best = best.score, name
-            self.curve.append((round(time.monotonic() - self.began, 3), best.score))
-        return best.score
+        value = trial.training.cost(best.metrics)[0]
+        if self.best is None or value < self.best[0]:
+            self.best = value, name
+            self.curve.append((round(time.monotonic() - self.began, 3), value))
+        return value
 
     def on_test_rows(self) -> float:
         """The metric of the best trial's best weights, opened once."""
@@ -138,7 +139,6 @@ def whet(arena: Arena, policy: Any = None, proposer: str | None = None) -> None:
     """Whet's study, with the hand-made changes that `whet fit` tries first."""
     study = Study(
         arena.recipes.space,
-        direction="maximize" if arena.higher else "minimize",
         max_resource=POINTS,
         seed=arena.seed,
         policy=InTime(arena, policy or usual()),
@@ -168,8 +168,7 @@ def driven_by_optuna(sampler: Callable[[int], Any], pruner: Callable[[], Any]) -
 
     def arm(arena: Arena) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        direction = "maximize" if arena.higher else "minimize"
-        study = optuna.create_study(direction=direction, sampler=sampler(arena.seed), pruner=pruner())
+        study = optuna.create_study(sampler=sampler(arena.seed), pruner=pruner())
         if not arena.cold:
             study.enqueue_trial(as_optuna(arena.recipes, arena.recipes.params(arena.recipes.first)))
         while arena.left > 0:
@@ -291,9 +290,8 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
     inputs = prepared.inputs if data.domain == "image" else prepared.transform.apply(data.x[parts["test"]])
     plan = Plan(threads=threads, bfloat16=first_plan(threads).bfloat16, fused=True)
     build(recipes.first, task, prepared, seed, plan)  # what a process does once costs no arm its time
-    higher = task.watched.direction == "max"
     truth = own.truth(data, parts["test"])
-    return Arena(task, prepared, plan, recipes, seed, budget, folder, higher, inputs, parts["test"], truth, order.cold)
+    return Arena(task, prepared, plan, recipes, seed, budget, folder, inputs, parts["test"], truth, order.cold)
 
 
 def with_end(recipe: Recipe, facts: Facts) -> Recipe:
