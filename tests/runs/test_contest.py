@@ -52,7 +52,7 @@ def test_what_is_delivered_has_the_recipe_that_a_retry_left(tmp_path: Path) -> N
     listener = Listener(delivery, tmp_path)  # type: ignore[arg-type]
     one.edit(Edit("optimizer.lr", SMALL["optimizer.lr"], 1e-4, "it diverged"))
     listener.on_validate(one.training)
-    assert [recipe["optimizer.lr"] for recipe in offered] == [1e-4]
+    assert [recipe()["optimizer.lr"] for recipe in offered] == [1e-4]
 
 
 def own(one: Trial) -> list[torch.Tensor]:
