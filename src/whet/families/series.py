@@ -1,12 +1,12 @@
 """What forecasting networks share: a normalisation of each window that is undone at the end, and what else is known.
 
     B   windows     L   look-back       C   channels        K   calendar features
-                    H   horizon         P   covariates
+                    H   horizon         P   covariates          Q   quantiles, 1 of a network that says one number
 
     past        (B, L, C)           covariates  (B, L, P)           calendar  (B, L + H, K)
 
-A core turns normalised windows (B, C, L) into forecasts (B, C, H), or (B, M, C, H) of M members; `Forecaster` does the
-rest and gives (B, H C), step by step, or (B, M, H C) while it trains.
+A core turns normalised windows (B, C, L) into forecasts (B, C, Q H), or (B, M, C, Q H) of M members; `Forecaster` does the
+rest and gives (B, H C), step by step, or (B, M, H C) while it trains; of several quantiles (B, Q, H C) or (B, M, Q, H C).
 """
 
 from __future__ import annotations
@@ -33,12 +33,19 @@ class Sizes:
     covariates: int
     calendar: int
     season: int
+    quantiles: int = 1
 
     @classmethod
     def of(cls, spec: InputSpec) -> Sizes:
         more = spec.more
         lookback, channels = spec.shape
-        return cls(lookback, more["horizon"], channels, more["covariates"], more["calendar"], more["season"])
+        named = (more["horizon"], channels, more["covariates"], more["calendar"], more["season"])
+        return cls(lookback, *named, max(1, len(more.get("levels", ()))))
+
+    @property
+    def ahead(self) -> int:
+        """Q H: the numbers that a core says of a channel."""
+        return self.quantiles * self.horizon
 
 
 class Instance(nn.Module):
@@ -99,19 +106,26 @@ class Forecaster(nn.Module):
         self.instance = Instance(centre, scale)
         self.core = core
         self.aside = Aside(sizes, calendar)
+        self.quantiles = sizes.quantiles
 
     def forward(self, past: Tensor, covariates: Tensor | None = None, calendar: Tensor | None = None) -> Tensor:
         x, middle, spread = self.instance(past.transpose(1, 2).float())
-        said = self.core(x).float()  # (B, [M,] C, H)
+        said = self.core(x).float()  # (B, [M,] C, Q H)
+        members = said.ndim == 4
+        if self.quantiles > 1:
+            said = said.unflatten(-1, (self.quantiles, -1)).transpose(-3, -2)  # (B, [M,] Q, C, H)
         added = self.aside(covariates, calendar)
-        if said.ndim == 4:
-            middle, spread = middle[:, None], spread[:, None]
-            added = None if added is None else added[:, None]
-        said = said if added is None else said + added
-        steps = (said * spread + middle).transpose(-1, -2).flatten(-2)  # (B, [M,] H C)
-        if said.ndim == 4 and not self.training:
-            return steps.mean(1)
-        return steps
+        said = said if added is None else said + beside(added, said)
+        steps = (said * beside(spread, said) + beside(middle, said)).transpose(-1, -2).flatten(-2)
+        if self.training:
+            return steps
+        steps = steps.mean(1) if members else steps
+        return steps.sort(1).values if self.quantiles > 1 else steps  # Chernozhukov et al. 2010: none crosses another
+
+
+def beside(x: Tensor, said: Tensor) -> Tensor:
+    """(B, C, n) as the last two dimensions of what was said, alike for all members and quantiles."""
+    return x.view(len(x), *[1] * (said.ndim - 3), *x.shape[1:])
 
 
 class Folded(nn.Module):
@@ -124,7 +138,7 @@ class Folded(nn.Module):
         super().__init__()
         self.encoder, self.mixing, self.channels = encoder, mixing, sizes.channels
         self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(size, sizes.horizon * (sizes.channels if mixing else 1))
+        self.head = nn.Linear(size, sizes.ahead * (sizes.channels if mixing else 1))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, L) -> (B, C, H)
         sequences = x if self.mixing else x.reshape(-1, 1, x.shape[-1])

@@ -63,6 +63,6 @@ def make(
     if form not in FORMS:
         raise RecipeError(f"There is no linear form {form!r}.", f"Choose one of {', '.join(FORMS)}.")
     channels, uncentred = sizes.channels if individual else 1, FORMS[form][0] == "none"
-    maps = [Map(sizes.lookback, sizes.horizon, channels, uncentred) for _ in range(2)]
+    maps = [Map(sizes.lookback, sizes.ahead, channels, uncentred) for _ in range(2)]
     core = TrendAndRest(min(kernel, sizes.lookback), *maps) if form == "dlinear" else maps[0]
     return Forecaster(nn.Sequential(nn.Dropout(dropout), core), sizes, *FORMS[form], calendar)

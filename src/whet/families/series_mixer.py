@@ -45,5 +45,5 @@ def make(
     """`mixing`: over channels too."""
     sizes = Sizes.of(spec)
     blocks = [MixBlock(sizes, width, dropout, spec.activation, mixing) for _ in range(depth)]
-    core = nn.Sequential(*blocks, nn.Linear(sizes.lookback, sizes.horizon))
+    core = nn.Sequential(*blocks, nn.Linear(sizes.lookback, sizes.ahead))
     return Forecaster(core, sizes, centre, scale, calendar)

@@ -23,7 +23,7 @@ class Dense(nn.Module):
         self, sizes: Sizes, width: int, members: int, dropout: float, activation: Callable[[], nn.Module]
     ) -> None:
         super().__init__()
-        back, ahead = sizes.lookback, sizes.horizon
+        back, ahead = sizes.lookback, sizes.ahead
         self.straight = nn.Parameter(torch.full((members, back, ahead), 1 / back))
         self.into = Packed(members, back, width)
         nn.init.normal_(self.into.weight, std=back**-0.5)

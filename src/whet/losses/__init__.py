@@ -13,7 +13,7 @@ from whet.losses.classes import binary, cross_entropy, focal
 from whet.losses.ctc import ctc, step_cross_entropy
 from whet.losses.generate import own
 from whet.losses.labels import one_vs_rest
-from whet.losses.quantile import quantile
+from whet.losses.quantile import quantile, quantiles
 from whet.losses.sampled import sampled_softmax
 from whet.losses.surprise import surprise
 from whet.losses.values import Loss, huber, mae, mse
@@ -57,6 +57,16 @@ LOSSES: Catalogue[Loss] = Catalogue(
             cost="none",
             hurts_when="the metric is a squared one",
             aliases=("pinball",),
+        ),
+        Entry(
+            "quantiles",
+            quantiles,
+            "The quantile loss of several levels at once: a network says them all, the median among them.",
+            {"levels": (0.05, 0.5, 0.95)},
+            domains=("series",),
+            paper="Koenker & Bassett 1978, doi:10.2307/1913643; of networks: Wen et al. 2017, arXiv:1711.11053",
+            cost="as many outputs more as there are levels",
+            hurts_when="the metric is a squared one",
         ),
         Entry(
             "cross_entropy",

@@ -2,9 +2,9 @@
 
     n   windows         H   steps ahead         C   channels          S   series
 
-Predictions are (n, H C), step by step; the truth is a `Futures`. Both are in standard units: a series' values less the
-mean of its training part, in units of their standard deviation there. That is the protocol of the long-horizon benchmarks
-(Zhou et al. 2021, arXiv:2012.07436); MASE and sMAPE don't depend on the unit.
+Predictions are (n, H C), step by step, or (n, Q, H C) of Q quantiles, whose middle one is judged; the truth is a `Futures`.
+Both are in standard units: a series' values less the mean of its training part, in units of their standard deviation there.
+That is the protocol of the long-horizon benchmarks (Zhou et al. 2021, arXiv:2012.07436); MASE and sMAPE don't depend on it.
 """
 
 from __future__ import annotations
@@ -62,8 +62,13 @@ class Futures:
 
 def errors(y: Futures, p: np.ndarray) -> np.ndarray:
     """(n, H, C) prediction - truth; NaN where there is no truth."""
-    found: np.ndarray = p.reshape(y.values.shape) - y.values
+    found: np.ndarray = middle(p).reshape(y.values.shape) - y.values
     return found
+
+
+def middle(p: np.ndarray) -> np.ndarray:
+    """(n, H C): the forecast, the median of quantiles."""
+    return p[:, p.shape[1] // 2] if p.ndim == 3 else p
 
 
 def mse(y: Futures, p: np.ndarray) -> float:
@@ -87,7 +92,7 @@ def mase(y: Futures, p: np.ndarray) -> float:
 def smape(y: Futures, p: np.ndarray) -> float:
     """Symmetric mean absolute percentage error, 0 to 200 (Makridakis 1993), in the data's own units, per series."""
     std, mean = (v[y.series][:, None].astype(y.values.dtype) for v in (y.units.std, y.units.mean))
-    said, truth = p.reshape(y.values.shape) * std + mean, y.values * std + mean
+    said, truth = middle(p).reshape(y.values.shape) * std + mean, y.values * std + mean
     size = np.abs(said) + np.abs(truth)
     return _mean(by_series(y, 200 * np.abs(said - truth) / _positive(size)))
 
@@ -166,7 +171,7 @@ METRICS = {
 
 
 def said_of(outputs: Tensor, scale: Any) -> np.ndarray:
-    """(n, H C) as the network said them."""
+    """(n, H C), or (n, Q, H C), as the network said them."""
     found: np.ndarray = outputs.numpy()
     return found
 
@@ -177,7 +182,7 @@ def row_losses(y: Futures, p: np.ndarray, scale: Any) -> np.ndarray:
 
 
 def traced(outputs: Tensor, scale: Any) -> Tensor:
-    """(n, H C) as it is, for export."""
+    """As they are, for export."""
     return outputs
 
 

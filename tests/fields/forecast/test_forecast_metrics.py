@@ -95,7 +95,7 @@ def test_intervals_cover_what_they_promise_on_windows_like_those_they_were_made_
     found = Intervals.fit(seen, np.zeros((2000, 8)), past, rows)
     again = Intervals.from_dict(found.to_dict())
     assert np.all(np.diff(found.half, axis=0) > 0)
-    np.testing.assert_allclose(covered(later, np.zeros((2000, 8)), again.of(past, rows)), 0.9, atol=0.03)
+    np.testing.assert_allclose(covered(later, *again.around(np.zeros((2000, 8)), past, rows)), 0.9, atol=0.03)
 
 
 def test_intervals_are_wider_where_the_past_swings_more() -> None:
@@ -109,8 +109,8 @@ def test_intervals_are_wider_where_the_past_swings_more() -> None:
 
     (seen, past), (later, wilder), rows = made(1.0), made(4.0), np.arange(2000)
     found = Intervals.fit(seen, np.zeros((2000, 3)), past, rows)
-    assert covered(later, np.zeros((2000, 3)), found.of(wilder, rows)).min() > 0.7
-    assert covered(later, np.zeros((2000, 3)), found.of(past, rows)).max() < 0.5
+    assert covered(later, *found.around(np.zeros((2000, 3)), wilder, rows)).min() > 0.7
+    assert covered(later, *found.around(np.zeros((2000, 3)), past, rows)).max() < 0.5
 
 
 def test_a_still_past_promises_no_certainty() -> None:

@@ -22,6 +22,7 @@ from whet.fields.forecast.intervals import Intervals
 from whet.fields.forecast.recipes import near, series_recipes
 from whet.fields.forecast.transform import Reshaped, SeriesTransform
 from whet.figures import Figure
+from whet.losses import LOSSES
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.search.first import Candidate, Facts
@@ -86,6 +87,11 @@ class ForecastField(Field):
     def transform_from(self, state: Mapping[str, Any]) -> SeriesTransform:
         return SeriesTransform.from_dict(state)
 
+    def seen_by(self, recipe: Recipe, transform: Any) -> SeriesTransform:
+        """With the quantiles that the recipe's network is to say."""
+        seen: SeriesTransform = replace(transform, levels=levels_of(recipe.loss))
+        return seen
+
     def preparing(
         self, transform: Any, task: Task, augment: Sequence[Choice] = (), mixers: Sequence[regularise.Mix] = ()
     ) -> Prepare:
@@ -140,6 +146,13 @@ class ForecastField(Field):
     def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
         """series, step, prediction, low, high: the lines of a forecast, its stamps in front."""
         return answer(predicted, inputs.x)
+
+
+def levels_of(loss: Choice) -> tuple[float, ...]:
+    """The quantiles that a network of this loss says; none: one number."""
+    if loss.name != "quantiles":
+        return ()
+    return tuple(LOSSES[loss.name].fill(loss.params)["levels"])
 
 
 def reshaping(choice: Choice) -> Reshaping:

@@ -15,7 +15,7 @@ from whet.fields.forecast.grid import Grid, filled, gridded
 from whet.fields.forecast.intervals import Intervals
 from whet.fields.forecast.panel import Panel, Windows
 from whet.fields.forecast.reading import numbers, rows_of, table_of
-from whet.tasks.forecast import Units
+from whet.tasks.forecast import Units, middle
 
 WIDTHS = "intervals"
 """Where task.json keeps the intervals."""
@@ -149,7 +149,7 @@ def answer(predicted: np.ndarray, windows: Windows) -> dict[str, Any]:
     panel = windows.panel
     of = np.searchsorted(panel.bounds, windows.starts, "right") - 1
     mean, std = panel.units.mean[of][:, None], panel.units.std[of][:, None]
-    said = predicted.reshape(len(windows), panel.horizon, len(panel.channels)) * std + mean
+    said = middle(predicted).reshape(len(windows), panel.horizon, len(panel.channels)) * std + mean
     names = [
         _name(panel.names[s], c, len(panel.channels)) for s in of for _ in range(panel.horizon) for c in panel.channels
     ]
@@ -157,8 +157,8 @@ def answer(predicted: np.ndarray, windows: Windows) -> dict[str, Any]:
     columns = {"series": names, "step": steps.tolist(), "prediction": said.ravel()}
     known = windows.more.get(WIDTHS)
     if known:
-        half = Intervals.from_dict(known).of(panel.inputs()[0], windows.starts) * std
-        columns |= {"low": (said - half).ravel(), "high": (said + half).ravel()}
+        low, high = Intervals.from_dict(known).around(predicted, panel.inputs()[0], windows.starts)
+        columns |= {"low": (low * std + mean).ravel(), "high": (high * std + mean).ravel()}
     return columns
 
 

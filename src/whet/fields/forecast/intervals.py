@@ -3,8 +3,10 @@
     e (n, H, C)     absolute errors of validation windows       s (n, C)    how much a window swings, see `swings`
 
 Half an interval is s times the ceil((n + 1) level)-th smallest e / s: wider where the look-back swings more than usual (Vovk
-et al. 2005; Lei et al. 2018, arXiv:1604.04173, algorithm 2 and section 5.2). They hold on average over windows that are like
-those of the validation part; windows overlap and errors drift, so coverage on the test part is measured and told.
+et al. 2005; Lei et al. 2018, arXiv:1604.04173, algorithm 2 and section 5.2). A network that says quantiles knows itself where
+it is less sure: e is then how far the truth lies outside its outer two, s is 1, and both are moved by that (Romano et al.
+2019, Conformalized Quantile Regression, arXiv:1905.03222). Intervals hold on average over windows that are like those of the
+validation part; windows overlap and errors drift, so coverage on the test part is measured and told.
 """
 
 from __future__ import annotations
@@ -28,14 +30,17 @@ class Intervals:
     """How sure a forecast is."""
 
     half: np.ndarray
-    """(H, C): for a window that swings by 1; NaN where nothing is known."""
+    """(H, C): for a window that swings by 1; beyond the outer quantiles, where there are any; NaN where nothing is known."""
     usual: np.ndarray
-    """(C,): the mean deviation of validation windows' look-backs; 0 of a run whose intervals are as wide everywhere."""
+    """(C,): the mean deviation of validation windows' look-backs; 0 where these say nothing of how sure a forecast is."""
     level: float = LEVEL
 
     @classmethod
     def fit(cls, y: Futures, p: np.ndarray, past: Any, rows: Any, level: float = LEVEL) -> Intervals:
         """Of validation windows: what came, what was said, and their rows of the look-backs (windows, L, C)."""
+        if p.ndim == 3:
+            low, high = ends(p, y.values.shape)
+            return cls(widths(np.maximum(low - y.values, y.values - high), level), np.zeros(y.values.shape[2]), level)
         spread = deviations(past, rows)
         usual = np.maximum(spread.mean(0), np.finfo(np.float32).eps)
         return cls(widths(np.abs(errors(y, p)) / swings(spread, usual)[:, None], level), usual, level)
@@ -47,6 +52,12 @@ class Intervals:
         found: np.ndarray = self.half * swings(deviations(past, rows), self.usual)[:, None]
         return found
 
+    def around(self, p: np.ndarray, past: Any, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The ends (n, H, C) of the intervals of these forecasts, in standard units."""
+        half = self.of(past, rows)
+        low, high = ends(p, half.shape)
+        return low - half, high + half
+
     def to_dict(self) -> dict[str, Any]:
         half = [[round(float(v), 6) if np.isfinite(v) else None for v in row] for row in self.half]
         return {"level": self.level, "half": half, "usual": [float(v) for v in self.usual]}
@@ -56,6 +67,12 @@ class Intervals:
         rows: Sequence[Sequence[float | None]] = state["half"]
         half = np.asarray([[np.nan if v is None else v for v in row] for row in rows], np.float32)
         return cls(half, np.asarray(state.get("usual", [0.0] * half.shape[1])), state["level"])
+
+
+def ends(p: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The outer quantiles (n, Q, H C), or the forecast (n, H C) twice, in this shape."""
+    low, high = (p[:, 0], p[:, -1]) if p.ndim == 3 else (p, p)
+    return low.reshape(shape), high.reshape(shape)
 
 
 def deviations(past: Any, rows: Any) -> np.ndarray:
@@ -77,9 +94,9 @@ def widths(off: np.ndarray, level: float) -> np.ndarray:
     return np.where(n > 0, found, np.nan).astype(np.float32)
 
 
-def covered(y: Futures, p: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(H, C): the share of the truth within intervals of these half widths (n, H, C); NaN where there is none."""
-    off = np.abs(errors(y, p))
-    known = np.isfinite(off)
+def covered(y: Futures, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(H, C): the share of the truth between these ends (n, H, C); NaN where there is none."""
+    known = np.isfinite(y.values)
     count = np.maximum(1, known.sum(0))
-    return np.where(known.any(0), (known & (off <= half)).sum(0) / count, np.nan)
+    inside = known & (low <= y.values) & (y.values <= high)
+    return np.where(known.any(0), inside.sum(0) / count, np.nan)

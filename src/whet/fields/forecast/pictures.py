@@ -9,7 +9,7 @@ from whet.fields.forecast.asking import WIDTHS
 from whet.fields.forecast.intervals import Intervals
 from whet.fields.forecast.results import name_of
 from whet.figures import Bars, Figure, Lines
-from whet.tasks.forecast import Futures, by_series, errors, mean_over
+from whet.tasks.forecast import Futures, by_series, errors, mean_over, middle
 
 EXAMPLES = 3
 LISTED = 20
@@ -37,16 +37,18 @@ def example(shown: Shown, truth: Futures, window: int, number: int) -> Lines:
     panel, start = shown.data.x.panel, int(shown.parts["test"][window])
     series, channel = int(truth.series[window]), number % len(panel.channels)
     mean, std = panel.units.mean[series, channel], panel.units.std[series, channel]
-    middle, ahead = start + panel.lookback, panel.horizon
-    begin = max(start, middle - PAST * ahead)
-    past = np.where(panel.known[begin:middle, channel], panel.values[begin:middle, channel], np.nan)
+    now, ahead = start + panel.lookback, panel.horizon
+    begin = max(start, now - PAST * ahead)
+    past = np.where(panel.known[begin:now, channel], panel.values[begin:now, channel], np.nan)
     gone, empty = len(past), np.full(len(past), np.nan)
-    said = shown.predicted[window].reshape(ahead, -1)[:, channel] * std + mean
+    predicted = shown.predicted[[window]]
+    said = middle(predicted).reshape(ahead, -1)[:, channel] * std + mean
     came = truth.values[window][:, channel] * std + mean
     bands = {}
     if known := shown.network.inputs.get(WIDTHS):
-        half = Intervals.from_dict(known).of(panel.inputs()[0], [start])[0, :, channel] * std
-        bands = {"forecast": (np.concatenate([empty, said - half]), np.concatenate([empty, said + half]))}
+        ends = Intervals.from_dict(known).around(predicted, panel.inputs()[0], [start])
+        low, high = (np.concatenate([empty, end[0, :, channel] * std + mean]) for end in ends)
+        bands = {"forecast": (low, high)}
     return Lines(
         f"Forecast of {name_of(panel, series, channel)}",
         np.arange(-gone, ahead) + 1.0,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from whet.fields.base import Shown
 from whet.fields.forecast.asking import WIDTHS
-from whet.fields.forecast.intervals import Intervals, covered
-from whet.tasks.forecast import by_series, errors, mean_over
+from whet.fields.forecast.intervals import Intervals, covered, ends
+from whet.tasks.forecast import Futures, by_series, errors, mean_over
 
 MOST_LISTED = 50
+SWINGS = "split conformal, validation errors per step and channel, wider where the look-back swings more"
+QUANTILES = "the network's outer quantiles, moved by how far validation values lay outside them, per step and channel"
 
 
 def extra(shown: Shown) -> dict[str, Any]:
     """Further entries of result.json."""
-    panel, truth = shown.data.x.panel, shown.truth
+    panel, truth = shown.data.x.panel, cast(Futures, shown.truth)
     found: dict[str, Any] = {
         "lookback": panel.lookback,
         "horizon": panel.horizon,
@@ -27,15 +29,24 @@ def extra(shown: Shown) -> dict[str, Any]:
     }
     known = shown.network.inputs.get(WIDTHS)
     if known:
-        half = Intervals.from_dict(known).of(panel.inputs()[0], shown.parts["test"])
-        inside = covered(truth, shown.predicted, half)  # type: ignore[arg-type]
-        found["intervals"] = {
-            "by": "split conformal, validation errors per step and channel, wider where the look-back swings more",
-            "wanted": known["level"],
-            "covered_on_test": _rounded(mean_over(inside, (0, 1))),
-            "covered_at_first_and_last_step": [_rounded(mean_over(inside[i], (0,))) for i in (0, -1)],
-        }
+        intervals = Intervals.from_dict(known).around(shown.predicted, panel.inputs()[0], shown.parts["test"])
+        by = QUANTILES if shown.predicted.ndim == 3 else SWINGS
+        found["intervals"] = {"by": by, "wanted": known["level"], **coverage(truth, *intervals)}
+    if shown.predicted.ndim == 3:
+        levels = shown.network.transform.levels
+        said = coverage(truth, *ends(shown.predicted, truth.values.shape))
+        found["quantiles"] = {"levels": list(levels), "wanted": _rounded(levels[-1] - levels[0]), **said}
     return found
+
+
+def coverage(truth: Any, low: np.ndarray, high: np.ndarray) -> dict[str, Any]:
+    """How much of the test part lies between these ends, and how far they are apart, in standard units."""
+    inside = covered(truth, low, high)
+    return {
+        "covered_on_test": _rounded(mean_over(inside, (0, 1))),
+        "covered_at_first_and_last_step": [_rounded(mean_over(inside[i], (0,))) for i in (0, -1)],
+        "mean_width": _rounded(np.nanmean(high - low)),
+    }
 
 
 def in_own_units(shown: Shown, predicted: np.ndarray) -> dict[str, float | None]:

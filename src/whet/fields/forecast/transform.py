@@ -45,6 +45,8 @@ class SeriesTransform:
     covariates: int
     calendar: int
     season: int
+    levels: tuple[float, ...] = ()
+    """The quantiles that the network says; none: one number."""
 
     @classmethod
     def of(cls, x: Windows) -> SeriesTransform:
@@ -93,4 +95,4 @@ class SeriesTransform:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> SeriesTransform:
-        return cls(**state)
+        return cls(**{**state, "levels": tuple(state.get("levels", ()))})
