@@ -2,6 +2,7 @@
 
     python benchmarks/doctor/run.py --seeds 1 41 2        random trainings, repaired too: seeds 1, 3, … 39
     python benchmarks/doctor/run.py --sick                the 54 faults, 15 healthy and 6 benign cases of shared/sick
+    python benchmarks/doctor/run.py --sick 0 10           the first ten of them
     python benchmarks/doctor/run.py --summary             what the records so far say
 
 Borders were set on even seeds; odd seeds are for measuring only. `calibrate.py` has many more of them, without repair.
@@ -84,8 +85,8 @@ def generated(seeds: range, each: int) -> Any:
             }
 
 
-def given() -> Any:
-    for case in sick.cases():
+def given(cases: list[dict[str, Any]]) -> Any:
+    for case in cases:
         a = case["answer"]
         if a["kind"] == "flaky":
             continue
@@ -138,14 +139,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs=3, metavar=("FIRST", "END", "STEP"))
     parser.add_argument("--each", type=int, default=generate.EACH, help="ailments of each base")
-    parser.add_argument("--sick", action="store_true")
+    parser.add_argument("--sick", type=int, nargs="*", metavar="PLACE", help="all, or from the first place to the second")
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "doctor.jsonl")
     said = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     versions = {"versions": installed("whet", "torch", "scikit-learn")}
-    for source in ([given()] if said.sick else []) + ([generated(range(*said.seeds), said.each)] if said.seeds else []):
+    sources = [given(sick.cases()[slice(*said.sick)] if said.sick else sick.cases())] if said.sick is not None else []
+    for source in sources + ([generated(range(*said.seeds), said.each)] if said.seeds else []):
         for record in source:
             keep(said.results, {**surroundings(), **record, **versions}, *SHOWN)
     if said.results.exists():

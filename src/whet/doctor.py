@@ -107,8 +107,10 @@ def watched(setup: Setup, seed: int) -> Examined:
     found = examine(setup, seed, first=first, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
     if not sure or harm(found.evidence):
         return found
-    again = examine(setup, seed + 1)  # a grave sign in a training that went well: perhaps it was luck
-    return again if harm(again.evidence) else found
+    # a grave sign in a training that went well: perhaps it was luck
+    again = examine(setup, seed + 1, first=before(setup, seed + 1, known=first))
+    one, other = (again, found) if harm(again.evidence) else (found, again)
+    return dataclasses.replace(one, beside=(other.trained.course,))
 
 
 def hopeless(course: Course, setup: Setup, e: Evidence) -> bool:

@@ -7,80 +7,30 @@ budget. What is not needed is taken back, and the rest of the budget trains both
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import Harm, harm, margin
-from whet.doctor import WORTH, Diagnosis, diagnosed, hopeless, need_of, watched
+from whet.diagnosis.yardsticks import rows_cost
+from whet.doctor import WORTH, diagnosed, hopeless, need_of, watched
 from whet.errors import BudgetError, UserError
-from whet.recipe import Edit
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
-from whet.setups import Course, Setup, Trained, train
+from whet.repaired import OF_DATA, Proof, Repair, Try, left_over, number
+from whet.setups import Course, Setup, train
+from whet.setups.work import Cost, cost_of
 
 LEAST_COST = 1.0
-"""Seconds that count as the cost of a training that is over sooner: looking at it costs a part of that."""
+"""Seconds on paper that count as the cost of a training that is over sooner: looking at it costs a part of that."""
 CERTAIN, UNSURE = 0.8, 0.25
 """Confidence from which two findings are mended together; one at all."""
 ENOUGH_LEFT = 0.3
 """Of a training that the purse must still hold for another attempt."""
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The repaired set-up beside the original one, seed by seed."""
-
-    metric: str
-    seeds: tuple[int, ...]
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-
-    @property
-    def gain(self) -> float:
-        """Mean paired difference; a training that broke counts as the worst of both."""
-        pairs = [(a, b) for a, b in zip(self.before, self.after, strict=True) if math.isfinite(a) and math.isfinite(b)]
-        return statistics.fmean(b - a for a, b in pairs) if pairs else math.nan
-
-    def __str__(self) -> str:
-        rows = ", ".join(f"{_number(a)} -> {_number(b)}" for a, b in zip(self.before, self.after, strict=True))
-        return f"{self.metric}, {len(self.seeds)} seed(s): {rows}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else "broke"
-
-
-@dataclass(frozen=True)
-class Repair:
-    """A set-up after repair, what was changed, and the evidence that it helped."""
-
-    setup: Setup
-    """The repaired set-up; the very one that was given where nothing was changed."""
-    edits: tuple[Edit, ...]
-    proof: Proof
-    diagnosis: Diagnosis
-    said: str
-    """What was done, in a sentence; or why nothing was."""
-    tried: tuple[str, ...] = field(default=())
-    """What was tried, with what it reached."""
-    seconds: float = 0.0
-
-    def train(self, seed: int = 0) -> Trained:
-        """Train the repaired set-up; the result predicts from raw inputs."""
-        return train(self.setup, seed)
-
-    def as_code(self) -> str:
-        """The edits as Python to be pasted below the original set-up."""
-        return code_of(self.setup)
-
-    def __str__(self) -> str:
-        return "\n".join([self.said, *(f"  {e}" for e in self.edits), f"  {self.proof}" if self.edits else ""]).rstrip()
 
 
 class Stage(NamedTuple):
@@ -107,80 +57,101 @@ class Attempt:
 
 
 class Purse:
-    """Seconds to spend, in multiples of what one training of the set-up as given costs."""
+    """Work to spend, in seconds on paper (`setups.work`), so that no load of the machine changes what can be afforded.
 
-    def __init__(self, budget: float, one: float) -> None:
-        self.began, self.seconds, self.one = time.perf_counter(), budget * one, one
+    `one`: what a training of the set-up as given costs. `until`: a time by the clock, where somebody gave one.
+    """
+
+    def __init__(self, budget: float, one: float, until: float = math.inf) -> None:
+        self.one, self.left, self.until = one, budget * one, until
+        self.refused = False
+        """Whether something could not be afforded."""
+
+    def pay(self, work: float) -> None:
+        self.left -= work
 
     @property
-    def left(self) -> float:
-        return self.seconds - (time.perf_counter() - self.began)
+    def late(self) -> bool:
+        return time.perf_counter() > self.until
+
+    def allows(self, work: float) -> bool:
+        able = self.left >= work and not self.late
+        self.refused = self.refused or not able
+        return able
 
 
-def repair(setup: Setup, seed: int = 0, budget: float = 3.0) -> Repair:
+def repair(setup: Setup, seed: int = 0, budget: float = 3.0, *, seconds: float = math.inf) -> Repair:
     """Find out what is wrong with a set-up, mend it with as few edits as will do, and prove it.
 
-    `budget`: multiples of what training the set-up costs, diagnosis included. A healthy set-up comes back unchanged.
-    Raises UserError for parts that don't fit together, BudgetError for a budget below 1.
+    `budget`: multiples of the work of training the set-up, diagnosis included: counted, so that the same seed gives the
+    same edits however busy the machine is. `seconds`: by the clock, after which nothing new is begun. A healthy set-up
+    comes back unchanged. Raises UserError for parts that don't fit together, BudgetError for a budget below 1.
     """
     if not budget >= 1:
         raise BudgetError(f"budget={budget} does not allow one training.", "Give at least 1, better 3.")
     began = time.perf_counter()
     first = watched(setup, seed)
-    one = whole_cost(first, setup)
-    purse = Purse(budget, one)
-    purse.began = began
-    origin = Attempt(setup, first, harm(first.evidence))
-    diagnosis = diagnosed(first)
+    origin, diagnosis = Attempt(setup, first, harm(first.evidence)), diagnosed(first)
     if not origin.suffers:
         proof = Proof(first.evidence.metric, (seed,), (origin.value,), (origin.value,))
-        return Repair(setup, (), proof, diagnosis, f"It is healthy: {diagnosis.said}. Nothing was changed.")
-    best, tried = search(origin, seed, purse)
-    best = fewer(origin, best, seed, purse, tried)
+        said = f"It is healthy: {diagnosis.said}. Nothing was changed."
+        return Repair(setup, (), proof, diagnosis, said, diagnosis, seconds=time.perf_counter() - began)
+    cost = cost_of(setup, seed)
+    purse = Purse(budget, whole(first, setup, cost), began + seconds)
+    purse.pay(rows_cost(setup) + cost.look + sum(cost.of(course) for course in first.courses))
+    best, tries = search(origin, seed, purse)
+    best = fewer(origin, best, seed, purse, tries)
     proof = prove(origin, best, seed, purse)
+    after = diagnosed(best.found)
+    mended = [stage.finding.name for stage in best.stages]
+    gone, stays = left_over(diagnosis, after, mended, tries, purse.refused)
     return Repair(
         best.setup,
         best.setup.edits,
         proof,
         diagnosis,
         concluded(origin, best),
-        tuple(tried),
+        after,
+        gone,
+        stays,
+        tuple(str(each) for each in tries),
         time.perf_counter() - began,
     )
 
 
-def whole_cost(found: Examined, setup: Setup) -> float:
-    """Seconds of a whole training, reckoned from the part that was watched."""
+def whole(found: Examined, setup: Setup, cost: Cost) -> float:
+    """The work of a whole training, reckoned from the part that was watched."""
     course = found.trained.course
     done = float(course.last.epoch) if course.last else 1.0
     if course.broke is not None:
         batches = max(1, len(setup.parts[0]) // setup.batch_size)
         done = max(course.steps / batches, 1e-3)
-    return max(LEAST_COST, course.seconds * setup.epochs / max(done, 1e-3))
+    return max(LEAST_COST, cost.of(course) * setup.epochs / max(done, 1e-3))
 
 
-def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]]:
+def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]]:
     """The best attempt that the purse allows, and what was tried."""
     best = origin
-    tried: list[str] = []
+    tries: list[Try] = []
     waiting = list(plans(origin))
     seen: set[tuple[str, ...]] = set()
     while waiting:
         stages = waiting.pop(0)
         candidate = applied(origin.setup, stages)
-        key = () if candidate is None else tuple(f"{e.path}: {e.new}" for e in candidate.edits)
+        key = () if candidate is None else edits_of(candidate)
         if candidate is None or key in seen:
             continue
-        if tried and purse.left < ENOUGH_LEFT * purse.one:
+        if tries and not purse.allows(ENOUGH_LEFT * purse.one):
             break
         seen.add(key)
+        names = tuple(stage.finding.name for stage in stages)
         try:
-            attempt = tried_out(candidate, stages, seed, purse)
+            attempt = tried_out(candidate, origin, stages, seed, purse)
         except (UserError, RuntimeError) as error:  # an edit that this network or these rows can't take
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
-            tried.append(f"{'; '.join(key)}: can't be done ({why})")
+            tries.append(Try(names, key, f"can't be done ({why})"))
             continue
-        tried.append(f"{'; '.join(key)}: {_number(attempt.value)}")
+        tries.append(Try(names, key, number(attempt.value)))
         if is_better(attempt, best):
             best = attempt
             if is_content(attempt):
@@ -188,7 +159,11 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[str]
             waiting = [*plans(attempt), *waiting]
         elif same_height(attempt, best):
             waiting = [*waiting, *plans(attempt)]
-    return best, tried
+    return best, tries
+
+
+def edits_of(setup: Setup) -> tuple[str, ...]:
+    return tuple(f"{e.path}: {e.new}" for e in setup.edits)
 
 
 def plans(attempt: Attempt) -> Iterator[tuple[Stage, ...]]:
@@ -234,16 +209,17 @@ def applied(setup: Setup, stages: tuple[Stage, ...]) -> Setup | None:
     return setup
 
 
-def tried_out(setup: Setup, stages: tuple[Stage, ...], seed: int, purse: Purse) -> Attempt:
+def tried_out(setup: Setup, origin: Attempt, stages: tuple[Stage, ...], seed: int, purse: Purse) -> Attempt:
     """A set-up trained and examined; for no longer than the purse allows, where it has more epochs than the first one."""
-    first = before(setup, seed)
+    first = before(setup, seed, known=origin.found.evidence)
+    cost = cost_of(setup, seed)
     limit = max(0.2 * purse.one, purse.left)
-    began = time.perf_counter()
 
     def enough(course: Course) -> bool:
-        return time.perf_counter() - began > limit or hopeless(course, setup, first)
+        return purse.late or cost.look + cost.of(course) > limit or hopeless(course, setup, first)
 
     found = examine(setup, seed, first=first, stop=enough)
+    purse.pay(cost.look + cost.of(found.trained.course))
     return Attempt(setup, found, harm(found.evidence), stages)
 
 
@@ -280,15 +256,15 @@ def same_height(new: Attempt, old: Attempt) -> bool:
     return not math.isfinite(old.value) or abs(new.value - old.value) <= margin(old.found.evidence, old.value)
 
 
-def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tried: list[str]) -> Attempt:
+def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tries: list[Try]) -> Attempt:
     """Each of several remedies is left out once, as far as the purse allows, to see whether it is needed."""
     for stage in best.stages:
         left = tuple(s for s in best.stages if s is not stage)
         candidate = applied(origin.setup, left) if left and len(best.stages) > 1 else None
-        if candidate is None or len(candidate.edits) >= len(best.setup.edits) or purse.left < purse.one:
+        if candidate is None or len(candidate.edits) >= len(best.setup.edits) or purse.left < purse.one or purse.late:
             continue
-        attempt = tried_out(candidate, left, seed, purse)
-        tried.append(f"{'; '.join(f'{e.path}: {e.new}' for e in candidate.edits)} alone: {_number(attempt.value)}")
+        attempt = tried_out(candidate, origin, left, seed, purse)
+        tries.append(Try(tuple(s.finding.name for s in left), edits_of(candidate), f"alone {number(attempt.value)}"))
         if not attempt.suffers and not is_better(best, attempt):
             best = attempt
     return best
@@ -297,10 +273,13 @@ def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tried: list[s
 def prove(origin: Attempt, best: Attempt, seed: int, purse: Purse) -> Proof:
     """Both set-ups on fresh seeds, as many as the purse allows, beside the seed that they were chosen on."""
     seeds, old, new = [seed], [origin.value], [best.value]
-    while best is not origin and len(seeds) < 5 and purse.left > 2.0 * purse.one:
+    costs = cost_of(origin.setup, seed), cost_of(best.setup, seed)
+    while best is not origin and len(seeds) < 5 and purse.left > 2.0 * purse.one and not purse.late:
         fresh = seed + len(seeds)
-        old.append(train(origin.setup, fresh).value)
-        new.append(train(best.setup, fresh).value)
+        pair = train(origin.setup, fresh), train(best.setup, fresh)
+        purse.pay(sum(cost.of(trained.course) for cost, trained in zip(costs, pair, strict=True)))
+        old.append(pair[0].value)
+        new.append(pair[1].value)
         seeds.append(fresh)
     return Proof(origin.found.evidence.metric, tuple(seeds), tuple(old), tuple(new))
 
@@ -312,43 +291,10 @@ def concluded(origin: Attempt, best: Attempt) -> str:
             "the data has to change." if data_is_at_fault(e) else "no edit of the set-up was better than what is there."
         )
     mended = "It is healthy now" if not best.suffers else "It is better now, but not healthy"
-    return f"{mended}: {e.metric} {_number(origin.value)} before, {_number(best.value)} after {len(best.setup.edits)} edit(s)."
+    return f"{mended}: {e.metric} {number(origin.value)} before, {number(best.value)} after {len(best.setup.edits)} edit(s)."
 
 
 def data_is_at_fault(e: Evidence) -> bool:
     """Whether the surest finding is about rows that a set-up can't change."""
     found = judge(e)
-    return bool(found) and found[0].name in (
-        "validation data on another scale",
-        "classes without examples",
-        "label noise",
-        "too few data",
-        "values that are no numbers",
-    )
-
-
-def code_of(setup: Setup) -> str:
-    """Python that makes the repaired set-up from the one named `setup`."""
-    if not setup.edits:
-        return "# Nothing to change."
-    lines = ["import dataclasses", "import torch, whet", "", *(f"# {e}" for e in setup.edits), ""]
-    changes = []
-    if setup.operations:
-        lines += ["X = setup.parts[0].inputs[0]", "", "", "def make_model():", "    model = original.model()"]
-        lines += [f"    {line}" for operation in setup.operations for line in operation.code()]
-        lines += ["    return model", "", ""]
-        changes.append("model=make_model")
-    by_path: dict[str, Any] = {e.path: e.new for e in setup.edits}
-    for path in ("epochs", "batch_size"):
-        if path in by_path:
-            changes.append(f"{path}={by_path[path]!r}")
-    if "step" in by_path:
-        changes.append("step=None")
-    if "optimizer" in by_path:
-        changes.append("optimizer=lambda parameters: torch.optim.Adam(parameters, lr=1e-3)")
-    for path in ("lr", "weight_decay", "momentum"):
-        if path in by_path:
-            changes.append(f"optimizer=whet.remedies.need.tuned(original.optimizer, {path}={by_path[path]!r})")
-    if "loss" in by_path:
-        changes.append(f"loss=whet.remedies.output.{getattr(setup.loss, '__name__', 'cross_entropy')}")
-    return "\n".join(["original = setup", *lines, f"setup = dataclasses.replace(original, {', '.join(changes)})"])
+    return bool(found) and found[0].name in (*OF_DATA, "values that are no numbers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from cases import adam, moons, net, regression, setup, waves
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 import whet
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import before
-from whet.diagnosis.rows import columns
+from whet.diagnosis.rows import MOST_FEATURES, MOST_NUMBERS, columns, fewer, flat, projected
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import harm
 from whet.doctor import need_of
@@ -83,6 +84,24 @@ def test_texts_are_measured_by_how_often_they_have_each_word() -> None:
     y = ((words < 5).sum(1) > 2).long()
     e = before(labelled(words, y, model=lambda: nn.Sequential(nn.EmbeddingBag(20, 8), nn.Linear(8, 2))))
     assert e.yardsticks["linear"] > 0.1 + e.yardsticks["guess"]
+
+
+def test_large_images_are_looked_at_in_a_table_of_few_numbers_the_same_ones_each_time() -> None:
+    images = torch.zeros(1, 3, 300, 300).expand(2_000, -1, -1, -1)
+    y = torch.arange(2_000)
+    (x,), kept = fewer(((images,), y))
+    assert len(x) == len(kept) == MOST_NUMBERS // (MOST_FEATURES + 1)
+    assert torch.equal(kept, fewer(((images,), y))[1])
+    assert flat(x).size <= MOST_NUMBERS
+    assert fewer(((images[:, 0, :9, :9],), y))[1] is y
+
+
+def test_a_projection_keeps_distances() -> None:
+    x = np.random.default_rng(0).standard_normal((6, 20_000))
+    small = projected(x)
+    assert small.shape == (6, 1_024)
+    true, seen = (np.linalg.norm(t[:, None] - t[None], axis=2)[np.triu_indices(6, 1)] for t in (x, small))
+    assert abs(seen / true - 1).max() < 0.1
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------

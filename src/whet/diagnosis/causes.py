@@ -1,4 +1,4 @@
-"""The causes that a diagnosis names, with the codes of the published taxonomy (Humbatova et al. 2020, extended by four)."""
+"""The causes that a diagnosis names, with the codes of the published taxonomy (Humbatova et al. 2020, extended by six)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ CAUSES: Mapping[str, str] = {
     "FRZ": "weights that are frozen or that the optimiser does not hold",
     "ZGR": "gradients that are not cleared",
     "MOD": "a network that is trained in evaluation mode",
+    "PRC": "numbers that are too large or too small for half precision",
+    "IPL": "batches that come slower than the network can take them",
     "LKG": "rows that stand in the training and in the validation part",
 }
 """code -> the cause in words."""

@@ -100,6 +100,28 @@ class Look:
     """Whether outputs are rows of probabilities."""
     outputs: int
     finite: bool = True
+    half: str = ""
+    """"float16" or "bfloat16" where something is computed in it."""
+    overflow: str = ""
+    """Where a result was first too large for half precision; "" where none was."""
+    reached: float = float("nan")
+    """How large it is in float32."""
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """What half precision does to a training step; shares in [0, 1]."""
+
+    stored: str = ""
+    """"float16" or "bfloat16" where weights are kept in it."""
+    lost: float = 0.0
+    """Of the gradients that are not zero once the loss is scaled up: which are zero without."""
+    where: str = ""
+    """The weights that lose most."""
+    stayed: float = 0.0
+    """Of the weights in half precision that have a gradient: which a step leaves as they were."""
+    broke: bool = False
+    """Whether a step from finite weights with a finite loss makes weights that are no numbers."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +134,8 @@ class Steps:
     """Whether gradients of earlier steps are still there."""
     evaluates: bool = False
     """Whether the network is trained in evaluation mode."""
+    autocast: str = ""
+    """The type that the step lets torch compute in; "" where it leaves that as it is."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +166,7 @@ class Evidence:
     """How many of the norms take the batch's statistics."""
     repeated: tuple[str, ...] = ()
     """Paths of one and the same layer with weights, where it has several."""
+    rounding: Rounding = Rounding()
     yardsticks: Mapping[str, float] = field(default_factory=dict)
     """name -> the metric that a simple method reaches on the same rows."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 
 from whet import surgery
 from whet.diagnosis import rows
-from whet.diagnosis.evidence import Evidence, Look, Steps
+from whet.diagnosis.evidence import Evidence, Look, Rounding, Steps
 from whet.diagnosis.look import at_least, look
+from whet.diagnosis.precision import HALVES, rounding
 from whet.diagnosis.yardsticks import yardsticks
 from whet.errors import UserError
 from whet.setups import Course, Setup, Trained, train
@@ -35,6 +37,12 @@ class Examined:
 
     evidence: Evidence
     trained: Trained
+    beside: tuple[Course, ...] = ()
+    """Of other trainings that were watched before it was sure."""
+
+    @property
+    def courses(self) -> tuple[Course, ...]:
+        return self.trained.course, *self.beside
 
 
 def examine(
@@ -47,12 +55,15 @@ def examine(
     first = before(setup, seed) if first is None else first
     trained = train(setup, seed, stop=stop)
     optimizer_of = {id(p) for p in trained.model.parameters()}
-    end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {})
+    end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {}, first.steps.autocast)
     return Examined(replace(first, course=trained.course, end=end), trained)
 
 
-def before(setup: Setup, seed: int = 0) -> Evidence:
-    """The evidence that is there before training: the data, the fresh network, its first step. Raises UserError."""
+def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Evidence:
+    """The evidence that is there before training: the data, the fresh network, its first step. Raises UserError.
+
+    `known`: of a set-up with the same rows, whose facts and yardsticks are taken over.
+    """
     check_fresh(setup)
     model = setup.fresh(seed)
     optimizer = setup.optimiser_of(model)
@@ -60,11 +71,12 @@ def before(setup: Setup, seed: int = 0) -> Evidence:
     batch = probe_batch(setup)
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     moved = moves(setup, seed, batch)
-    start = safely(model, setup, batch, held, moved)
+    steps = own_steps(setup, seed) if setup.step is not None else Steps()
+    start = safely(model, setup, batch, held, moved, steps.autocast)
     assert start is not None
     places, followed = non_linearities(model, batch[0])
     return Evidence(
-        data=rows.facts(setup, criterion),
+        data=known.data if known else rows.facts(setup, criterion),
         start=start,
         end=None,
         course=Course(),
@@ -75,14 +87,15 @@ def before(setup: Setup, seed: int = 0) -> Evidence:
         settings=settings(optimizer),
         batch_size=setup.batch_size if setup.parts[0].loader is None else len(next(iter(setup.parts[0].batches(0)))[1]),
         epochs=setup.epochs,
-        steps=own_steps(setup, seed) if setup.step is not None else Steps(),
+        steps=steps,
         dropout=tuple((n, float(m.p)) for n, m in model.named_modules() if isinstance(m, DROPOUTS)),
         norms=sum(isinstance(m, NORMS) for m in model.modules()),
         batch_norms=sum(isinstance(m, BATCH_NORMS) for m in model.modules()),
         activations=places,
         followed=followed,
         repeated=repeated(model),
-        yardsticks=yardsticks(setup, criterion, narrowest(start)),
+        rounding=rounded(setup, seed, batch) if start.half else Rounding(),
+        yardsticks=known.yardsticks if known else yardsticks(setup, criterion, narrowest(start)),
     )
 
 
@@ -106,11 +119,14 @@ def probe_batch(setup: Setup) -> Batch:
     return setup.parts[0].some(BATCH)
 
 
-def safely(model: nn.Module, setup: Setup, batch: Batch, held: set[int], moved: Mapping[str, float]) -> Look | None:
-    """A look; None where the network gives no numbers to look at."""
+def safely(
+    model: nn.Module, setup: Setup, batch: Batch, held: set[int], moved: Mapping[str, float], autocast: str = ""
+) -> Look | None:
+    """A look, under the autocast that the set-up's own step has; None where the network gives no numbers to look at."""
     state = torch.default_generator.get_state()
     try:
-        return look(model, setup.loss, *batch, held, dict(moved))
+        with under(autocast, batch[1].device.type):
+            return look(model, setup.loss, *batch, held, dict(moved))
     except (RuntimeError, ValueError, StopIteration):
         return None
     finally:
@@ -159,25 +175,47 @@ def usual_share(optimizer: torch.optim.Optimizer) -> float:
     return 1.0
 
 
+def rounded(setup: Setup, seed: int, batch: Batch) -> Rounding:
+    """What half precision does to a step of these rows."""
+    small: Batch = tuple(x[: setup.batch_size] for x in batch[0]), batch[1][: setup.batch_size]
+    with contextlib.suppress(Exception):  # whatever the user's code raises: the training itself will show it
+        return rounding(setup, seed, small)
+    return Rounding()
+
+
 def own_steps(setup: Setup, seed: int) -> Steps:
     """What the user's own training step does beside forward, backward and step."""
-    return replace(side_effects(setup, seed), evaluates=evaluates(setup, seed))
+    evaluates, autocast = surroundings(setup, seed)
+    return replace(side_effects(setup, seed, autocast), evaluates=evaluates, autocast=autocast)
 
 
-def evaluates(setup: Setup, seed: int) -> bool:
-    """Whether a step of the user's own runs the network in evaluation mode; found on a copy."""
+def surroundings(setup: Setup, seed: int) -> tuple[bool, str]:
+    """(whether a step of the user's own runs the network in evaluation mode, the type that it lets torch compute in); found
+    on a copy."""
     model, (inputs, target) = setup.fresh(seed), probe_batch(setup)
     modes: list[bool] = []
-    model.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    types: list[str] = []
+
+    def called(module: nn.Module, _: Any) -> None:
+        modes.append(module.training)
+        kind = target.device.type
+        types.append(HALVES.get(torch.get_autocast_dtype(kind), "") if torch.is_autocast_enabled(kind) else "")
+
+    model.register_forward_pre_hook(called)
     small: Batch = tuple(x[: setup.batch_size] for x in inputs), target[: setup.batch_size]
     try:
         one_step(setup, model.train(), small, setup.optimiser_of(model))
     except Exception:  # whatever the user's code raises: the training itself will show it
-        return False
-    return bool(modes) and not any(modes)
+        return False, ""
+    return bool(modes) and not any(modes), types[0] if types else ""
 
 
-def side_effects(setup: Setup, seed: int) -> Steps:
+def under(autocast: str, kind: str) -> torch.autocast:
+    """Torch's autocast to a type on a kind of device; "": none."""
+    return torch.autocast(kind, dtype=getattr(torch, autocast) if autocast else None, enabled=bool(autocast))
+
+
+def side_effects(setup: Setup, seed: int, autocast: str) -> Steps:
     """What a step of the user's own adds to the loss's gradient, and whether gradients pile up; found on a copy."""
     model = setup.fresh(seed)
     optimizer = setup.optimiser_of(model)
@@ -194,7 +232,9 @@ def side_effects(setup: Setup, seed: int) -> Steps:
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     parameters = [p for p in model.parameters() if p.requires_grad]
-    own = torch.autograd.grad(setup.loss(model(*small[0]), small[1]), parameters, allow_unused=True)
+    with under(autocast, target.device.type):
+        value = setup.loss(model(*small[0]), small[1])
+    own = torch.autograd.grad(value, parameters, allow_unused=True)
     plain = torch.cat(
         [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, own, strict=True)]
     )
@@ -206,8 +246,13 @@ def side_effects(setup: Setup, seed: int) -> Steps:
     if len(seen) < 3 or any(len(s) != len(plain) for s in seen) or not float(plain.norm()):
         return Steps()
     piled = float(seen[2].norm()) > 2.5 * float(seen[0].norm()) > 0
-    penalty = float((seen[0] - plain).norm() / plain.norm())
-    return Steps(penalty, piled)
+    return Steps(pull(seen[0], plain), piled)
+
+
+def pull(seen: Tensor, plain: Tensor) -> float:
+    """What a step adds to the loss's gradient, relative to what it leaves of that one: a loss that is only scaled adds none."""
+    kept = plain * float(seen @ plain / (plain @ plain))
+    return float((seen - kept).norm() / kept.norm()) if bool(kept.any()) else 0.0
 
 
 def non_linearities(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[tuple[tuple[str, str, str], ...], bool]:

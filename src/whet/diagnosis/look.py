@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from whet.diagnosis.evidence import Layer, Look
+from whet.diagnosis.precision import overflows
 from whet.init.packed import Packed
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -180,8 +181,9 @@ def look(
         with reading(layers) as readings, torch.enable_grad():
             for p in model.parameters():
                 p.requires_grad_(p.is_floating_point())
-            out = model(*inputs)
-            value = loss(out, target)
+            with overflows(model) as seen:
+                out = model(*inputs)
+                value = loss(out, target)
             free = [p for p in model.parameters() if p.requires_grad]
             found = torch.autograd.grad(value, free, allow_unused=True)
     finally:
@@ -202,7 +204,8 @@ def look(
         for one in layers
         if one.path in readings.of
     )
-    return Look(read, float(value.detach()), **outputs_of(out))
+    rounded: dict[str, Any] = {"half": seen.half, "overflow": seen.where, "reached": seen.reached}
+    return Look(read, float(value.detach()), **outputs_of(out), **rounded)
 
 
 def outputs_of(out: Tensor) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from whet.diagnosis.evidence import DataFacts
 from whet.rng import generator
 from whet.setups import Criterion, Setup
+from whet.setups.parts import Batch
 from whet.setups.training import is_classes
 
 ROWS = 2_000
@@ -18,6 +19,9 @@ ROWS = 2_000
 NEIGHBOURS = 7
 FEATURES = 1_024
 """Features of a row above which distances are taken in a random projection of so many."""
+MOST_NUMBERS, MOST_FEATURES = 2**23, 2**17
+"""Numbers of a part, and of one of its rows, that are looked at: of larger rows fewer are drawn, and every second, third, …
+of their numbers is taken."""
 MOST_COLUMNS = 512
 """Of targets, for which simple methods are tried."""
 TINY = 1e-12
@@ -26,11 +30,12 @@ TINY = 1e-12
 def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     """What the rows look like."""
     train, val = setup.parts
-    (inputs, y), (val_inputs, val_y) = train.some(ROWS), val.some(ROWS)
-    known = targets(y, val_y, is_classes(y, criterion))
+    seen, val_seen = train.some(ROWS), val.some(ROWS)
+    (inputs, y), (val_inputs, val_y) = fewer(seen), fewer(val_seen)
+    known = targets(answers(seen), answers(val_seen), is_classes(y, criterion))
     found: dict[str, Any] = {"rows": len(train), "val_rows": len(val), **known}
     if known["classes"] and not several(y) and train.loader is not None:
-        found["sorted_runs"] = runs(labels(y))
+        found["sorted_runs"] = runs(labels(seen[1]))
     if len(inputs) != 1 or not inputs[0].is_floating_point():
         return DataFacts(**found, numbers=False)
     x, xv = flat(inputs[0]), flat(val_inputs[0])
@@ -43,8 +48,26 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     return DataFacts(**found)
 
 
+def fewer(batch: Batch) -> Batch:
+    """So many of these rows, drawn at random, as can be held as a table however large each of them is."""
+    inputs, y = batch
+    kept = max(1, MOST_NUMBERS // max(1, sum(min(x[0].numel(), MOST_FEATURES) for x in (*inputs, y))))
+    if kept >= len(y):
+        return batch
+    rows = np.sort(generator(0, "rows").choice(len(y), kept, replace=False))
+    return tuple(x[rows] for x in inputs), y[rows]
+
+
+def answers(batch: Batch) -> Tensor:
+    """Targets: of all these rows where they are small, as classes are."""
+    y = batch[1]
+    return y if y.numel() <= MOST_NUMBERS else fewer(batch)[1]
+
+
 def flat(x: Tensor) -> np.ndarray:
-    return x.reshape(len(x), -1).double().numpy()
+    """(rows, features), as doubles."""
+    table = x.reshape(len(x), -1)
+    return table[:, :: max(1, -(-table.shape[1] // MOST_FEATURES))].double().numpy()
 
 
 def several(y: Tensor) -> bool:
@@ -122,14 +145,26 @@ def runs(y: np.ndarray) -> float:
 
 
 def standard(x: np.ndarray, xv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both by the mean and spread of the first; very many features as a random projection."""
+    """Both by the mean and spread of the first; of very many features a random projection."""
     mean, std = x.mean(0), x.std(0)
     std = np.where(std > TINY, std, 1.0)
     x, xv = (x - mean) / std, (xv - mean) / std
-    if x.shape[1] > FEATURES:
-        project = generator(0, "projection").standard_normal((x.shape[1], FEATURES)) / FEATURES**0.5
-        x, xv = x @ project, xv @ project
-    return x, xv
+    return (x, xv) if x.shape[1] <= FEATURES else (projected(x), projected(xv))
+
+
+def projected(x: np.ndarray) -> np.ndarray:
+    """(rows, FEATURES): features with random signs are shared out evenly and summed, which keeps distances on average.
+
+    Weinberger et al. 2009, Feature Hashing for Large Scale Multitask Learning, arXiv:0902.2206, section 3; with a shuffled
+    order in the place of a hash.
+    """
+    rng, size = generator(0, "projection"), x.shape[1]
+    order, signs = rng.permutation(size), rng.choice((-1.0, 1.0), size)
+    rounds = -(-size // FEATURES)
+    table = np.zeros((len(x), rounds * FEATURES))
+    table[:, :size] = (x * signs)[:, order]
+    found: np.ndarray = table.reshape(len(x), rounds, FEATURES).sum(1)
+    return found
 
 
 def nearest(x: np.ndarray, xv: np.ndarray, k: int, others: bool = False) -> np.ndarray:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ from whet.diagnosis.look import Readings, Weighted, at_least, layer, outputs_of,
 
 SHARE = 0.01
 """Of the time of all steps that readings may cost."""
+FEWEST_TIMES = 5
+"""Steps whose waiting was timed from which on it is known; the first is none of them, because what starts takes longer."""
 EARLY = (0, 1)
 """Steps that are read whatever they cost: how a training starts says most."""
 ROWS = 256
@@ -50,12 +53,15 @@ class Sampler:
         self.count = 0
         self.spent = 0.0
         """Seconds that readings took."""
+        self.waits: list[tuple[float, float]] = []
+        """(seconds from one step's end to the next forward pass, seconds of the rest of the step) of each reading."""
         self.inputs: tuple[Tensor, ...] = ()
         """Of the newest reading, at most `ROWS` rows."""
         self._next = 0
         self._readings: Readings | None = None
         self._out: Tensor | None = None
         self._answered = False
+        self._opened = self._entered = self._spent = 0.0
         self._probes: list[Any] = []
         self._before: dict[str, dict[str, Any]] = {}
 
@@ -74,11 +80,13 @@ class Sampler:
         self._readings, self._answered = Readings(), False
         self._probes = [one.module.register_forward_hook(self._reader(one)) for one in self.layers]
         self._probes.append(self.model.register_forward_hook(self._whole))
+        self._probes.append(self.model.register_forward_pre_hook(self._enters))
         self._before = {
             one.path: {"facts": weight_facts(one.rows), "thin": thin(one.weight.detach()).clone()}
             for one in self.layers
         }
-        self.spent += time.perf_counter() - began
+        self._opened, self._entered = time.perf_counter(), 0.0
+        self.spent += self._opened - began
 
     def close(self) -> None:
         """Stop listening; what was read of an unfinished step is forgotten."""
@@ -107,9 +115,25 @@ class Sampler:
             self.first = self.first or self.newest
             self.longest |= {x.path: max(x.step, self.longest.get(x.path, 0.0)) for x in read}
             self.count += 1
+            if self._entered:
+                rest = began - self._entered - (self.spent - self._spent)
+                self.waits.append((self._entered - self._opened, rest))
         self.close()
         self.spent += time.perf_counter() - began
         self._next = self._after(step, seconds)
+
+    @property
+    def times(self) -> tuple[float, float]:
+        """(wait, rest) of the median step in seconds. Zeros where too few are known, and on devices whose steps go on while
+        the clock of this process runs ahead."""
+        known = self.waits[1:]
+        if len(known) < FEWEST_TIMES or any(one.weight.device.type != "cpu" for one in self.layers):
+            return 0.0, 0.0
+        return median(w for w, _ in known), median(r for _, r in known)
+
+    def _enters(self, model: nn.Module, _: Any) -> None:
+        if model.training and not self._entered:
+            self._entered, self._spent = time.perf_counter(), self.spent
 
     def _after(self, step: int, seconds: float) -> int:
         """The next step to be read: so that readings cost their share of the time that has passed."""

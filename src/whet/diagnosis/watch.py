@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -79,7 +79,7 @@ class Watch:
             handle.remove()
         self._handles = []
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self.begin()
         return self
 
@@ -169,11 +169,13 @@ def evidence_of(
     """What was read beside a loop, with the optimiser's name and numbers; nothing is known of other rows."""
     model = sampler.model
     assert sampler.first is not None
+    course = losses.course()
+    course.waited, course.computed = sampler.times
     return Evidence(
         data=data or DataFacts(rows=0, val_rows=0, numbers=False),
         start=at_full_length(sampler.first, sampler.longest),
         end=sampler.newest if sampler.count > 1 else None,
-        course=losses.course(),
+        course=course,
         criterion=criterion,
         metric="loss",
         higher_is_better=False,

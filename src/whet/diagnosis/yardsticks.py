@@ -5,7 +5,20 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from whet.diagnosis.rows import MOST_COLUMNS, NEIGHBOURS, ROWS, TINY, columns, flat, mean_of, nearest, scored, standard
+from whet.diagnosis.rows import (
+    FEATURES,
+    MOST_COLUMNS,
+    NEIGHBOURS,
+    ROWS,
+    TINY,
+    columns,
+    fewer,
+    flat,
+    mean_of,
+    nearest,
+    scored,
+    standard,
+)
 from whet.rng import generator
 from whet.setups import Criterion, Setup
 from whet.setups.training import is_classes
@@ -16,6 +29,8 @@ MANY = 31
 """Neighbours that outvote wrong labels."""
 WORDS = 1_024
 """Places for the counts of indices."""
+DISTANCE, DECOMPOSED = 6e-8, 4e-10
+"""Seconds on paper of a pair of rows, and of a number of a decomposition."""
 ALIKE = 0.8
 """Correlation of targets with inputs from which they are the inputs, with noise perhaps."""
 
@@ -26,7 +41,7 @@ def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[s
     `narrowest`: units of the network's narrowest layer, if that is known: what is given back through fewer units than it has
     numbers is measured by a linear map that is as narrow.
     """
-    (inputs, y), (val_inputs, val_y) = setup.parts[0].some(ROWS), setup.parts[1].some(ROWS)
+    (inputs, y), (val_inputs, val_y) = (fewer(part.some(ROWS)) for part in setup.parts)
     if setup.val is None or not isinstance(setup.metric, str) or setup.metric == "loss":
         return {}
     classes = is_classes(y, criterion)
@@ -46,6 +61,13 @@ def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[s
     found["linear"] = scored(b, ridge(x, a, xv), setup.metric)
     found["random features"] = scored(b, bent(x, a, xv), setup.metric)
     return found
+
+
+def rows_cost(setup: Setup) -> float:
+    """Seconds on paper (`setups.work`) of looking at the rows: mostly two decompositions and three tables of distances."""
+    inputs, _ = fewer(setup.parts[0].some(ROWS))
+    rows, size = len(inputs[0]), sum(min(x[0].numel() if x.is_floating_point() else WORDS, FEATURES) for x in inputs)
+    return DISTANCE * rows**2 + DECOMPOSED * rows * (size**2 + (size + RANDOM) ** 2)
 
 
 def neighbours(x: np.ndarray, y: np.ndarray, xv: np.ndarray, metric: str) -> np.ndarray:

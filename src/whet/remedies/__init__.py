@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from whet.recipe import Edit
 from whet.record import Finding
-from whet.remedies import data, network, output, steps
+from whet.remedies import data, machine, network, output, steps
 from whet.remedies.need import Need
 from whet.remedies.recipes import recipe_edits
 from whet.setups import Setup
@@ -18,6 +18,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     **network.REMEDIES,
     **output.REMEDIES,
     **steps.REMEDIES,
+    **machine.REMEDIES,
 }
 """Finding's name -> what can be done about it, the most promising first; None from a remedy: nothing can be done here."""
 

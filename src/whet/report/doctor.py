@@ -38,6 +38,8 @@ def show_repair(repaired: Any, console: Console | None = None) -> None:
         out.print(Text(f"  {dataclasses.replace(edit, because='')}"))
     if repaired.edits:
         out.print(Text(f"  {repaired.proof}", style="dim"))
+    for line in repaired.became:
+        out.print(Text(f"  {line}"))
 
 
 def show_run(folder: Path, console: Console | None = None) -> None:

@@ -16,6 +16,8 @@ from whet.errors import DataError
 Batch = tuple[tuple[Tensor, ...], Tensor]
 MOST_ROWS = 200_000
 """Rows of a Dataset that are brought into memory; a larger one is given as a DataLoader."""
+MOST_NUMBERS = 2**26
+"""Of a loader's rows that are looked at together: of large ones fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class Part:
         for batch in self.batches(0):
             found.append(batch)
             count += len(batch[1])
-            if count >= rows:
+            if count >= rows or len(found) * sum(x.numel() for x in batch[0]) >= MOST_NUMBERS:
                 break
         if not found:
             raise DataError("The loader gives no batch.", "Give a loader with at least one batch.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,10 @@ POINTS = 20
 """Times at which a training is measured; fewer where there are fewer epochs."""
 TRAIN_ROWS = 500
 """Training rows that are measured with the validation part."""
+MEASURED = 500
+"""Steps whose times are kept."""
+EVALUATED = 1_000
+"""Rows that a network in evaluation mode is given at once."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Course:
     """The step at which the loss was no number; None: never."""
     pace: float = 1.0
     """The mean learning rate over the largest one: 1 where it stays, a half where it falls in a straight line."""
+    waited: float = 0.0
+    """Seconds that the median step waits for its batch; 0 for rows in memory."""
+    computed: float = 0.0
+    """Seconds that the median step takes from then on."""
 
     @property
     def last(self) -> Point | None:
@@ -101,7 +111,7 @@ def train(
     model = setup.fresh(seed)
     optimizer = setup.optimiser_of(model)
     generator = torch.Generator().manual_seed(seed)
-    part, course, rates = setup.parts[0], Course(), Rates()
+    part, course, rates, clock = setup.parts[0], Course(), Rates(), Stopwatch()
     epochs = setup.epochs if epochs is None else epochs
     every = max(1, epochs // POINTS)
     criterion = criterion_of(setup, model)
@@ -110,7 +120,7 @@ def train(
         for epoch in range(epochs):
             model.train()
             losses: list[float] = []
-            for batch in part.batches(setup.batch_size, generator):
+            for batch in clock.timed(part.batches(setup.batch_size, generator)):
                 rates.add(optimizer)
                 loss = one_step(setup, model, batch, optimizer)
                 course.steps += 1
@@ -128,6 +138,8 @@ def train(
             if course.broke is not None or over or (stop is not None and course.points and stop(course)):
                 break
     course.seconds, course.pace = time.perf_counter() - began, rates.pace
+    if part.loader is not None:
+        course.waited, course.computed = clock.medians
     return Trained(setup, model, criterion, course)
 
 
@@ -146,6 +158,27 @@ class Rates:
     @property
     def pace(self) -> float:
         return self.total / (self.steps * self.largest) if self.largest > 0 else 1.0
+
+
+class Stopwatch:
+    """What the newest steps took: their wait for the batch, and the rest."""
+
+    def __init__(self) -> None:
+        self._waits, self._rests = deque[float](maxlen=MEASURED), deque[float](maxlen=MEASURED)
+
+    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        asked = time.perf_counter()
+        for batch in batches:
+            given = time.perf_counter()
+            yield batch
+            self._waits.append(given - asked)
+            asked = time.perf_counter()
+            self._rests.append(asked - given)
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """(wait, rest) in seconds: one slow batch, or ten, say nothing."""
+        return (median(self._waits), median(self._rests)) if self._waits else (0.0, 0.0)
 
 
 class _nothing:  # noqa: N801
@@ -183,7 +216,7 @@ def as_number(loss: Any) -> float:
     raise UserError(f"The training step returned {type(loss).__name__}, not a loss.", "Return the loss of the batch.")
 
 
-def forward(model: nn.Module, inputs: tuple[Tensor, ...], rows: int = 1000) -> Tensor:
+def forward(model: nn.Module, inputs: tuple[Tensor, ...], rows: int = EVALUATED) -> Tensor:
     """Outputs of all rows in evaluation mode; the model's mode is put back."""
     was = model.training
     model.eval()
@@ -222,7 +255,7 @@ def _line(error: BaseException) -> str:
 def measured(setup: Setup, model: nn.Module, criterion: Criterion, epoch: int, step: int, losses: list[float]) -> Point:
     """The model on some training rows and on all validation rows."""
     train, _ = metric_of(setup, model, criterion, [setup.parts[0].some(TRAIN_ROWS)])
-    val, val_loss = metric_of(setup, model, criterion, list(setup.parts[1].batches(1000)))
+    val, val_loss = metric_of(setup, model, criterion, list(setup.parts[1].batches(EVALUATED)))
     return Point(epoch, step, float(np.mean(losses)) if losses else math.nan, train, val, val_loss)
 
 

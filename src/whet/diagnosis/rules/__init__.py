@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules import course, data, held_back, network, output, shape, steps
+from whet.diagnosis.rules import course, data, held_back, machine, network, output, shape, steps
 from whet.record import Finding
 
 Rule = Callable[[Evidence], Iterable[Finding]]
 RULES: tuple[Rule, ...] = (
+    *machine.RULES,
     *data.RULES,
     *network.RULES,
     *shape.RULES,

@@ -149,6 +149,8 @@ def growing_activation(e: Evidence) -> Iterator[Finding]:
 
 def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
     """Units that answer every example alike before any training: biases far below zero."""
+    if e.start.overflow:
+        return  # what is divided by infinity is 0
     for x in e.start.layers[1:]:
         if (
             x.inputs > FEW_UNITS

@@ -1,0 +1,93 @@
+"""What a repair does with its budget, and what it says of each finding."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from cases import SICK, moons, net, setup
+
+import whet
+from whet import repairing
+from whet.record import Finding
+from whet.repaired import Try, why
+from whet.setups import train
+from whet.setups.work import cost_of
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def slowed(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
+    """From now on the clock says that everything takes so many times as long."""
+    clock, began = time.perf_counter, time.perf_counter()
+    monkeypatch.setattr(time, "perf_counter", lambda: began + times * (clock() - began))
+
+
+def test_a_machine_that_is_ten_times_slower_finds_the_same_edits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could be afforded was timed: on a busy machine the same case kept another edit, or none."""
+    monkeypatch.setattr(repairing, "LEAST_COST", 0.3)
+    given = replace(SICK["high rate"][1](), epochs=4)
+    idle = whet.repair(given, budget=2.0)
+    slowed(monkeypatch, 10.0)
+    busy = whet.repair(given, budget=2.0)
+    assert [str(e) for e in busy.edits] == [str(e) for e in idle.edits]
+    assert busy.tried == idle.tried
+    assert busy.proof == idle.proof
+    assert len(idle.tried) > 1
+
+
+def test_seconds_that_were_given_are_kept_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repairing, "LEAST_COST", 0.3)
+    slowed(monkeypatch, 1e4)
+    hasty = whet.repair(replace(SICK["high rate"][1](), epochs=4), seconds=1.0)
+    assert len(hasty.tried) == 1
+    assert len(hasty.proof.seeds) == 1
+
+
+def test_work_is_counted_by_steps_and_by_what_a_step_computes() -> None:
+    small, wide = cost_of(setup()), cost_of(setup(model=net(width=512)))
+    assert wide.step > 1.2 * small.step
+    assert cost_of(setup(batch_size=256)).step < 2 * small.step  # mostly calls, whatever the rows
+    course = train(setup(epochs=4)).course
+    assert small.of(course) == pytest.approx(4 * 19 * small.step + 4 * small.point)
+
+
+def test_each_finding_is_told_to_be_gone_or_why_it_stays() -> None:
+    mended = whet.repair(SICK["unscaled inputs"][1](), budget=1.0)
+    assert "unscaled inputs" in [f.name for f in mended.gone]  # inside the network: the rows are as they were
+    assert mended.after.healthy
+    assert "Gone: unscaled inputs" in str(mended)
+    x, y = moons()
+    shuffled = y[torch.randperm(len(y), generator=torch.Generator().manual_seed(0))]
+    noisy = whet.repair(setup(train=(x, shuffled), epochs=4), budget=1.0)
+    assert "Stays: label noise: only other data can change it." in str(noisy)
+    assert {f.name for f in noisy.diagnosis.findings} == {left.finding.name for left in noisy.stays}
+
+
+LEFT = {
+    "it does no harm any more": {"healthy": True},
+    "no edit of the set-up can change it": {"remedies": ()},
+    "what was changed made it better, and not well": {"mended": True},
+    "lr: 0.1 was tried and did not help (0.5)": {"tries": [Try(("odd",), ("lr: 0.1",), "0.5")]},
+    "the budget ended before it was its turn": {"ran_out": True},
+    "40% sure is too little to try": {},
+}
+
+
+@pytest.mark.parametrize("said", LEFT)
+def test_why_a_finding_stays_is_said(said: str) -> None:
+    known = {
+        "remedies": ("lr: 1 -> 0.1",),
+        "healthy": False,
+        "mended": False,
+        "tries": [],
+        "ran_out": False,
+        **LEFT[said],
+    }
+    found = Finding("odd", "", confidence=0.4, remedies=known.pop("remedies"))  # type: ignore[arg-type]
+    assert why(found, **known) == said  # type: ignore[arg-type]
