@@ -72,6 +72,43 @@ def gelu_slope(s: Array) -> Array:
     return special.erf(np.sqrt(s / 2)) / 2 / np.sqrt(s) + np.exp(-s / 2) / np.sqrt(2 * np.pi)
 
 
+def sloping(gate: Array, x: Array, steepness: Array) -> Array:
+    """The slope of x gate(x)."""
+    return gate + x * steepness
+
+
+def phish(x: Array) -> Array:
+    return np.tanh(x * special.ndtr(x)) / x
+
+
+def phish_slope(x: Array) -> Array:
+    share, density = special.ndtr(x), np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    gate = np.tanh(x * share)
+    return sloping(gate, x, (1 - gate**2) * (share + x * density)) / x
+
+
+def tanh_soft(x: Array) -> Array:
+    return np.tanh(0.87 * x) * np.logaddexp(0, x) / x
+
+
+def tanh_soft_slope(x: Array) -> Array:
+    return 0.87 * np.logaddexp(0, x) / np.cosh(0.87 * x) ** 2 + np.tanh(0.87 * x) * special.expit(x)
+
+
+def tanh_exp_slope(x: Array) -> Array:
+    return sloping(np.tanh(np.exp(x)), x, np.exp(x) / np.cosh(np.exp(x)) ** 2)
+
+
+def serf_slope(x: Array) -> Array:
+    soft = np.logaddexp(0, x)
+    return sloping(special.erf(soft), x, 2 / np.sqrt(np.pi) * np.exp(-(soft**2)) * special.expit(x))
+
+
+def over_x(x: Array) -> Array:
+    """What is fitted is the function over x, so that it is exactly 0 at 0; its error counts as it is itself."""
+    return 1 / np.maximum(0.3, np.abs(x))
+
+
 def sine(s: Array) -> Array:
     return (np.sin(np.sqrt(s)) / np.sqrt(s) - 1) / s
 
@@ -89,14 +126,14 @@ FITS = [
     Fit("absolute_gelu_slope", [gelu_slope], [5], 6, between(1e-8, 5.6**2), [gelu_slope]),
     Fit("quarter_turned, sine", [sine], [2], 0, between(1e-4, QUARTER), [lambda s: 1 / s]),
     Fit("quarter_turned, cosine", [cosine], [2], 0, between(1e-3, QUARTER), [lambda s: 1 / s**2]),
-    Fit(
-        "erf_log",
-        [erf_log, bell_log],
-        [7, 6],
-        8,
-        np.exp(np.linspace(-20, np.log(70.0), 1500)),
-        [lambda z: 0.3 * erf_log(z), bell_counts],
-    ),
+    Fit("phish", [phish], [11], 12, between(-6, 8.7), [lambda x: over_x(x) / np.maximum(1, -x)]),
+    Fit("phish_slope", [phish_slope], [13], 14, between(-6.3, 10.2), [over_x]),
+    Fit("tanh_soft", [tanh_soft], [12], 12, between(-17, 14), [lambda x: over_x(x) * np.maximum(1, x / 2)]),
+    Fit("tanh_soft_slope", [tanh_soft_slope], [12], 13, between(-18, 15.5), [np.ones_like]),
+    Fit("tanh_exp_slope", [tanh_exp_slope], [12], 12, between(-19, 2.4), [np.ones_like]),
+    Fit("serf_slope", [serf_slope], [11], 12, between(-19, 4.25), [np.ones_like]),
+    Fit("erf_log", [erf_log], [5], 6, np.exp(np.linspace(-20, np.log(70.0), 1500)), [erf_log]),
+    Fit("erf_log_slope", [bell_log], [5], 7, np.exp(np.linspace(-20, np.log(70.0), 1500)), [bell_counts]),
 ]
 
 

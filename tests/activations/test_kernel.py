@@ -13,8 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from whet.activations.expression import parse
-from whet.activations.formula import Formula
+from whet.activations import ACTIVATIONS
+from whet.activations.expression import derive, parse
+from whet.activations.expression.bounds import guarded
+from whet.activations.formula import Formula, prepare
 from whet.activations.kernel import function, library
 from whet.activations.kernel.emit import source
 from whet.activations.kernel.lower import lowered
@@ -86,6 +88,7 @@ def test_a_function_of_the_prelude_is_exact_to_a_few_places(text: str) -> None:
 
 
 TWINS = ["x * tanh(softplus(x))", "x * Phi(x)", "x * tanh(exp(x))", "where(x > 0, x, expm1(x))", "x / (1 + abs(x))"]
+TWINS += ["x * tanh(x * Phi(x))", "x * erf(softplus(x))", "tanh(0.87 * x) * softplus(x)"]
 TWINS += ["x * exp(-exp(-x))", "x * exp(-1.5 * softplus(-2 * x))"]
 
 
@@ -279,6 +282,13 @@ def test_every_prelude_function_is_vectorised() -> None:
 def test_lowering_shares_one_exponential_between_value_and_slope() -> None:
     both = str(lowered(parse("sigmoid(x) + softplus(x) + logistic(x)")))
     assert {part.split(")")[0] for part in both.split("decay(")[1:]} == {"-abs(x"}
+
+
+@pytest.mark.parametrize("name", ["phish", "tanh_soft", "tanh_exp", "serf"])
+def test_lowering_takes_some_slopes_as_a_whole(name: str) -> None:
+    entry = ACTIVATIONS[name]
+    slope = derive(prepare(entry.formula, {}, dict(entry.defaults)))
+    assert str(lowered(guarded(slope))) == f"{name}_slope(x)"
 
 
 def test_openmp_is_torchs_own() -> None:

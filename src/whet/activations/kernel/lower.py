@@ -22,11 +22,13 @@ PRELUDE = {
         for name in (
             *("decay", "decay_expm1", "exp_within", "log1p_unit", "tail", "gauss", "mills"),
             *("rational_tanh", "tanh_within", "erf_log", "erf_log_slope", "paired_sin", "paired_cos"),
-            *("absolute_gelu", "absolute_gelu_slope"),
+            *("absolute_gelu", "absolute_gelu_slope", "phish", "phish_slope"),
+            *("tanh_soft", "tanh_soft_slope", "tanh_exp_slope", "serf_slope"),
+            *("tanh_soft", "tanh_soft_slope", "tanh_exp_slope", "serf_slope"),
+            *("tanh_soft", "tanh_soft_slope", "tanh_exp_slope", "serf_slope"),
         )
     },
     "with_sign": Function(("size", "u"), ("0", "0")),
-    "erf_log_sum": Function(("z", "v"), ("0", "0")),
 }
 """Functions of prelude.h that the grammar does not have; see there."""
 
@@ -49,6 +51,19 @@ H = "gauss(tail(u)) * mills(tail(u))"
 K = "gauss(tail(u)) * (mills(tail(u)) - 0.3989422804014327 * tail(u))"
 """The slope of u Phi(u) at -|u|."""
 
+ENTIRE = Rules(
+    """
+    u * rational_tanh(u * Phi(u))            phish(u)
+    rational_tanh(0.87 * u) * softplus(u)    tanh_soft(u)
+    tanh(u * Phi(u)) + u * (square(sech(u * Phi(u))) * (Phi(u) + u * phi(u)))          phish_slope(u)
+    0.87 * (softplus(u) * square(sech(0.87 * u))) + tanh(0.87 * u) * sigmoid(u)        tanh_soft_slope(u)
+    erf(softplus(u)) + 1.1283791670955126 * (u * (decay(-square(softplus(u))) * sigmoid(u)))    serf_slope(u)
+    tanh(saturate(exp(u))) + saturate(u * (square(sech(saturate(exp(u)))) * saturate(exp(u))))  tanh_exp_slope(u)
+    """,
+    {**ALL, **PRELUDE},
+)
+"""For functions and slopes that cost less as a whole than by their parts. Looked for first."""
+
 Z = "decay(min(u, 4.2484952420493586))"
 """exp(u), 70 at most."""
 EXP = "decay(min(u, 5))"
@@ -63,7 +78,7 @@ TOWERS = Rules(
     """,
     {**ALL, **PRELUDE},
 )
-"""For exponentials of exponentials, which reach their limits below exp(5): nothing can overflow. Looked for first."""
+"""For exponentials of exponentials, which reach their limits below exp(5): nothing can overflow. Looked for next."""
 WHOLES = Rules(
     f"""
     rational_tanh(softplus(u))    tanh(softplus(u))
@@ -74,7 +89,6 @@ WHOLES = Rules(
     decay(-1.5 * softplus(u))    sigmoid(-u) * sqrt(sigmoid(-u))
     erf(softplus(u))             erf_log({Z})
     decay(-square(softplus(u))) * sigmoid(u)    {Z} * erf_log_slope({Z})
-    erf_log(u) + c * (v * (u * erf_log_slope(u)))    erf_log_sum(u, c * v)
     logistic(u) / (1 + sigmoid(u))    {E} * (1 / ((1 + {E}) * where(u >= 0, 2 + {E}, 1 + 2 * {E})))
     u * Phi(u)                   relu(u) - tail(u) * ({H})
     Phi(u) + u * phi(u)          where(u > 0, 1 - {K}, {K})
@@ -114,7 +128,7 @@ PARTS = Rules(
 def lowered(node: Node) -> Node:
     """The formula without any function that the prelude lacks."""
     node = _in_company(_renamed(node, _narrow))
-    for rules in (TOWERS, WHOLES, PARTS):
+    for rules in (ENTIRE, TOWERS, WHOLES, PARTS):
         node = _apply(rules, node, {})
     return node
 

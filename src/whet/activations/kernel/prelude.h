@@ -267,13 +267,15 @@ VECTOR float mills_(float t)
 }
 
 /* tanh(u) as u P(u^2) / Q(u^2) up to |u| = 9, where it is 1 to the last place: costs less than an exponential. */
-VECTOR float tanh_within_(float u)
+VECTOR float tanh_above(float s)
 {
-    float s = u * u;
-    float above = poly4(s, 9.999999794e-01f, 1.338102525e-01f, 3.495587700e-03f, 2.060907645e-05f, 1.335465515e-08f);
-    float below = poly4(s, 1.0f, 4.671434084e-01f, 2.587698048e-02f, 3.285634174e-04f, 7.776555347e-07f);
-    return u * above / below;
+    return poly4(s, 9.999999794e-01f, 1.338102525e-01f, 3.495587700e-03f, 2.060907645e-05f, 1.335465515e-08f);
 }
+VECTOR float tanh_below(float s)
+{
+    return poly4(s, 1.0f, 4.671434084e-01f, 2.587698048e-02f, 3.285634174e-04f, 7.776555347e-07f);
+}
+VECTOR float tanh_within_(float u) { return u * tanh_above(u * u) / tanh_below(u * u); }
 VECTOR float rational_tanh_(float u)
 {
     u = u > 9.0f ? 9.0f : u;
@@ -310,32 +312,100 @@ VECTOR float absolute_gelu_slope_(float u)
     return (s > 31.36f ? with_sign_(0.5f, u) : u * above / below) + 0.5f;
 }
 
-/* erf(log(1 + z)) as z P(z) / Q(z), and exp(-log(1 + z)^2) / (1 + z) as R(z) / Q(z), up to z = 70, where they are 1 and 0. */
-VECTOR float erf_log_below(float z)
+/* Whole activations and slopes of them that would take two exponentials or two quotients, each as one quotient of u between
+   where it is 0 and where it is its limit on the right. They are right to about 1e-6 of 1, or of the value where that is
+   larger: far on the left, where they tend to 0, only that they are small. */
+
+/* u tanh(u Phi(u)) */
+VECTOR float phish_(float u)
 {
-    return poly8(z, 1.0f, 2.556658607e+00f, 2.927056938e+00f, 1.893164818e+00f, 7.616344675e-01f, 1.922885522e-01f,
-                 3.171726720e-02f, 2.823268737e-03f, 1.840107259e-04f);
+    float v = u > 8.7f ? 8.7f : u;
+    float above = poly5(v, 4.999992893e-01f, 4.171108100e-01f, 2.676283748e-01f, 1.707064525e-01f, 8.403565430e-02f,
+                        poly6(v, 3.200096092e-02f, 9.836262073e-03f, 2.307449094e-03f, 3.768069211e-04f, 3.930283767e-05f,
+                        2.333592187e-06f, 5.988187217e-08f));
+    float below = poly6(v, 1.0f, 3.634334819e-02f, 5.895660522e-01f, 2.064376968e-01f, 2.154832402e-01f, 6.678607311e-02f,
+                        poly6(v, 3.491021075e-02f, 9.202501710e-03f, 2.616848729e-03f, 2.900816241e-04f, 5.154813566e-05f,
+                        1.474637671e-06f, 8.390082011e-08f));
+    return u < -6.0f ? 0.0f : u * (v * above / below);
 }
-VECTOR float erf_log_above(float z)
+VECTOR float phish_slope_(float u)
 {
-    return poly7(z, 1.128379033e+00f, 2.320700425e+00f, 1.860284951e+00f, 7.673038009e-01f, 1.919850977e-01f,
-                 3.172632306e-02f, 2.823121354e-03f, 1.840116839e-04f);
+    float v = u > 10.2f ? 10.2f : u;
+    float above = poly6(v, 1.000001142e+00f, 7.365382506e-01f, 7.111894470e-02f, 2.043427697e-01f, 8.001216931e-02f,
+                        3.843987706e-02f, poly7(v, 2.685544810e-02f, 5.524793560e-03f, -8.081133768e-05f, 2.766608999e-04f,
+                        2.188916255e-04f, 4.973000473e-05f, 4.882450332e-06f, 1.810013983e-07f));
+    float below = poly7(v, 1.0f, -4.602719475e-01f, 7.886888342e-01f, 1.463666240e-02f, 2.636009765e-01f, 1.900418315e-02f,
+                        6.793606549e-02f, poly7(v, 1.742028328e-02f, 6.346564177e-03f, -6.172172466e-05f, 3.812802826e-04f,
+                        1.768515578e-04f, 5.605356127e-05f, 4.448595704e-06f, 1.924207634e-07f));
+    return u < -6.3f ? 0.0f : v * above / below;
 }
-VECTOR float erf_log_slope_above(float z)
+
+/* tanh(0.87 u) softplus(u) */
+VECTOR float tanh_soft_(float u)
 {
-    return poly6(z, 9.999996031e-01f, 1.556693304e+00f, 3.699207590e-01f, -3.133295380e-02f, 1.037844022e-03f,
-                 -1.617921978e-05f, 9.603188418e-08f);
+    float v = u > 14.0f ? 14.0f : u;
+    float above = poly6(v, 6.030378949e-01f, 4.388575530e-01f, 2.144581596e-01f, 7.144963652e-02f, 1.750504694e-02f,
+                        3.292904109e-03f, poly6(v, 4.740505081e-04f, 5.106700419e-05f, 4.002006467e-06f, 2.199116486e-07f,
+                        7.993600070e-09f, 1.720441245e-10f, 1.655833202e-12f));
+    float below = poly6(v, 1.0f, 6.396903638e-03f, 4.229763924e-01f, -4.174143041e-03f, 4.027193447e-02f, -2.160045541e-03f,
+                        poly6(v, 1.471343020e-03f, -8.480604746e-05f, 1.746251052e-05f, -7.161950158e-07f, 5.108779424e-08f,
+                        -1.002144960e-09f, 1.594231518e-11f));
+    return u < -17.0f ? 0.0f : u * (above / below);
 }
-VECTOR float erf_log_(float z) { return z * erf_log_above(z) / erf_log_below(z); }
-VECTOR float erf_log_slope_(float z)
+VECTOR float tanh_soft_slope_(float u)
 {
-    return z >= 69.99f ? 0.0f : erf_log_slope_above(z) / erf_log_below(z);
+    float v = u > 15.5f ? 15.5f : u;
+    float above = poly6(v, 6.030378984e-01f, 8.542527229e-01f, 2.628346728e-01f, 1.545092368e-01f, 6.388575004e-02f,
+                        1.904862578e-02f, poly6(v, 4.096004413e-03f, 6.241474837e-04f, 6.668829380e-05f, 4.870992434e-06f,
+                        2.301051672e-07f, 6.287065341e-09f, 7.494976601e-11f));
+    float below = poly6(v, 1.0f, -2.611012735e-02f, 6.894029739e-01f, -1.605718575e-02f, 1.420885605e-01f,
+                        -2.497333261e-03f, poly7(v, 8.022082836e-03f, -1.368550468e-05f, 1.677909976e-04f,
+                        -7.919557646e-06f, 1.326588146e-06f, -5.213269235e-08f, 1.816800615e-09f, -2.220655145e-11f));
+    return u < -18.0f ? 0.0f : above / below;
 }
-/* erf(log(1 + z)) + v z exp(-log(1 + z)^2) / (1 + z): both with one division. */
-VECTOR float erf_log_sum_(float z, float v)
+
+/* The slope of u tanh(exp(u)) */
+VECTOR float tanh_exp_slope_(float u)
 {
-    v = z >= 69.99f ? 0.0f : v;
-    return z * (erf_log_above(z) + v * erf_log_slope_above(z)) / erf_log_below(z);
+    float v = u > 2.4f ? 2.4f : u;
+    float above = poly6(v, 7.615941978e-01f, -3.424684134e-01f, -2.672688421e-01f, 4.874835371e-01f, -1.497381288e-01f,
+                        9.602150002e-03f, poly6(v, 8.767206191e-03f, 3.588725106e-03f, 8.246022556e-04f, 9.632324416e-05f,
+                        5.949722736e-06f, 1.874140586e-07f, 2.382670656e-09f));
+    float below = poly6(v, 1.0f, -1.552553456e+00f, 1.794111920e+00f, -1.242403737e+00f, 6.653236336e-01f,
+                        -2.271919614e-01f, poly6(v, 6.246969561e-02f, -9.434608851e-03f, 3.444275704e-03f,
+                        -1.993279126e-04f, 3.868571535e-05f, -5.782548446e-06f, 2.919359049e-07f));
+    return u < -19.0f ? 0.0f : above / below;
+}
+
+/* The slope of u erf(log(1 + exp(u))) */
+VECTOR float serf_slope_(float u)
+{
+    float v = u > 4.25f ? 4.25f : u;
+    float above = poly5(v, 6.730413466e-01f, 9.552705072e-03f, -2.415480222e-01f, 1.688106552e-01f, -1.911130984e-02f,
+                        poly6(v, -1.749825408e-03f, 1.441978094e-03f, 2.594147116e-04f, 1.807199299e-05f, 5.665339705e-07f,
+                        5.562398899e-09f, -4.490328175e-11f));
+    float below = poly6(v, 1.0f, -1.022749265e+00f, 8.518564000e-01f, -4.200166325e-01f, 1.737898904e-01f,
+                        -4.765966769e-02f, poly6(v, 1.119145514e-02f, -1.601367448e-03f, 2.770014662e-04f,
+                        -2.284218631e-05f, 1.833747659e-06f, -1.745356716e-07f, 9.358975697e-09f));
+    return u < -19.0f ? 0.0f : above / below;
+}
+
+/* erf(log(1 + z)), and exp(-log(1 + z)^2) / (1 + z), up to z = 70, where they are 1 and 0. */
+VECTOR float erf_log_(float v)
+{
+    float above = poly5(v, 1.128379148e+00f, 1.456600013e+00f, 5.554299296e-01f, 1.298629982e-01f, 1.554823911e-02f,
+                        1.081128066e-03f);
+    float below = poly6(v, 1.0f, 1.790875479e+00f, 1.387720686e+00f, 5.586476533e-01f, 1.297808708e-01f, 1.554932750e-02f,
+                        1.081122324e-03f);
+    return v * above / below;
+}
+VECTOR float erf_log_slope_(float v)
+{
+    float above = poly5(v, 9.999996210e-01f, 1.199815387e+00f, -8.956259581e-02f, 2.831180553e-03f, -4.287337504e-05f,
+                        2.492906946e-07f);
+    float below = poly7(v, 1.0f, 2.199777304e+00f, 2.110829708e+00f, 1.109743251e+00f, 3.401024596e-01f, 6.548431256e-02f,
+                        6.353018569e-03f, 4.708774326e-04f);
+    return v >= 69.99f ? 0.0f : above / below;
 }
 
 /* |a|^b, in double: log2 by its series in (m - 1) / (m + 1), then 2^y. */
