@@ -40,6 +40,8 @@ BAD: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     ),
     "inside compiled code": (Raw, "gelu", {"sample": torch.randn(2, 3)}),
     "a fused kernel computes it": (lambda: nn.LSTM(4, 4), "gelu", {"where": "recurrent"}),
+    "and the model itself computes tanh (recurrent)": (lambda: nn.LSTM(4, 4), "gelu", {"where": "tanh"}),
+    "replace_cells makes": (lambda: nn.LSTM(4, 4), "gelu", {}),
 }
 
 

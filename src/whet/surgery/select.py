@@ -43,10 +43,10 @@ def _complain(places: Sequence[Place], where: Where) -> None:
         )
     if where is None:
         kinds = ", ".join(sorted({f"{p.what} ({p.role})" for p in places}))
-        raise UserError(
-            f"The model has no activation, only {kinds}.",
-            f"Say which of them you mean, for example where={places[0].what!r}.",
-        )
+        raise UserError(f"The model has no activation, only {kinds}.", _way_to(places[0]))
+    if isinstance(where, str) and (passed := [p for p in places if _is_named(where, p)]):
+        known = f"{passed[0].path or 'the model itself'} computes {passed[0].what} ({passed[0].role})"
+        raise UserError(f"where={where!r} means activations, and {known}.", _way_to(passed[0]))
     if isinstance(where, str):
         raise UnknownName(
             "place, activation or role", where, {n for p in places for n in (p.path, p.what, p.role) if n}
@@ -54,6 +54,14 @@ def _complain(places: Sequence[Place], where: Where) -> None:
     raise UserError(
         f"where={where!r} means none of the {len(places)} places.", "whet.surgery.find(model, sample) lists them."
     )
+
+
+def _way_to(place: Place) -> str:
+    """How to say that this place is meant."""
+    if place.role == "recurrent":
+        return "whet.surgery.replace_cells makes recurrent layers with other functions."
+    meant = place.what if _means_text(place.what, place) else place.role
+    return f"Say which of them you mean, for example where={meant!r}."
 
 
 def _means(where: Any, place: Place, model: nn.Module) -> bool:
@@ -77,11 +85,15 @@ def _means(where: Any, place: Place, model: nn.Module) -> bool:
 def _means_text(where: str, place: Place) -> bool:
     if where in ROLES:
         return place.role == where
-    name = catalogue.canonical(where)
-    if place.what in (where, name):
+    if place.what in (where, catalogue.canonical(where)):
         return place.role in ("activation", "gate", "output", "attention") or place.what in vocabulary.ARITHMETIC
     inside = place.path == where or place.path.startswith(where + ".")
     return place.role == "activation" and (inside or (where != "" and fnmatch.fnmatchcase(place.path, where)))
+
+
+def _is_named(where: str, place: Place) -> bool:
+    """Whether that is what the place is called, or where it is, whatever its role."""
+    return where in (place.what, place.path) or catalogue.canonical(where) == place.what
 
 
 def by_pattern(places: Sequence[Place], table: Mapping[Any, Any], model: nn.Module) -> list[tuple[Place, Any]]:
