@@ -123,13 +123,12 @@ def settle(hunt: Hunt, name: str) -> None:
 
 
 def best_two(hunt: Hunt) -> list[str]:
-    """The winner, and the best of the others that were trained whole."""
+    """The winner, and the best of the others that were trained whole: of two that a hurried one beat, the last."""
     run = hunt.run
     if hunt.hurried:
-        return [
-            run.winner,
-            *(c.name for c in run.candidates if c.name in (run.candidates[0].name, WHOLE) if c.name != run.winner),
-        ]
+        names = {c.name for c in run.candidates}
+        others = [name for name in (WHOLE, run.candidates[0].name) if name in names and name != run.winner]
+        return [run.winner, *others[:1]]
     done = [t for t in hunt.study.trials if t.state == FINISHED and hunt.name(t.trial) != run.winner]
     done.sort(key=lambda t: t.value, reverse=chooser(run)[1])
     return [run.winner, *(hunt.name(t.trial) for t in done[:1])]

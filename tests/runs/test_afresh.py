@@ -10,6 +10,7 @@ from tiny_search import lay_out, some_trials
 
 import whet
 from whet import afresh, hunt
+from whet.fields import field
 from whet.record import read
 from whet.search.score import Score
 
@@ -39,6 +40,19 @@ def test_two_seeds_can_turn_the_winner(two: None, tmp_path: Path, monkeypatch: p
     assert result.details["winner"] != "plain"
     assert "from a fresh seed" in result.details["why"]
     assert result.recipe["optimizer.lr"] == 0.02
+
+
+def test_two_are_measured_again_where_a_hurried_trial_beat_the_first_recipe_and_the_whole_one(
+    two: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = field("table")
+    monkeypatch.setattr(own, "hurried", lambda recipe: recipe.put("steps", recipe.steps // 2))
+    monkeypatch.setattr(own, "unhurried", lambda recipe: recipe.put("steps", recipe.steps * 2))
+    monkeypatch.setattr(hunt, "clearly_better", lambda new, old, tries: tries == 1)  # hurried wins, whole doesn't
+    monkeypatch.setattr(afresh, "clearly_better", lambda new, old, tries: False)
+    result = whet.fit("diabetes", budget=60, out=tmp_path)
+    assert result.details["winner"] == "hurried"
+    assert sorted(path.name for path in (tmp_path / "trials").glob("*-again")) == ["hurried-again", "whole-again"]
 
 
 def test_what_time_is_left_trains_the_winner_from_another_seed(
