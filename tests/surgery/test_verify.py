@@ -101,6 +101,7 @@ SPOILS: dict[str, Callable[[Any], Any]] = {
     "act: has 1 forward hooks": lambda m: halve(m.act),
     "relu_0: has 1 forward hooks": lambda m: halve(m.relu_0),
     "act: has 1 backward hooks": lambda m: m.act.register_full_backward_hook(lambda _, g, h: (g[0] / 2,)),
+    "conv: has 0 backward hooks": lambda m: m.conv.register_full_backward_hook(lambda _, g, h: (g[0] / 2,)),
     "(model): Net was exchanged or altered": forge,
     "a: Linear was exchanged": cut_elsewhere,
 }
