@@ -25,7 +25,7 @@ LAYERS = (
     "network delivery run_folder run contest screen prior profiling "
     "report conclude improve choosing result tune hunt in_time afresh pooling refit comparing "
     "predicting generating exporting shelf doctor repairing repaired naming asked",
-    "cli roles __init__ __main__ sklearn callbacks",
+    "cli commands roles __init__ __main__ sklearn callbacks",
 )
 FRIENDLY = (0, 10, 11)
 """Layers whose parts may import each other: plain data, runners with the search they serve, the conductor's room, the

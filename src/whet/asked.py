@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tomllib
 from collections.abc import Mapping
 from numbers import Integral
@@ -18,6 +19,9 @@ from whet.recipe import Recipe
 from whet.run_folder import Order, RunFolder
 from whet.screen import Screen
 from whet.train.plan import cores
+
+ANSWERS_IN = 5.0
+"""Seconds in which a cluster has to answer."""
 
 AnyOrder = TypeVar("AnyOrder", bound=Order)
 
@@ -37,6 +41,7 @@ def ordered(
 ) -> tuple[AnyOrder, Data]:
     """What is asked, of a run or of a comparison, as its folder keeps it; and the data, loaded. `more`: the kind's own."""
     known = roles_of(roles)
+    factory_name(model)  # a file that is not there is said before data is read
     found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
     named = in_common(data, found, model, holdout, fixed, known)
     return kind(**named, target=target, task=task, split=split, **more), found
@@ -113,6 +118,21 @@ def refuse_storage_alone(storage: str | None, ray: str | None) -> None:
         )
 
 
+def refuse_silence(ray: str | None) -> None:
+    """Raises UserError where a cluster is named by its address and nothing answers there: else it is asked for work late."""
+    host, colon, port = (ray or "").removeprefix("ray://").rpartition(":")
+    if not colon:  # "auto" and "local" are Ray's own to find
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWERS_IN).close()
+    except (OSError, ValueError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"No Ray cluster answers at {ray!r}: {why}.",
+            "Start one with `ray start --head`, or give its HOST:PORT; `--ray local` starts one for this run.",
+        ) from None
+
+
 def refuse_own_functions(order: Order, ray: str | None) -> None:
     """Raises RecipeError where a cluster would have to know a function of this process."""
     if ray and (own := functions_of_this_process(order)):
@@ -154,11 +174,16 @@ def in_file(recipe: str | Path) -> Recipe:
 
 
 def factory_name(model: Any) -> str | None:
-    """A user's network as text, and the permission to run it: "FILE.py:function", or a name for a callable."""
+    """A user's network as text, and the permission to run it: "FILE.py:function", or a name for a callable.
+
+    Raises RecipeError for a file that is not there.
+    """
     if model is None:
         return None
-    from whet.families.user import remember
+    from whet.families.user import located, remember
 
+    if isinstance(model, str) and ":" in model and not model.startswith("python:"):
+        located(model)
     return remember(model)
 
 

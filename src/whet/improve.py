@@ -21,6 +21,7 @@ from whet.asked import (
     refuse_counts,
     refuse_own_functions,
     refuse_run,
+    refuse_silence,
     refuse_storage_alone,
 )
 from whet.build import build
@@ -106,6 +107,7 @@ def fit(
         screen, fixed, wanted = Screen(show), read_recipe(recipe), read_space(space or {})
         refuse_counts(steps=steps, workers=workers)
         refuse_storage_alone(storage, ray)
+        refuse_silence(ray)
         refuse_run(data, holdout)
         naming.check_space(wanted)
         order, found = ordered(

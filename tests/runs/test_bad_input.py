@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from whet import cli
+from whet.commands import training
 from whet.recipe import Choice, Recipe
 from whet.run_folder import FORMAT, Order
 
@@ -26,7 +27,7 @@ Refused = Callable[..., str]
 @pytest.fixture(autouse=True)
 def _this_command_began_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The tests share a process, and a folder of their own is where they work."""
-    monkeypatch.setattr(cli, "process_start", time.monotonic)
+    monkeypatch.setattr(training, "process_start", time.monotonic)
     monkeypatch.chdir(tmp_path)
 
 
@@ -230,6 +231,11 @@ def test_storage_without_a_cluster(refused: Refused) -> None:
     assert "--ray" in refused("fit", "iris", "--storage", "file:///tmp/x", "--steps", "2")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379", "ray://127.0.0.1:no"])
+def test_a_cluster_that_does_not_answer_is_said_before_anything_trains(refused: Refused, address: str) -> None:
+    assert f"No Ray cluster answers at '{address}'" in refused("fit", "iris", "--ray", address)
+
+
 def test_names_are_checked_before_the_data_is_read(refused: Refused) -> None:
     assert "mish" in refused("fit", "absent.csv", "--search", "activation=relu,mishh")
     assert "mish" in refused("compare", "absent.csv", "--activation", "relu,mishh")
@@ -256,7 +262,7 @@ def test_regression_of_words(refused: Refused) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["fit"], "'data'"),
+        (["fit"], "'data'. See whet fit --help."),
         (["fit", "iris", "--bugdet", "5s"], "--budget"),
         (["fit", "iris", "--steps", "0"], "--steps"),
         (["fit", "iris", "--steps", "many"], "--steps"),

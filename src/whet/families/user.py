@@ -100,18 +100,23 @@ def load(where: str) -> Factory:
         raise RecipeError("The network is a function of another Python process.", "Give it again with model=.")
     if where not in _TRUSTED:
         raise RecipeError(f"Making this network runs code, {where}.", f"Allow it with --model {where}.")
-    file, _, name = where.rpartition(":")
-    path = Path(file)
-    if not file or not name:
-        raise RecipeError(f"{where!r} is no network.", "Write FILE.py:FUNCTION, such as model.py:make.")
-    if not path.is_file():
-        raise RecipeError(f"There is no file {file!r} (for the network {where!r}).")
+    path, name = located(where)
     module = _run(path)
     if not hasattr(module, name):
         known = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise UnknownName(f"function in {file}", name, known)
+        raise UnknownName(f"function in {path}", name, known)
     found: Factory = getattr(module, name)
     return found
+
+
+def located(where: str) -> tuple[Path, str]:
+    """The file and the name in "file.py:name". Raises RecipeError where there is no such file, or no name."""
+    file, _, name = where.rpartition(":")
+    if not file or not name:
+        raise RecipeError(f"{where!r} is no network.", "Write FILE.py:FUNCTION, such as model.py:make.")
+    if not Path(file).is_file():
+        raise RecipeError(f"There is no file {file!r} (for the network {where!r}).")
+    return Path(file), name
 
 
 def _run(path: Path) -> ModuleType:

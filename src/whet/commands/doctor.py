@@ -1,0 +1,45 @@
+"""The commands for a training that goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def diagnose(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|FILE.py:FUNCTION", help="A run, or a function that returns a Setup.")
+    ],
+    seed: Annotated[int, typer.Option(help="Of the training that is watched.")] = 0,
+) -> None:
+    """Say what is wrong with a training, where, and how sure that is."""
+    from whet.report.doctor import show_diagnosis, show_run
+    from whet.setups.files import is_setup, load
+
+    if not is_setup(what):
+        show_run(Path(what))
+        return
+    from whet.doctor import diagnose as call
+
+    show_diagnosis(call(load(what), seed))
+
+
+def repair(
+    what: Annotated[str, typer.Argument(metavar="FILE.py:FUNCTION", help="A function that returns a Setup.")],
+    seed: Annotated[int, typer.Option(help="Of the first training.")] = 0,
+    budget: Annotated[float, typer.Option(help="In trainings of the set-up as given, diagnosis included.")] = 3.0,
+    out: Annotated[Path | None, typer.Option(help="A file for the repaired set-up as code.")] = None,
+) -> None:
+    """Mend a training with as few edits as will do, and prove that they help."""
+    from whet import files
+    from whet.repairing import repair as call
+    from whet.report.doctor import show_repair
+    from whet.setups.files import load
+
+    repaired = call(load(what), seed, budget)
+    show_repair(repaired)
+    if out is not None and repaired.edits:
+        files.write_text(out, repaired.as_code() + "\n")
+        typer.echo(f"The repaired set-up as code is in {out}.")
