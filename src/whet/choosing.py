@@ -31,7 +31,7 @@ from whet.train.plan import (
 def choose_recipes(run: Run) -> None:
     """The plan, and the recipes to try: derived from the data, the machine and the time that is left."""
     if known := run.journal.last("plan"):
-        run.plan = Plan(**known["plan"])
+        run.plan = Plan.of(known["plan"])
         run.candidates = [Candidate.from_dict(c) for c in known["candidates"]]
     else:
         run.candidates = [as_ordered(run, candidate) for candidate in planned(run)]

@@ -144,3 +144,7 @@ def test_pieces_of_a_batch_learn_the_same_task() -> None:
     advance(one)
     assert one.best is not None
     assert one.best.score > 0.9
+
+
+def test_a_plan_that_another_version_wrote_is_read() -> None:
+    assert Plan.of({"threads": 3, "bfloat16": True, "a setting of another time": 1}) == Plan(threads=3, bfloat16=True)

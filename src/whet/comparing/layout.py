@@ -32,7 +32,7 @@ def lay_out(e: Experiment) -> None:
     """The arms, and how long each training is."""
     run = e.run
     if said := run.journal.last("plan"):
-        e.base, run.plan = Recipe.from_dict(said["base"]), Plan(**said["plan"])
+        e.base, run.plan = Recipe.from_dict(said["base"]), Plan.of(said["plan"])
         e.arms, e.size = arms_of(e.base, e.choices), Size.from_dict(said["size"])
         e.costs = tuple(Cost(**c) for c in said["costs"])
     else:

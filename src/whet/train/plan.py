@@ -1,6 +1,7 @@
 """How to run one training fastest on this machine: measured on the real model and batch, never assumed.
 
-A plan changes how fast the numbers come, and (with bfloat16) how they are rounded; never what is trained.
+A plan changes how fast the numbers come, and (with bfloat16) how they are rounded; never what is trained. torch.compile is not
+tried: for five networks it took 10 to 88 s, and the steps then took 1.02 to 2.65 times as long (benchmarks/compile_gain.py).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,6 @@ class Plan:
     """Autocast of matrix products and convolutions; weights, optimiser and loss stay in float32."""
     fused: bool = False
     """The optimiser updates all weights in one kernel, where it has one."""
-    compile: bool = False
-    """torch.compile took 15-35 s on a 2-core machine for a textbook CNN: not even measured for short budgets."""
     micro_batch: int = 0
     """Rows per forward and backward pass; 0: the whole batch at once."""
     allocator: bool = False
@@ -45,8 +44,13 @@ class Plan:
     milliseconds: float = 0.0
     """What a step took when the plan was measured; 0: it was not."""
 
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Plan:
+        """A plan that was written down; settings of another version of whet are passed over."""
+        return cls(**{f.name: state[f.name] for f in fields(cls) if f.name in state})
+
     def __str__(self) -> str:
-        yes = [k.replace("_", " ") for k in ("channels_last", "bfloat16", "fused", "compile") if getattr(self, k)]
+        yes = [k.replace("_", " ") for k in ("channels_last", "bfloat16", "fused") if getattr(self, k)]
         yes += [f"micro-batch {self.micro_batch}"] if self.micro_batch else []
         yes += ["large blocks kept"] if self.allocator else []
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
@@ -251,7 +255,7 @@ class _Cache:
 
     def get(self, key: str, first: Plan) -> Plan | None:
         try:
-            return Plan(**self._all()[self._key(key, first)])
+            return Plan.of(self._all()[self._key(key, first)])
         except (KeyError, TypeError):
             return None
 

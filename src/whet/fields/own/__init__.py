@@ -26,12 +26,11 @@ from whet.data.transforms import TargetScale
 from whet.errors import DataError
 from whet.families import InputSpec, user
 from whet.fields.base import Field, Wanted
+from whet.fields.own.baselines import baselines
 from whet.fields.own.rows import Given, Rows, as_loader, part_of, size_of
 from whet.fields.own.transform import OwnTransform, column
 from whet.search.first import Candidate, Facts
 from whet.tasks import Baseline, Task, make_task
-from whet.tasks.baselines import constant
-from whet.tasks.features import Wanted as Asked
 from whet.tasks.own import OwnTruth
 from whet.train.parts import Batches
 
@@ -183,10 +182,7 @@ class OwnField(Field):
         return [dataclasses.replace(c, recipe=c.recipe.put("batch_size", facts.more["batch_size"])) for c in found]
 
     def baselines(self, wanted: Wanted) -> Sequence[Baseline]:
-        if wanted.data.goal == "own":
-            return ()
-        y, count = wanted.data.y[wanted.parts["train"]], len(wanted.parts["test"])
-        return (constant(y, count, Asked(wanted.task.goal, wanted.task.outputs, wanted.seconds, 1)),)
+        return () if wanted.data.goal == "own" else baselines(wanted)
 
     def predict_rows(self, network: Any, data: Data, rows: np.ndarray, prepared: Prepared) -> np.ndarray:
         said: np.ndarray = network.predict(data.x[rows][0])
