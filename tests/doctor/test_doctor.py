@@ -32,6 +32,9 @@ def test_a_fault_is_noticed_and_its_cause_is_among_the_first_three(name: str) ->
     assert not found.healthy, found
     codes = list(dict.fromkeys(f.code for f in found.findings))
     assert code in codes[:3], found
+    for f in found.findings:  # what a reader needs: the number with its border, and what to do
+        assert f.advice
+        assert "count" in f.cause or "border" not in f.evidence, f
 
 
 @pytest.mark.parametrize("name", HEALTHY)

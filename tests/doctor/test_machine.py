@@ -107,7 +107,7 @@ def test_an_overflow_is_told_with_its_place_and_infinities_that_are_meant_are_no
     model = nn.Sequential(nn.Linear(2, 3), Unit()).half()
     with overflows(model) as seen:
         model(torch.full((4, 2), 1e3).half())
-    assert seen.where == "1 (mul)"
+    assert seen.where == "layer 1 (mul)"
     assert seen.reached > 65_504
     with overflows(nn.Identity()) as seen:
         torch.zeros(3).half().masked_fill(torch.tensor([True, False, True]), float("-inf"))

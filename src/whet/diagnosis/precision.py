@@ -51,8 +51,7 @@ class Overflows(TorchFunctionMode):
         with torch.autocast(args[0].device.type, enabled=False):
             wide = function(*(widened(x) for x in args), **{k: widened(v) for k, v in kwargs.items()})
         if isinstance(wide, Tensor) and bool(wide.isfinite().all()):
-            place = next((p for p in reversed(self.path) if p), "the network")
-            self.where = f"{place} ({name})"
+            self.where = f"{self.path[-1]} ({name})"
             self.reached = float(wide.detach().abs().max())
 
 
@@ -68,7 +67,7 @@ def overflows(model: nn.Module) -> Iterator[Overflows]:
     for path, module in model.named_modules():
 
         def enters(*_: Any, path: str = path) -> None:
-            seen.path.append(path or "the network")
+            seen.path.append(f"layer {path}" if path else "the network")
 
         def leaves(*_: Any) -> None:
             seen.path.pop()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rules.measures import longer
 from whet.record import Finding
 
 FALLING = 0.04
@@ -26,9 +27,10 @@ def unfinished(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "still improving",
             "HNE",
-            f"The training loss fell by {fell:.0%} in the last fifth of the training.",
+            f"The training loss still fell by {fell:.0%} in the last fifth of the training (from {FALLING:.0%} on counts): the "
+            "network has not learned yet what it can.",
             0.35 + 0.3 * min(1.0, fell / 0.3),
-            "Train for more epochs, or with a higher learning rate.",
+            f"Train longer: {longer(e, 3)}. Where the learning rate is low, a higher one gets there sooner.",
             fell=fell,
             border=FALLING,
         )
@@ -43,18 +45,20 @@ def oscillating(e: Evidence) -> Iterator[Finding]:
     above = losses[-1] > 1.5 * max(1e-9, e.course.first_loss)
     ups = [b / a for a, b in itertools.pairwise(losses) if a > 0]
     jumps = sum(u > 1.15 for u in ups)
-    if above or jumps >= max(2, len(ups) // 4):
+    often = max(2, len(ups) // 4)
+    if above or jumps >= often:
         yield finding(
             "unsteady loss",
             "HLR",
-            f"The training loss rose by more than 15 % {jumps} times"
+            f"The training loss rose by more than 15 % at {jumps} of {len(ups)} measurements (from {often} on counts)"
             + (
-                f", and ended {losses[-1] / max(1e-9, e.course.first_loss):.1f} times as high as it began."
+                f", and ended {losses[-1] / max(1e-9, e.course.first_loss):.1f} times as high as it began"
                 if above
-                else "."
-            ),
+                else ""
+            )
+            + ": steps jump over what they aim at.",
             0.62 if above else 0.5,
-            "Lower the learning rate.",
+            f"Lower the learning rate to a tenth: lr={e.settings.get('lr', 1e-2) / 10:.1g}.",
             jumps=jumps,
             border=1.15,
         )
@@ -71,10 +75,12 @@ def dead_at_the_end(e: Evidence) -> Iterator[Finding]:
             yield finding(
                 "dying units",
                 "HLR",
-                f"{x.in_still:.0%} of the units before {x.path} answer every example alike at the end; at the start "
-                f"{start[x.path].in_still:.0%} did.",
+                f"{x.in_still:.0%} of the units before layer {x.path} answer every example alike at the end (from 90 % on "
+                f"counts); at the start {start[x.path].in_still:.0%} did. Long steps pushed them where their function is flat, "
+                "and no gradient brings them back.",
                 0.58,
-                "Lower the learning rate; leaky_relu or gelu keep a slope on both sides.",
+                f"Lower the learning rate to a tenth: lr={e.settings.get('lr', 1e-2) / 10:.1g}; nn.LeakyReLU() or nn.GELU() in "
+                "the place of nn.ReLU() keep a slope on both sides.",
                 where=x.path,
                 share=x.in_still,
                 border=0.9,
@@ -92,9 +98,11 @@ def by_heart(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "over-fitting",
             "TRD",
-            f"{last.train:.2f} on training rows and {last.val:.2f} on validation rows; the best validation was {best:.2f}.",
+            f"It reaches {last.train:.2f} on training rows and {last.val:.2f} on validation rows (a gap of 0.15 counts); the "
+            f"best validation was {best:.2f}. The network has learned its rows by heart.",
             0.4,
-            "Stop at the best validation, and add weight decay, dropout or augmentation.",
+            "Keep the weights of the best validation. torch.optim.AdamW(..., weight_decay=0.05), nn.Dropout(0.2), augmentation "
+            "and more rows make the gap smaller.",
             gap=gap,
             best=best,
             border=0.15,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.rows import NEIGHBOURS
 from whet.record import Finding
 
 OFFSET, WIDE, NARROW, UNEVEN = 8.0, 12.0, 0.03, 25.0
@@ -27,9 +28,10 @@ def not_numbers(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "values that are no numbers",
             "CPP",
-            f"{e.data.bad:.1%} of the input values are NaN or infinite, and everything that meets them becomes NaN.",
+            f"{e.data.bad:.1%} of the input values are NaN or infinite (one counts), and everything that meets them becomes "
+            "NaN.",
             0.98,
-            "Fill or drop them before training.",
+            "Find out where they come from, and fill them before training: x = torch.where(x.isfinite(), x, x_mean).",
             share=e.data.bad,
         )
 
@@ -43,15 +45,17 @@ def unscaled_inputs(e: Evidence) -> Iterator[Finding]:
     worst = max(d.offset / OFFSET, within / WIDE, NARROW / max(within, 1e-12), d.scales / UNEVEN)
     if worst <= 1 or (within < NARROW and _tiny_is_carried(e)):
         return
-    said = [f"they lie {d.offset:.3g} spreads away from 0"] * (d.offset > OFFSET)
-    said += [f"their spread is {within:.3g}"] * (within > WIDE or within < NARROW)
-    said += [f"one of them varies {d.scales:.3g} times as much as the others"] * (d.scales > UNEVEN)
+    said = [f"one lies {d.offset:.3g} spreads away from 0 (from {OFFSET:g} on counts)"] * (d.offset > OFFSET)
+    said += [f"their spread is {within:.3g} ({NARROW:g} to {WIDE:g} is fine)"] * (within > WIDE or within < NARROW)
+    said += [
+        f"one varies {d.scales:.3g} times as much as the median one (from {UNEVEN:g} on counts)",
+    ] * (d.scales > UNEVEN)
     yield finding(
         "unscaled inputs",
         "CPP",
         f"The inputs are not on a common scale: {', and '.join(said)}. A few directions then drown all others.",
         0.72 + 0.2 * min(1.0, math.log10(worst) / 1.5),
-        "Subtract each input's training mean and divide by its spread.",
+        "Standardise each input by the training part: x = (x - x_train.mean(0)) / x_train.std(0), in every part.",
         offset=d.offset,
         spread=within,
         uneven=d.scales,
@@ -76,10 +80,11 @@ def parts_differ(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "validation data on another scale",
             "CPP",
-            f"Validation inputs lie {d.shift:.2g} spreads away from the training inputs and vary {d.stretch:.2g} times "
-            "as much: the network is asked about data that it has never seen the like of.",
+            f"Validation inputs lie {d.shift:.2g} spreads away from the training inputs (from {SHIFT:g} on counts) and vary "
+            f"{d.stretch:.2g} times as much (from {STRETCH:g} times, or half, on counts): the network is asked about data that "
+            "it has never seen the like of.",
             0.9,
-            "Prepare both parts with the training part's mean and spread.",
+            "Prepare both parts alike, with the training part's numbers: (x_val - x_train.mean(0)) / x_train.std(0).",
             shift=d.shift,
             stretch=d.stretch,
             borders=(SHIFT, STRETCH),
@@ -95,10 +100,11 @@ def unscaled_targets(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "unscaled targets",
             "CPP",
-            f"The targets have the mean {d.target_mean:.3g} and the spread {d.target_std:.3g}; a fresh network says "
-            "numbers near 0 with a spread below 1, and has to walk all the way.",
+            f"The targets have the mean {d.target_mean:.3g} and the spread {d.target_std:.3g} (a spread above {FAR_TARGET:g} "
+            f"or below {0.02 / FAR_TARGET:g}, or a mean of {FAR_TARGET:g} spreads, counts); a fresh network says numbers near "
+            "0 with a spread below 1, and has to walk all the way.",
             0.6 + 0.25 * min(1.0, math.log10(far / FAR_TARGET) / 1.5 + 0.3),
-            "Train on (target - mean) / spread, and turn predictions back.",
+            "Train on (y - y_train.mean()) / y_train.std(), and turn predictions back: said * y_train.std() + y_train.mean().",
             mean=d.target_mean,
             spread=d.target_std,
             border=FAR_TARGET,
@@ -111,20 +117,24 @@ def wrong_labels(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "classes without examples",
             "TCL",
-            f"{d.unseen} classes of the validation part never occur in training: they can't be learned.",
+            f"{d.unseen} of {d.classes} classes occur in the validation part and never in training (one counts): they can't be "
+            "learned.",
             0.9,
-            "Check how the labels were made, and split by class.",
+            "Check how the labels were made, and split each class: train_test_split(x, y, stratify=y).",
             classes=d.unseen,
         )
     if d.disagreement > (DISAGREE if d.classes else DISAGREE_R2):
         yield finding(
             "label noise",
             "TCL",
-            f"The labels of {d.disagreement:.0%} more training rows than validation rows contradict their neighbours'."
+            f"The labels of {d.disagreement:.0%} more training rows than validation rows contradict their neighbours' (from "
+            f"{DISAGREE:.0%} on counts): many of them are wrong, or stand beside other rows than their own."
             if d.classes
-            else f"Rows that are near tell {d.disagreement:.2f} less (R2) of training targets than of validation targets.",
+            else f"Rows that are near tell {d.disagreement:.2f} less (R2) of training targets than of validation targets (from "
+            f"{DISAGREE_R2:g} on counts): many of them are wrong, or stand beside other rows than their own.",
             0.55 + 0.4 * min(1.0, d.disagreement / 0.4),
-            "Look at the rows whose neighbours all have another label.",
+            "Check that x[i] and y[i] still belong together after sorting, shuffling and joining; then look at the rows whose "
+            f"nearest {NEIGHBOURS} neighbours all have another label.",
             share=d.disagreement,
             border=DISAGREE if d.classes else DISAGREE_R2,
         )
@@ -135,9 +145,10 @@ def not_shuffled(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "data sorted by class",
             "CPP",
-            "Neighbouring examples nearly always share their class: each batch pulls towards one class.",
+            f"Neighbouring examples share their class {e.data.sorted_runs:.0%} of the way from chance to always (from 50 % on "
+            "counts): each batch pulls towards one class.",
             0.85,
-            "Let the loader shuffle (shuffle=True).",
+            "Let the loader shuffle: DataLoader(..., shuffle=True).",
             runs=e.data.sorted_runs,
             border=0.5,
         )
@@ -154,10 +165,10 @@ def few_rows(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "too few data",
             "TRD",
-            f"{e.data.rows} training rows ({per:.0f} a class) are learned by heart: {last.train:.2f} on them, "
-            f"{last.val:.2f} on others.",
+            f"{e.data.rows} training rows, {per:.0f} a class (below {FEW} counts), are learned by heart: {last.train:.2f} on "
+            f"them, {last.val:.2f} on others.",
             0.85,
-            "More data is the only real cure; a smaller network and augmentation help a little.",
+            "Collect more rows: that is the only real cure. A smaller network, weight decay and augmentation help a little.",
             rows=e.data.rows,
             per_class=per,
             gap=gap,
@@ -175,10 +186,10 @@ def rare_classes(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "rare classes",
             "TRD",
-            f"The rarest class has {rows:.0f} training rows, the most frequent one {d.imbalance:.0f} times as many: "
-            f"{last.train:.2f} on training rows, {last.val:.2f} on others.",
+            f"The rarest class has {rows:.0f} training rows (below {FEW} counts), the most frequent one {d.imbalance:.0f} "
+            f"times as many (from {LOPSIDED:g} on counts): {last.train:.2f} on training rows, {last.val:.2f} on others.",
             0.8,
-            "Collect more rows of the rare classes; weights in the loss help a little.",
+            "Collect more rows of the rare classes; nn.CrossEntropyLoss(weight=1 / rows_of_each_class) helps a little.",
             rows=rows,
             imbalance=d.imbalance,
             border=FEW,
@@ -191,10 +202,10 @@ def leak(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "rows in both parts",
             "LKG",
-            f"{e.data.copies:.0%} of the validation rows are training rows too: the network may know them by heart, and "
-            "will do worse on new ones.",
+            f"{e.data.copies:.0%} of the validation rows are training rows too (from {LEAKED:.0%} on counts): the network may "
+            "know them by heart, and will do worse on new ones.",
             0.3,
-            "Drop equal rows before you split.",
+            "Drop equal rows before you split: np.unique(x, axis=0, return_index=True)[1] are the rows to keep.",
             share=e.data.copies,
             border=LEAKED,
         )
@@ -205,9 +216,10 @@ def constant_inputs(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "inputs that never vary",
             "CPP",
-            f"{e.data.constant:.0%} of the inputs have the same value in all rows, and say nothing.",
+            f"{e.data.constant:.0%} of the inputs have the same value in all rows (from {STILL:.0%} on counts), and say "
+            "nothing.",
             0.95 if e.data.constant == 1 else 0.3,
-            "Leave them out; look whether they were read rightly.",
+            "Look whether they were read rightly; leave out what is constant: x[:, x_train.std(0) > 0].",
             share=e.data.constant,
             border=STILL,
         )

@@ -12,6 +12,9 @@ from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, step_of
 from whet.record import Finding
 
 FEW_FOR_NORM = 4
+FEW_STEPS = 300
+SHRINKING = 2e-3
+"""Share of its weights that AdamW's decay may take away in a step."""
 
 
 def evaluation_mode(e: Evidence) -> Iterator[Finding]:
@@ -22,7 +25,7 @@ def evaluation_mode(e: Evidence) -> Iterator[Finding]:
             "Your training step runs the network after model.eval(): dropout drops nothing, and batch norms keep the "
             "statistics that they began with.",
             0.6,
-            "Call model.train() before each epoch.",
+            "Call model.train() before each epoch, and model.eval() only where you measure.",
         )
 
 
@@ -31,10 +34,10 @@ def penalised(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "penalty stronger than the data",
             "RAW",
-            f"Your training step adds a gradient {e.steps.penalty:.1f} times as long as the loss's own: weights are "
-            "pulled to zero faster than the data can move them.",
+            f"Your training step adds a gradient {e.steps.penalty:.1f} times as long as the loss's own (from {PULL:g} on "
+            "counts): weights are pulled to zero faster than the data can move them.",
             0.75 + 0.2 * min(1.0, e.steps.penalty),
-            "Lower the L1 or L2 penalty by a hundred, or leave it out.",
+            "Divide the factor of your L1 or L2 penalty by a hundred, or leave the penalty out.",
             ratio=e.steps.penalty,
             border=PULL,
         )
@@ -43,21 +46,23 @@ def penalised(e: Evidence) -> Iterator[Finding]:
         return
     layers = [x for x in e.start.layers if math.isfinite(x.gradient) and x.gradient > 0]
     if e.optimizer == "AdamW":
-        gone, said = lr * decay * max(1, e.course.steps), "of the training's"
-        strong = decay > 1.0 and lr * decay > 2e-3
+        gone, border = lr * decay, SHRINKING
+        strong = decay > 1.0 and gone > border
+        said = f"shrinks the weights by {gone:.2%} in every step (from {border:.1%} on counts)"
     else:
-        gone, said = median([decay * x.weight / x.gradient for x in layers]) if layers else 0.0, "of the gradient's"
-        strong = gone > PULL
+        gone, border = median([decay * x.weight / x.gradient for x in layers]) if layers else 0.0, PULL
+        strong = gone > border
+        said = f"pulls the weights {gone:.1f} times as hard as the loss (from {border:g} on counts)"
     if strong:
         yield finding(
             "weight decay too strong",
             "RAW",
-            f"weight_decay={decay:g} pulls {gone:.1f} times as hard as the loss ({said} measure).",
+            f"weight_decay={decay:g} {said}: what the data teaches is taken away again.",
             0.85,
-            "Lower it: 1e-4 is usual, 0.01 to 0.1 with AdamW.",
+            f"Set weight_decay={'0.01' if e.optimizer == 'AdamW' else '1e-4'}.",
             weight_decay=decay,
             ratio=gone,
-            border=PULL,
+            border=border,
         )
 
 
@@ -68,9 +73,10 @@ def dropped(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "dropout too strong",
             "RCD",
-            f"{where} drops {worst:.0%} of its input: what is left says too little.",
+            f"Layer {where} drops {worst:.0%} of its input (from {STRONG_DROPOUT:.0%} on counts): what is left is too "
+            "little.",
             0.55 + 0.4 * min(1.0, (worst - STRONG_DROPOUT) / 0.3),
-            "Use 0.1 to 0.3 for hidden layers.",
+            "Use nn.Dropout(0.1) to nn.Dropout(0.3), and none behind narrow layers.",
             where=where,
             share=worst,
             border=STRONG_DROPOUT,
@@ -82,18 +88,19 @@ def batch_size(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "batch too small",
             "HBS",
-            f"{e.batch_size} row(s) a step: each step follows the whims of single rows.",
+            f"A step sees {e.batch_size} row(s) (2 or fewer count): it follows the whims of single rows.",
             0.55 + (0.15 if step_of(e) > 0.02 else 0.0),
-            "Use 16 to 128 rows.",
+            "Set batch_size=32.",
             batch_size=e.batch_size,
         )
-    if e.data.rows and e.batch_size >= e.data.rows / 2 and e.course.steps < 300 and e.data.rows > 200:
+    if e.data.rows and e.batch_size >= e.data.rows / 2 and e.course.steps < FEW_STEPS and e.data.rows > 200:
         yield finding(
             "batch too large",
             "HBS",
-            f"{e.batch_size} rows a step leave {e.course.steps} steps in the whole training.",
+            f"{e.batch_size} of {e.data.rows} rows in each step leave {e.course.steps} steps in the whole training (fewer than "
+            f"{FEW_STEPS} count).",
             0.6,
-            "Use 32 to 128 rows.",
+            "Set batch_size=32.",
             batch_size=e.batch_size,
             steps=e.course.steps,
         )
@@ -104,10 +111,10 @@ def batch_norm(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "batch norm of few rows",
             "HBS",
-            f"Batch norms take mean and spread of {e.batch_size} rows a step: they are mostly noise, and differ from the "
-            "running ones that are used later.",
+            f"Batch norms take mean and spread of {e.batch_size} rows a step ({FEW_FOR_NORM} or fewer count): they are mostly "
+            "noise, and differ from the running ones that are used later.",
             0.75,
-            "Use 16 rows or more, or a layer norm.",
+            "Set batch_size=32, or take nn.LayerNorm or nn.GroupNorm, which look at each row alone.",
             batch_size=e.batch_size,
             border=FEW_FOR_NORM,
         )

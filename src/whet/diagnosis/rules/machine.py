@@ -32,8 +32,8 @@ def overflow(e: Evidence) -> Iterator[Finding]:
     yield finding(
         "overflow of half precision",
         "PRC",
-        f"{look.overflow} reaches {look.reached:.3g} {when}, and {look.half} ends at {LARGEST:,}: what is larger becomes "
-        "infinite, and then NaN.",
+        f"In {look.overflow} a number reaches {look.reached:.3g} {when}, and {look.half} ends at {LARGEST:,}: what is larger "
+        "becomes infinite, and then NaN.",
         sure + (0.06 if e.course.broke is not None else 0.0),
         f"{WIDER}; or make that number smaller: a mean for a sum, a norm before it.",
         where=look.overflow,

@@ -14,6 +14,11 @@ FEW_UNITS = 3
 """Units of a layer that is too narrow for most purposes, and of which a few that are dead are all of them."""
 
 
+def longer(e: Evidence, times: int) -> str:
+    """So many times as long a training, in words; a loop that was watched knows no epochs."""
+    return f"epochs={times * e.epochs} instead of {e.epochs}" if e.epochs > 1 else f"{times} times as many steps"
+
+
 def step_of(e: Evidence) -> float:
     """The share of their weights that one step moves layers by, the median layer's."""
     free = [x for x in e.start.layers if x.held and not x.frozen]

@@ -20,6 +20,7 @@ SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
 """Functions whose slope is a quarter at best: each layer costs a factor."""
 FLAT = 0.7
 """Share of a layer's inputs at the ends of their range from which the function before it is saturated."""
+DRAWN = "whet.init.auto_(model, x[:256])"
 GROWING = ("exp", "square", "exponential", "pow", "cube", "sinh", "cosh")
 
 
@@ -37,10 +38,11 @@ def constant_weights(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "weights that are all alike",
             "WCI",
-            f"All weights of {len(still)} layers are {what} at the start: their units "
+            f"All weights of {len(still)} layers, layer {still[0].path} first, are {what} at the start (half of the hidden "
+            "layers count): their units "
             + ("began as copies of each other." if parted else "stay copies of each other."),
             0.75 if parted else 0.97,  # zeros at the end of a branch are meant: what comes in makes units differ
-            "Draw the initial weights at random (whet.init.auto_).",
+            f"Draw the initial weights at random: {DRAWN}.",
             where=still[0].path,
             layers=len(still),
         )
@@ -60,10 +62,10 @@ def huge_weights(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "initial weights far too large",
             "WCI",
-            f"{len(big)} layers start with weights {worst / 1.41:.0f} times as large as keeps a signal's size: outputs "
-            f"reach {e.start.layers[-1].out_largest:.2g}, and functions saturate.",
+            f"{len(big)} layers start with weights up to {worst / 1.41:.0f} times as large as keeps a signal's size (from "
+            f"{HUGE_GAIN / 1.41:.0f} on counts): outputs reach {e.start.layers[-1].out_largest:.2g}, and functions saturate.",
             0.8 + 0.15 * min(1.0, math.log10(worst / HUGE_GAIN) + 0.3),
-            "Draw them so that each layer keeps the signal's size (whet.init.auto_).",
+            f"Draw them so that each layer keeps the signal's size: {DRAWN}.",
             where=big[0].path,
             gain=worst,
             border=HUGE_GAIN,
@@ -93,7 +95,10 @@ def lost_signal(e: Evidence) -> Iterator[Finding]:
     names = hidden(e)
     squashing = [n for n in names if n in SQUASHING]
     small = sum(x.gain < TINY_GAIN for x in layers) >= len(layers) / 2
-    said = f"Of the inputs' variation {out:.1g} is left at the output, of the gradient {back:.1g} at the first layer"
+    said = (
+        f"Of the inputs' variation {out:.1g} is left at the output, of the gradient {back:.1g} at the first layer (below "
+        f"{LOST:g} counts)"
+    )
     numbers: dict[str, Any] = {"signal": out, "gradient": back, "border": LOST, "depth": len(layers) + 1}
     if len(squashing) >= max(2, len(names) / 2):
         yield finding(
@@ -101,7 +106,7 @@ def lost_signal(e: Evidence) -> Iterator[Finding]:
             "ACH",
             f"{said}: {len(squashing)} {squashing[0]} layers in a row let a quarter of it through at best, each.",
             0.93,
-            "Use a function that does not saturate, or initial weights that make up for it (whet.init.auto_).",
+            f"Use nn.ELU() or nn.GELU() in their place, or initial weights that make up for it: {DRAWN}.",
             **numbers,
         )
     if small:
@@ -110,7 +115,7 @@ def lost_signal(e: Evidence) -> Iterator[Finding]:
             "WCI",
             f"{said}: each layer starts with weights {1.41 / max(1e-9, layers[len(layers) // 2].gain):.1f} times too small.",
             0.9 if not squashing else 0.6,
-            "Draw them so that each layer keeps the signal's size (whet.init.auto_).",
+            f"Draw them so that each layer keeps the signal's size: {DRAWN}.",
             where=layers[0].path,
             gain=layers[len(layers) // 2].gain,
             **numbers,
@@ -121,7 +126,8 @@ def lost_signal(e: Evidence) -> Iterator[Finding]:
             "WCI",
             f"{said}: {len(layers) + 1} layers without a skip or a norm, each losing a little.",
             0.75,
-            "Initial weights by theory (whet.init.auto_) keep it; a norm or skip connections do too.",
+            f"Initial weights by theory keep it: {DRAWN}. nn.LayerNorm(width) behind each layer or skip connections, x + f(x), "
+            "do too.",
             **numbers,
         )
 
@@ -138,10 +144,11 @@ def growing_activation(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "activation that grows without bound",
             "ACH",
-            f"{names[0]} is computed {len(names)} times inside the network: what is large comes out far larger"
+            f"{names[0]} is computed {len(names)} times inside the network (from twice on counts), and what is large comes "
+            f"out far larger: the largest signal of a layer is {grew:.2g} times the first layer's"
             + (", until it is no number any more." if broke else "."),
             0.95 if broke else 0.66,
-            "Use a function that grows no faster than its input: relu, elu, silu.",
+            "Use a function that grows no faster than its input: nn.ReLU(), nn.ELU() or nn.SiLU().",
             places=len(names),
             growth=grew,
         )
@@ -162,9 +169,10 @@ def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
             yield finding(
                 "dead units from the start",
                 "WCI",
-                f"{x.in_still:.0%} of the units before {x.path} give the same number for every example.",
+                f"{x.in_still:.0%} of the units before layer {x.path} give the same number for every example (from 90 % on "
+                "counts): nothing passes, and no gradient comes back.",
                 0.88,
-                "Start biases at 0.",
+                "Start biases at 0: nn.init.zeros_(layer.bias).",
                 where=x.path,
                 share=x.in_still,
                 border=0.9,
@@ -182,10 +190,10 @@ def saturated(e: Evidence) -> Iterator[Finding]:
             yield finding(
                 "saturated units",
                 "WCI",
-                f"{x.in_ends:.0%} of what {names[0]} gives to {x.path} lies at the ends of its range at the start: hardly any "
-                "gradient comes back.",
+                f"{x.in_ends:.0%} of what {names[0]} gives to layer {x.path} lies at the ends of its range at the start (from "
+                f"{FLAT:.0%} on counts): its slope is next to nothing there, and hardly any gradient comes back.",
                 0.7,
-                "Smaller initial weights (whet.init.auto_), and inputs on a common scale.",
+                f"Bring the inputs to mean 0 and spread 1, and draw smaller weights: {DRAWN}.",
                 where=x.path,
                 share=x.in_ends,
                 border=FLAT,

@@ -10,6 +10,7 @@ from whet.record import Finding
 
 CLIPPED = 0.1
 """Share of outputs that are exactly zero, and none below, from which on a rectifier must have made them."""
+ENTROPY = "Use nn.CrossEntropyLoss() on outputs without a softmax; nn.BCEWithLogitsLoss() for yes or no."
 PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 
 
@@ -25,7 +26,7 @@ def one_softmax_unit(e: Evidence) -> Iterator[Finding]:
             "ACH",
             "The output is 1 whatever goes in: a softmax over a single unit has nothing to compare.",
             0.98,
-            "Use a sigmoid, or one unit per class.",
+            "Use torch.sigmoid in its place, or one unit per class and nn.CrossEntropyLoss() without a softmax.",
             low=e.start.out_low,
             high=e.start.out_high,
         )
@@ -50,9 +51,10 @@ def clipped_output(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "rectified output",
             "ACH",
-            f"{last[0]} is the last function, so the output can't be negative, and where it is 0 no gradient comes back.",
+            f"{last[0]} is the last function, so that what should be below 0 is cut off, and where it is no gradient comes "
+            f"back: {e.start.out_zero:.0%} of the outputs are exactly 0 at the start.",
             0.86 if last[0] in ("relu", "relu6", "squared_relu") else 0.6,
-            "Leave the last layer without a function.",
+            "End the network with its last nn.Linear, without a function behind it.",
             low=e.start.out_low,
         )
 
@@ -66,10 +68,10 @@ def doubled_output(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "doubled output function",
             "ACH",
-            f"The network ends with a {what}, and the loss ({e.criterion.name}) applies one of its own: gradients are "
-            "small, and no answer can be sure.",
+            f"The network ends with a {what} (outputs from {e.start.out_low:.2g} to {e.start.out_high:.2g}), and the loss "
+            f"({e.criterion.name}) applies one of its own: gradients are small, and no answer can be sure.",
             0.72,
-            f"Leave the {what} out of the network.",
+            f"Leave the {what} out of the network, and call it only where you show probabilities.",
             loss=e.criterion.name,
         )
 
@@ -83,10 +85,11 @@ def missing_output(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "missing output function",
             "ACH",
-            f"The loss ({e.criterion.name}) takes probabilities, and outputs range from {e.start.out_low:.2g} to "
+            f"The loss ({e.criterion.name}) takes probabilities, 0 to 1, and outputs range from {e.start.out_low:.2g} to "
             f"{e.start.out_high:.2g}.",
             0.9,
-            "Use the loss that takes logits.",
+            "Use the loss that takes outputs as they are: nn.CrossEntropyLoss() for one of several classes, "
+            "nn.BCEWithLogitsLoss() for yes or no.",
             low=e.start.out_low,
             high=e.start.out_high,
         )
@@ -95,9 +98,10 @@ def missing_output(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "sigmoid for several classes",
             "ACH",
-            "Each class has a sigmoid of its own, and the loss takes shares that sum to 1.",
+            f"Each of {e.start.outputs} classes has a sigmoid of its own, and the loss ({e.criterion.name}) takes shares that "
+            "sum to 1.",
             0.7,
-            "Use a softmax, or the loss that takes logits.",
+            "Leave the sigmoid out and use nn.CrossEntropyLoss(), which makes shares itself.",
         )
 
 
@@ -113,9 +117,9 @@ def target_out_of_reach(e: Evidence) -> Iterator[Finding]:
             "targets out of the output's range",
             "ACH",
             f"Targets range from {e.data.target_low:.3g} to {e.data.target_high:.3g}; the last function, "
-            f"{last_functions(e)[0]}, gives {low} to {'any size' if high > 1e9 else high}.",
+            f"{last_functions(e)[0]}, gives {low} to {'any size' if high > 1e9 else high}: the rest can't be said.",
             0.93,
-            "Leave the last layer without a function.",
+            "End the network with its last nn.Linear, without a function behind it; or bring the targets into that range.",
             low=e.data.target_low,
             high=e.data.target_high,
         )
@@ -129,24 +133,25 @@ def unsuited_loss(e: Evidence) -> Iterator[Finding]:
             "LCH",
             "Outputs (n, 1) and targets (n,) are broadcast to (n, n): each output is compared with every target.",
             0.98,
-            "Bring both to one shape: outputs.squeeze(1).",
+            "Bring both to one shape: loss(outputs.squeeze(1), y).",
         )
     elif e.classify and name in ("mae_of_classes", "mae"):
         yield finding(
             "absolute error for classes",
             "LCH",
-            "The loss is the absolute error of class shares: its gradient vanishes where the network is wrong and sure.",
+            f"The loss is the absolute error ({name}) of class shares: its gradient vanishes where the network is wrong and "
+            "sure.",
             0.87,
-            "Use the cross-entropy.",
+            ENTROPY,
             loss=name,
         )
     elif e.classify and name in ("mse_of_classes", "mse", "huber"):
         yield finding(
             "squared error for classes",
             "LCH",
-            "The loss is the squared error of class shares: its gradient fades where the network is wrong and sure.",
+            f"The loss is the squared error ({name}) of class shares: its gradient fades where the network is wrong and sure.",
             0.55,
-            "Use the cross-entropy.",
+            ENTROPY,
             loss=name,
         )
 

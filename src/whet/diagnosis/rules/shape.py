@@ -23,9 +23,9 @@ def no_non_linearity(e: Evidence) -> Iterator[Finding]:
     yield finding(
         "no non-linearity",
         "ACH",
-        f"{len(layers)} layers follow each other without a function in between: together they are one linear map.",
+        f"{len(layers)} layers follow each other without a function in between (two count): together they are one linear map.",
         0.9 if bends else 0.55,
-        "Put an activation (relu, gelu, …) after each hidden layer.",
+        "Put nn.ReLU() or nn.GELU() behind each hidden layer.",
         layers=len(layers),
         linear=linear,
         bending=best,
@@ -42,10 +42,11 @@ def bottleneck(e: Evidence) -> Iterator[Finding]:
             yield finding(
                 "bottleneck",
                 "LCN",
-                f"{x.path} squeezes {x.inputs} numbers into {x.outputs}"
-                + (f", through which {needed} classes must pass." if needed else "."),
+                f"Layer {x.path} squeezes {x.inputs} numbers into {x.outputs}"
+                + (f", through which {needed} classes must pass" if needed else "")
+                + f" ({max(2, needed // 4)} or fewer count).",
                 0.84,
-                "Widen it.",
+                f"Widen it: nn.Linear({x.inputs}, {max(32, 4 * needed)}), and the next layer to as many inputs.",
                 where=x.path,
                 width=x.outputs,
                 classes=needed,
@@ -64,10 +65,10 @@ def too_narrow(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "too narrow",
             "LCN",
-            f"{x.path} has {x.outputs} units; the network reaches {last.train:.3g} on the rows that it is trained on, a "
-            f"simple method {best:.3g} on others.",
+            f"Layer {x.path} has {x.outputs} units ({FEW_UNITS} or fewer count); the network reaches {last.train:.3g} on the "
+            f"rows that it is trained on, a simple method {best:.3g} on others.",
             0.78 if x.outputs < FEW_UNITS else 0.62,
-            "Widen it.",
+            f"Widen it: nn.Linear({x.inputs}, 32), and the next layer to 32 inputs.",
             where=x.path,
             width=x.outputs,
             border=FEW_UNITS,
@@ -82,9 +83,10 @@ def held_still(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "weights that the optimiser does not hold",
             "FRZ",
-            f"The optimiser was not given the weights of {len(lost)} of {len(layers)} layers: they never change.",
+            f"The optimiser was not given the weights of {len(lost)} of {len(layers)} layers, layer {lost[0].path} "
+            "first: they never change.",
             0.93,
-            "Build the optimiser from model.parameters(), after the last change of the model.",
+            "Build it after the last change of the model, from all of it: torch.optim.Adam(model.parameters(), lr=1e-3).",
             where=lost[0].path,
             layers=len(lost),
         )
@@ -93,9 +95,10 @@ def held_still(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "frozen weights",
             "FRZ",
-            f"{len(frozen)} of {len(layers)} layers have requires_grad=False: they stay as they were drawn.",
+            f"{len(frozen)} of {len(layers)} layers, layer {frozen[0].path} first, have requires_grad=False: they "
+            "stay as they were drawn.",
             0.72 + 0.27 * share,
-            "Set requires_grad=True, unless these weights were trained before.",
+            "model.requires_grad_(True) before the optimiser is made, unless these weights were trained before.",
             where=frozen[0].path,
             layers=len(frozen),
         )
@@ -107,9 +110,10 @@ def one_layer_repeated(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "one layer in several places",
             "LRM",
-            f"{' and '.join(e.repeated[:2])} are the same layer: they have one set of weights between them.",
+            f"Layers {' and '.join(e.repeated[:2])} are one and the same, which stands in {len(e.repeated)} places (two "
+            "count): they have one set of weights between them.",
             0.45,
-            "Make each layer with a call of its own, unless they are meant to be one.",
+            "Unless they are meant to be one, make each with a call of its own: [make() for _ in range(3)], not [layer] * 3.",
             where=e.repeated[0],
             places=len(e.repeated),
         )

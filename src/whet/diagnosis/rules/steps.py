@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, step_of
+from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, longer, step_of
 from whet.record import Finding
 
-LONG, TOO_LONG = 0.08, 0.4
-"""Of a layer's weights that one step moves: 0.005 is usual at the start."""
+LONG, TOO_LONG, USUAL = 0.08, 0.4, 5e-3
+"""Of a layer's weights that one step moves."""
 TRAVEL = 0.3
 """Weights that moved by less than this share of themselves in a whole training have hardly left their start."""
 SHORT = 4e-4
@@ -33,10 +33,10 @@ def too_long(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "learning rate too high",
             "HLR",
-            f"One step moves the weights by {step:.0%} of their size; 0.1 to 1 % is usual"
+            f"One step moves the weights by {step:.0%} of their size (from {LONG:.0%} on counts, 0.1 to 1 % is usual)"
             + (", and the loss became no number." if broke else "."),
             (sure if step > LONG else 0.8) * (1.0 if start_is_sound else 0.75),
-            "Lower the learning rate by ten.",
+            f"Lower the learning rate: lr={at_usual_length(e, step)}.",
             step=step,
             border=LONG,
             lr=e.settings.get("lr"),
@@ -65,7 +65,10 @@ def too_short(e: Evidence) -> Iterator[Finding]:
     if max(x.gradient / max(x.weight, 1e-12) for x in layers) < 1e-7:
         return  # no gradient: longer steps would not help
     plain = e.optimizer in SLOW_OPTIMISERS
-    moved = f"{e.course.steps} steps of {step:.1g} of the weights' size each: they have hardly left their start"
+    moved = (
+        f"{e.course.steps} steps of {step:.1g} of the weights' size each, together at most {travel:.1g} (below {TRAVEL:g} "
+        "counts): they have hardly left their start"
+    )
     if step < SHORT and e.course.steps >= 100:
         sure = 0.75 + 0.2 * min(1.0, math.log10(SHORT / max(step, 1e-12)) / 2)
         if max((p for _, p in e.dropout), default=0.0) >= STRONG_DROPOUT or usual_rate(e):
@@ -76,7 +79,7 @@ def too_short(e: Evidence) -> Iterator[Finding]:
                 "OCH",
                 f"{moved}. {e.optimizer} takes steps as short as its gradients.",
                 sure,
-                "Use Adam, or a far higher learning rate with momentum.",
+                "Use torch.optim.Adam(model.parameters(), lr=1e-3), or a far higher learning rate with momentum=0.9.",
                 step=step,
                 steps=e.course.steps,
                 border=TRAVEL,
@@ -86,20 +89,21 @@ def too_short(e: Evidence) -> Iterator[Finding]:
             "HLR",
             f"{moved}.",
             sure - (0.08 if plain else 0.0),
-            "Raise the learning rate.",
+            f"Raise the learning rate: lr={at_usual_length(e, step)}.",
             step=step,
             steps=e.course.steps,
             border=TRAVEL,
             lr=e.settings.get("lr"),
         )
-        yield finding("too few steps", "HNE", f"{moved}.", 0.3, "Train longer.", steps=e.course.steps)
+        advice = f"Train longer: {longer(e, 3)}. A higher learning rate gets there sooner."
+        yield finding("too few steps", "HNE", f"{moved}.", 0.3, advice, steps=e.course.steps, border=TRAVEL)
     else:
         yield finding(
             "too few steps",
             "HNE",
             f"{moved}.",
             0.9 if e.course.steps < 200 else 0.7,
-            f"Train for more epochs: {e.epochs} of {max(1, -(-e.data.rows // max(1, e.batch_size)))} steps are too few.",
+            f"Train longer: {longer(e, 10)} to begin with.",
             step=step,
             steps=e.course.steps,
             border=TRAVEL,
@@ -112,12 +116,19 @@ def fades(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "learning rate fades too fast",
             "HLR",
-            f"The mean learning rate is {e.course.pace:.1%} of the largest one: most steps moved next to nothing.",
+            f"The mean learning rate is {e.course.pace:.1%} of the largest one (below {FADED:.0%} counts): most steps moved "
+            "next to nothing.",
             0.72 + 0.22 * min(1.0, math.log10(FADED / max(e.course.pace, 1e-9))),
-            "Let the rate fall over the whole training, by a cosine or a straight line.",
+            "Let the rate fall over the whole training: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, "
+            "T_max=all_steps), stepped once in each training step.",
             share=e.course.pace,
             border=FADED,
         )
+
+
+def at_usual_length(e: Evidence, step: float) -> str:
+    """The learning rate at which a step has the usual length, with one digit."""
+    return f"{e.settings.get('lr', 1e-3) * USUAL / step:.1g}" if step > 0 else "1e-3"
 
 
 def usual_rate(e: Evidence) -> bool:
@@ -130,9 +141,9 @@ def piled_up(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "gradients are not cleared",
             "ZGR",
-            "Each step still carries the gradients of all steps before it.",
+            "Each step still carries the gradients of all steps before it: old rows pull as hard as new ones.",
             0.95,
-            "Call optimizer.zero_grad() before the backward pass.",
+            "Call optimizer.zero_grad() before loss.backward(), in every step.",
         )
 
 
@@ -143,9 +154,11 @@ def wild_memory(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "wild momentum",
             "OCH",
-            f"momentum={momentum or beta1:g}" + (f", beta2={beta2:g}" if beta2 < 0.7 else "") + ": steps overshoot.",
+            f"momentum={momentum or beta1:g}"
+            + (f", beta2={beta2:g}" if beta2 < 0.7 else "")
+            + " (a momentum above 0.985, or a beta2 below 0.7, counts): steps overshoot what they aim at.",
             0.7,
-            "Use momentum 0.9, betas (0.9, 0.999).",
+            "Set betas=(0.9, 0.999)." if "beta1" in e.settings else "Set momentum=0.9.",
             momentum=momentum,
             beta1=beta1,
             beta2=beta2,
