@@ -36,10 +36,6 @@ class Moments:
         """E f^2."""
         return self._of("ff", q, lambda x: self.scalar.value(x) ** 2)
 
-    def fourth(self, q: float) -> Mean:
-        """E f^4."""
-        return self._of("ffff", q, lambda x: self.scalar.value(x) ** 4)
-
     def slope(self, q: float) -> Mean:
         """E f'."""
         return self._of("d", q, lambda x: self.scalar.slope(x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,6 @@ class Rows:
     def each(self) -> Iterator[tuple[str, int, int]]:
         """(name, first row, the first after it) of each series."""
         return zip(self.names, self.bounds[:-1], self.bounds[1:], strict=True)
-
-    def with_about(self, about: Mapping[str, Any]) -> Rows:
-        return replace(self, about=about)
 
     def __getitem__(self, rows: np.ndarray) -> Rows:
         """Some rows of a table, or whole series of series: single steps would lack what came before them."""
