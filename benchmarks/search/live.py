@@ -8,7 +8,7 @@ checkpoint. Every arm searches the same space, whose ranges and conditions Optun
 the first recipe that `whet fit` would search around, unless `--cold` leaves the controls to their own first draws; what else
 whet knows (priors, hand-made changes) is its own. All are told what whet's validation chooses by (for classes the errors plus
 the calibrated log loss of the rows, else the metric; the lower, the better). An arm's choice is the trial with the best such
-value; the test rows are opened once per arm and seed, for that one.
+value. When all is over the test rows judge that one, and those that were the best before it: (seconds, value, test) in "curve".
 
 AutoSampler lives in optunahub and is downloaded when it is loaded: without that package, or offline, the arm is left out and
 the record says so. Optuna's GPSampler, which it chooses for few trials, stands beside it.
@@ -85,8 +85,8 @@ class Arena:
     cold: bool
     """Whether controls begin with draws of their own instead of whet's first recipe."""
     began: float = field(default_factory=time.monotonic)
-    curve: list[tuple[float, float]] = field(default_factory=list)
-    """(seconds since the start, best validation value so far)"""
+    curve: list[tuple[float, float, str]] = field(default_factory=list)
+    """(seconds since the start, best validation value so far, the trial's folder name)"""
     best: tuple[float, str] | None = None
     """(value, trial's folder name)"""
     trained: dict[str, int] = field(default_factory=dict)
@@ -115,13 +115,11 @@ class Arena:
         value = trial.training.cost(best.metrics)[0]
         if self.best is None or value < self.best[0]:
             self.best = value, name
-            self.curve.append((round(time.monotonic() - self.began, 3), value))
+            self.curve.append((round(time.monotonic() - self.began, 3), value, name))
         return value
 
-    def on_test_rows(self) -> float:
-        """The metric of the best trial's best weights, opened once."""
-        assert self.best is not None
-        name = self.best[1]
+    def on_test_rows(self, name: str) -> float:
+        """The metric of a trial's best weights."""
         recipe = Recipe.from_toml((self.folder / name / "recipe.toml").read_text())
         trial = open_trial(name, recipe, self.task, self.data, self.seed, self.plan, self.folder / name)
         weights = trial.training.best_weights
@@ -310,16 +308,17 @@ def run(order: Order, arm: str, seed: int) -> dict[str, Any]:
         except ImportError as error:
             return {**record, "left_out": f"{error}"}
         seconds = round(time.monotonic() - arena.began, 2)
+        tests = {name: arena.on_test_rows(name) for name in {name for _, _, name in arena.curve}}
         return {
             **record,
             "seconds": seconds,
             "metric": arena.task.metric,
             "direction": arena.task.direction,
             "validation": arena.best[0] if arena.best else None,
-            "test": arena.on_test_rows() if arena.best else None,
+            "test": tests[arena.best[1]] if arena.best else None,
             "trials": len(arena.trained),
             "whole": sum(stop == POINTS for stop in arena.trained.values()),
-            "curve": arena.curve,
+            "curve": [(seconds, value, tests[name]) for seconds, value, name in arena.curve],
             "versions": {"optuna": optuna.__version__, "torch": torch.__version__},
         }
 
