@@ -21,6 +21,7 @@ Z = np.linspace(-3.03, 3.1, 50)
         ("x * tanh(softplus(x))", nn.Mish()),
         (Formula("where(x > 0, x, a * x)", {"a": 0.25}), nn.PReLU()),
         (torch.tanh, "tanh"),
+        (torch.tanh_, "tanh"),
         (nn.Hardsigmoid(), "clip(x + 3, 0, 6) / 6"),
         (nn.RReLU(0.2, 0.4), "where(x > 0, x, 0.3 * x)"),
     ],
@@ -49,6 +50,18 @@ def test_parameters_go_with_a_name_or_a_formula() -> None:
     assert as_scalar("a * x", a=3.0).slope(np.array([0.0])) == 3.0
     with pytest.raises(RecipeError, match="parameters go with a name"):
         as_scalar(nn.ELU(), alpha=2.0)
+
+
+def by_numpy(x: Tensor) -> Tensor:
+    return torch.from_numpy(np.tanh(x.numpy()))
+
+
+@pytest.mark.parametrize(
+    ("what", "said"), [(nn.GELU, r"a class.*GELU\(\)"), (by_numpy, "can't differentiate by_numpy")]
+)
+def test_what_is_no_function_of_tensors_is_refused(what: object, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        as_scalar(what)
 
 
 def test_names_and_formulas_are_told() -> None:

@@ -62,6 +62,9 @@ def test_an_unknown_name_offers_the_nearest() -> None:
         get("misch")
     with pytest.raises(UnknownName, match="Did you mean 'fixed'"):
         names("fixd")
+    for other in (None, "x * sin(x)"):
+        with pytest.raises(RecipeError, match=r"is no name.*formula\(\) takes formulas"):
+            get(other)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", [e.name for e in ACTIVATIONS if e.ranges])
@@ -69,7 +72,7 @@ def test_an_unknown_name_offers_the_nearest() -> None:
 def test_a_value_out_of_range_is_refused_with_value_and_range(name: str, side: int) -> None:
     entry = ACTIVATIONS[name]
     parameter, ends = next(iter(entry.ranges.items()))
-    wrong = ends[side] + (2 * side - 1) * max(1.0, abs(ends[side]))
+    wrong = type(entry.defaults[parameter])(ends[side] + (2 * side - 1) * max(1.0, abs(ends[side])))
     with pytest.raises(RecipeError, match=f"{name}.{parameter}=.* is outside"):
         get(name, **{parameter: wrong})
     with pytest.raises(RecipeError):

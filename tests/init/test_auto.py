@@ -338,6 +338,14 @@ def test_activations_in_place_and_dropout_between_layers_do_no_harm() -> None:
     assert all(isinstance(m.function, nn.ReLU) and m.function.inplace for m in model if isinstance(m, Shaped))
 
 
+def test_a_compiled_model_is_drawn_as_the_model_itself() -> None:
+    (model, x), twin = (plain(8, nn.Softplus()), torch.randn(64, 64)), plain(8, nn.Softplus())
+    auto_(torch.compile(model, backend="eager"), x, seeded())
+    auto_(twin, x, seeded())
+    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_a_model_of_another_precision_stays_of_that_precision(dtype: torch.dtype) -> None:
     model, x = plain(8, nn.Softplus()).to(dtype), torch.randn(64, 64).to(dtype)

@@ -41,6 +41,7 @@ BAD: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "inside compiled code": (Raw, "gelu", {"sample": torch.randn(2, 3)}),
     "a fused kernel computes it": (lambda: nn.LSTM(4, 4), "gelu", {"where": "recurrent"}),
     "and the model itself computes tanh (recurrent)": (lambda: nn.LSTM(4, 4), "gelu", {"where": "tanh"}),
+    "Linear can't be made without arguments": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Linear, {}),
     "replace_cells makes": (lambda: nn.LSTM(4, 4), "gelu", {}),
 }
 

@@ -21,7 +21,7 @@ from whet.activations.entry import KINDS, Activation, Activations
 from whet.activations.expression.check import check
 from whet.activations.facts import Facts, facts
 from whet.activations.formula import Formula, prepare
-from whet.errors import UnknownName
+from whet.errors import RecipeError, UnknownName
 
 ACTIVATIONS = Activations(
     "activation",
@@ -51,6 +51,8 @@ def get(name: str, *, channels: int | None = None, dim: int | None = None, **par
     `channels` gives learned and dynamic activations parameters per channel, and `dim` says along which dimension channels
     lie; the rest have no use for them. Raises UnknownName, and RecipeError for a parameter that doesn't fit.
     """
+    if not isinstance(name, str) or set(name) & set("()*/+^"):
+        raise RecipeError(f"{name!r} is no name.", "whet.activations.names() gives them; formula() takes formulas.")
     entry = ACTIVATIONS[name]
     return entry.make(**entry.fill(params), **entry.placed(channels, dim))
 

@@ -68,6 +68,8 @@ def as_scalar(what: object, **params: float) -> Scalar:
     if isinstance(what, Formula) and what.channels is None:
         values = {n: getattr(what, n).item() for n in what.plan.names}
         return of_node(str(what), prepare(what.text, {}, {**what.fix, **values}), what.text)
+    if isinstance(what, type):
+        raise RecipeError(f"{what.__name__} is a class, not a function.", f"Give what it makes: {what.__name__}().")
     if callable(what):
         return _of_callable(what)
     raise RecipeError(
@@ -104,6 +106,10 @@ def _of_callable(given: Callable[..., Any], name: str | None = None) -> Scalar:
     function = _detached(given, name)
     _check_elementwise(function, name)
     slope, curvature = _derivative(function, 1), _derivative(function, 2)
+    try:
+        slope(np.zeros(1))
+    except RuntimeError as error:
+        raise RecipeError(f"torch can't differentiate {name}: {error}", "Write it in torch's operations.") from error
     try:
         curvature(np.zeros(1))
     except RuntimeError:  # torch has no second derivative of some of its own functions, hardsigmoid's for one
@@ -143,10 +149,13 @@ def _check_elementwise(function: Callable[[Tensor], Tensor], name: str) -> None:
         )
 
 
+# A function is given copies: it may write into what it gets, as torch.relu_ does.
+
+
 def _called(function: Callable[[Tensor], Tensor], z: Tensor, name: str) -> Tensor:
     try:
         with torch.no_grad():
-            y = function(z)
+            y = function(z.clone())
     except WhetError:
         raise
     except Exception as error:
@@ -168,7 +177,7 @@ def _derivative(function: Callable[[Tensor], Tensor], order: int) -> Curve:
     def of(z: Array) -> Array:
         x = torch.from_numpy(np.array(z, dtype=np.float64)).requires_grad_()
         with torch.enable_grad():
-            y = function(x)
+            y = function(x.clone())
             for left in range(order, 0, -1):
                 y = _gradient(y, x, keep=left > 1)
         return y.detach().to(torch.float64).numpy()

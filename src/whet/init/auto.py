@@ -78,6 +78,7 @@ def auto_(model: nn.Module, sample: Any = None, generator: Generator | None = No
     """
     check(model)
     _check(sample, generator, step)
+    model = getattr(model, "_orig_mod", model)  # what torch.compile runs can't be walked; it has the same weights
     given = made_up(model) if sample is None else sample
     if given is not None:
         with evaluating(model), torch.no_grad():

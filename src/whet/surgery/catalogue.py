@@ -51,6 +51,8 @@ def maker_of(new: Given, per_channel: bool = False) -> Maker:
     if isinstance(new, nn.Module):
         return Maker(type(new).__name__, lambda place: copy.deepcopy(new))
     if isinstance(new, type) and issubclass(new, nn.Module):
+        if _needs_argument(new):
+            raise UserError(f"{new.__name__} can't be made without arguments.", "Give a function that makes it.")
         return Maker(new.__name__, lambda place: new())
     if callable(new):
         return _of_callable(new)

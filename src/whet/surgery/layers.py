@@ -26,7 +26,7 @@ def chosen(
     known = [(path, m) for path, m in every_module(model) if isinstance(m, kinds)]
     found = [(path, m) for path, m in known if _means(where, path, m)]
     if isinstance(where, str) and not found:
-        raise UnknownName("layer", where, {path for path, _ in known})
+        raise UnknownName("layer", where, {path for path, _ in known if path})
     yield from found
 
 
