@@ -84,14 +84,15 @@ def run(argv: list[str] | None = None) -> int:
 def _usage(error: Any) -> int:
     """What is wrong with the words of a command, and where to read about it; nothing behind a help page that was shown."""
     said, context = error.format_message(), getattr(error, "ctx", None)
-    return _say(f"{said} See {context.command_path} --help." if context else said, 2) if said else 2
+    where = f" See {context.command_path} --help." if context else ""
+    return _say(said.rstrip(".") + "." + where, 2) if said else 2
 
 
 def _say(line: str, code: int) -> int:
     from rich.console import Console
 
     said = line if "^" in line else " ".join(line.split())  # a caret points at the line above it
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"whet: {said}", markup=False)
+    Console(stderr=True, soft_wrap=True, highlight=False, emoji=False).print(f"whet: {said}", markup=False)
     return code
 
 

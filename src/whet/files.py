@@ -28,6 +28,8 @@ def saying_where(path: Path, elsewhere: str = "Choose another folder with --out.
             why, step = "there is no permission to write there", elsewhere
         elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
             why, step = "a file and a folder have the same name there", elsewhere
+        elif error.errno in (errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL):
+            why, step = "there can be nothing of that name", elsewhere
         else:
             raise
         raise OutputError(f"Can't write {path}: {why}.", step) from error

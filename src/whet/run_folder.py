@@ -157,7 +157,8 @@ def opened(folder: RunFolder, order: Order) -> Iterator[Journal]:
 @contextlib.contextmanager
 def _made(folder: RunFolder) -> Iterator[None]:
     """The folder exists within the block. On an error of the user's, those that were made and are still empty go."""
-    missing = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    with files.saying_where(folder.path):
+        missing = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     try:
         with files.saying_where(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)

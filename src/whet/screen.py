@@ -20,7 +20,7 @@ class Screen:
         if show:
             from rich.console import Console
 
-            self.console = Console(highlight=False)
+            self.console = Console(highlight=False, emoji=False)  # ":x:" is a part of someone's data
 
     def say(self, line: str, style: str = "") -> None:
         """Print one sentence above the bar: broken between words in a terminal, a line of its own in a file."""

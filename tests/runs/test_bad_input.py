@@ -390,6 +390,11 @@ def test_a_file_where_the_folder_goes(refused: Refused) -> None:
     assert "taken" in refused("fit", "iris", "--out", "taken")
     assert "taken" in refused("fit", "iris", "--out", "taken/below")
     assert Path("taken").read_text() == "mine"
+    assert "nothing of that name" in refused("fit", "iris", "--out", "long" * 100)
+
+
+def test_what_looks_like_an_emoji_is_said_as_it_stands(refused: Refused) -> None:
+    assert "'users:x:0.csv'" in refused("fit", "users:x:0.csv")
 
 
 def test_a_folder_that_may_not_be_written(refused: Refused) -> None:

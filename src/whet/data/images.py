@@ -197,9 +197,10 @@ def _about_others(found: Found) -> Iterator[str]:
         noun = f"file isn't a {kind.noun} and is" if len(found.others) == 1 else f"files aren't {kind.nouns} and are"
         yield f"{len(found.others)} {noun} ignored: {listed([printable(o) for o in found.others], 3)}."
     if found.empty:
-        holds = "folder holds" if len(found.empty) == 1 else "folders hold"
+        one = len(found.empty) == 1
+        holds, no_class = ("folder holds", "is no class") if one else ("folders hold", "are no classes")
         names = listed([printable(e) for e in found.empty], 3)
-        yield f"{len(found.empty)} {holds} no {found.kind.noun} and is no class: {names}."
+        yield f"{len(found.empty)} {holds} no {found.kind.noun} and {no_class}: {names}."
 
 
 def _listing(

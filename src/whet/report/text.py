@@ -89,7 +89,7 @@ def _places(folder: Path, command: str) -> Table:
 
 def show_profile(profile: Profile, console: Console | None = None) -> None:
     """Print what data looks like, and what that suggests."""
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, emoji=False)
     console.print(f"\n[bold]{escape(profile.name)}[/bold]")
     for section in profile.sections:
         table = Table.grid(padding=(0, 2))

@@ -58,7 +58,7 @@ def from_lists(column: pl.Series) -> tuple[np.ndarray, list[str], str]:
     y = np.zeros((len(rows), len(names)), bool)
     for line, row in zip(y, rows, strict=True):
         line[[index[name] for name in row]] = True
-    between = "lists" if delimiter == "[" else f"labels with {delimiter!r} between them"
+    between = {"[": "lists", "": "single labels"}.get(delimiter, f"labels with {delimiter!r} between them")
     return y, names, f"Column {column.name!r} holds {between}"
 
 
