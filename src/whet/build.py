@@ -24,6 +24,8 @@ from whet.train.plan import Plan
 
 CALIBRATION_ROWS = 2000
 """Training rows that a network may look at before it trains (whitening filters)."""
+COUNTED_ROWS = 20_000
+"""Training rows that a network may look at with their classes before it trains (how often these have an n-gram)."""
 BATCH_ROWS = 256
 """Training rows that an initialisation may look at."""
 
@@ -38,6 +40,9 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         calibrate: Any = getattr(model, "calibrate", None)  # whitening filters
         if calibrate is not None:
             calibrate(*look(getattr(model, "calibration_rows", CALIBRATION_ROWS)))
+        if getattr(model, "counts_classes", False):  # n-grams by class
+            count: Any = model.count_classes
+            count(*labelled(data, prepare))
     model.train()
     if plan.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -99,6 +104,13 @@ def some_inputs(data: Prepared, prepare: Prepare, most: int) -> Inputs:
     rows = data.rows["train"][torch.linspace(0, data.n_train - 1, min(most, data.n_train)).long()]
     inputs, _ = prepare(tuple(x.index_select(0, rows) for x in data.inputs), data.target[:0], None)
     return inputs
+
+
+def labelled(data: Prepared, prepare: Prepare) -> tuple[Tensor, ...]:
+    """(target, *inputs) of training rows, for a network that counts by class before it trains."""
+    rows = data.rows["train"][torch.linspace(0, data.n_train - 1, min(COUNTED_ROWS, data.n_train)).long()]
+    inputs, target = prepare(tuple(x.index_select(0, rows) for x in data.inputs), data.target[rows], None)
+    return target, *inputs
 
 
 def make_loss(choice: Choice, task: Task) -> Callable[[Tensor, Tensor], Tensor]:

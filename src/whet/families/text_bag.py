@@ -5,6 +5,11 @@
 
 With TF-IDF weights the linear one is the logistic regression that everyone begins with, trained by steps; the other is
 fastText (Joulin et al. 2016, arXiv:1607.01759) with a bend in it. Place 0 is no n-gram and has weight 0.
+
+With `ratio` an n-gram counts in a linear bag by how much more often texts of a class have it than others do: pairs and triples
+are so many that most of them mean nothing (NBSVM: Wang & Manning 2012, doi:10.3115/2390665.2390688, section 2).
+
+n   (table, C) texts of a class that have an n-gram      r   log (p / q), p and q the shares of 1 + n in the class and beyond it
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from whet.errors import RecipeError
 from whet.families.tabular import Dropout
 from whet.families.text_common import check_sizes
 
@@ -28,12 +34,19 @@ Of one linear bag alone, validation accuracy at learning rates 0.002, 0.006 and 
 0.02: sst2 0.819, 0.812."""
 
 
+LEAST = 1e-6
+
+
 class Bag(nn.Module):
     """(places (B, L), weights (B, L)) -> (B, outputs)"""
 
-    def __init__(self, spec: InputSpec, hidden: int, dropout: float) -> None:
+    ratio: Tensor | None
+    """(table, C) r in units of its mean size: what each number of the table is multiplied with."""
+
+    def __init__(self, spec: InputSpec, hidden: int, dropout: float, ratio: bool = False) -> None:
         super().__init__()
         width = hidden or spec.outputs
+        self.register_buffer("ratio", torch.ones(spec.more["table"], width) if ratio else None)
         self.table = nn.Parameter(torch.zeros(spec.more["table"], width))
         if not hidden:
             self.table.lr_factor = LINEAR_LR  # type: ignore[attr-defined]
@@ -44,11 +57,28 @@ class Bag(nn.Module):
             nn.init.normal_(self.table, std=1 / math.sqrt(hidden))
 
     def forward(self, places: Tensor, weights: Tensor) -> Tensor:
-        out = summed(self.table, places, weights) + self.bias
+        table = self.table if self.ratio is None else self.table * self.ratio
+        out = summed(table, places, weights) + self.bias
         if self.head is None or self.activation is None:
             return out
         hidden: Tensor = self.head(self.dropout(self.activation(out)))
         return hidden
+
+    @property
+    def counts_classes(self) -> bool:
+        """Whether it is to be shown training texts with their classes before it trains."""
+        return self.ratio is not None
+
+    @torch.no_grad()
+    def count_classes(self, target: Tensor, places: Tensor, weights: Tensor) -> None:
+        """Set the ratios from training texts and their classes (B,)."""
+        assert self.ratio is not None, "asked of counts_classes"
+        size, classes = self.ratio.shape
+        has = [torch.bincount(places[target == c].flatten(), minlength=size) for c in range(classes)]
+        n = torch.stack(has, 1).double()
+        p, q = 1 + n, 1 + n.sum(1, keepdim=True) - n
+        r = (p / p.sum(0)).log() - (q / q.sum(0)).log()
+        self.ratio.copy_(r / r.abs().mean().clamp(min=LEAST))
 
 
 def summed(table: Tensor, places: Tensor, weights: Tensor) -> Tensor:
@@ -58,7 +88,14 @@ def summed(table: Tensor, places: Tensor, weights: Tensor) -> Tensor:
     return F.embedding_bag(places, table, mode="sum", per_sample_weights=weights.to(table.dtype))
 
 
-def make(spec: InputSpec, hidden: int = 0, dropout: float = 0.5) -> nn.Module:
+def make(spec: InputSpec, hidden: int = 0, dropout: float = 0.5, ratio: bool = False) -> nn.Module:
     """`hidden`: units between the bag and the outputs; 0: none, a linear model. `dropout` is theirs."""
     check_sizes("text_bag", hidden=1 + hidden, dropout=dropout)
-    return Bag(spec, hidden, dropout)
+    check_ratio("text_bag", ratio, spec, hidden)
+    return Bag(spec, hidden, dropout, ratio)
+
+
+def check_ratio(family: str, ratio: bool, spec: InputSpec, hidden: int = 0) -> None:
+    """Raises RecipeError where there are no classes that n-grams could be counted in, or no linear bag."""
+    if ratio and (spec.goal != "classify" or hidden):
+        raise RecipeError(f"{family}.ratio compares texts of classes, in a linear bag.", "Leave it out.")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from whet.errors import RecipeError
 from whet.families.tabular import combine
-from whet.families.text_bag import Bag
+from whet.families.text_bag import Bag, check_ratio
 from whet.families.text_cnn import TextCnn
 from whet.families.text_common import check_sizes
 
@@ -38,6 +38,14 @@ class TextMix(nn.Module):
             said.append(self.cnn.each(words))
         out = torch.cat(said, 1)
         return out if self.training else combine(out, self.classify, self.shares(out.shape[1]))
+
+    @property
+    def counts_classes(self) -> bool:
+        """See `Bag.counts_classes`: the linear bag's."""
+        return bool(self.bags[0].counts_classes)
+
+    def count_classes(self, target: Tensor, words: Tensor, places: Tensor, weights: Tensor) -> None:
+        self.bags[0].count_classes(target, places, weights)  # type: ignore[operator]
 
     calibration_rows = 1
 
@@ -62,14 +70,16 @@ def make(
     members: int = 2,
     dropout: float = 0.5,
     linear: float = 0.5,
+    ratio: bool = False,
 ) -> nn.Module:
     """A linear bag, `bags` with `hidden` units, and `members` convolutional networks as text_cnn has them; 0: none.
 
-    `linear`: the share of the linear bag in what all say together.
+    `linear`: the share of the linear bag in what all say together. `ratio`: see text_bag.
     """
     check_sizes("text_mix", hidden=hidden, bags=1 + bags, members=1 + members, dropout=dropout)
+    check_ratio("text_mix", ratio, spec)
     if not 0 < linear < 1:
         raise RecipeError(f"text_mix.linear={linear} is no share.", "Use a number between 0 and 1.")
-    made = nn.ModuleList([Bag(spec, 0, dropout), *(Bag(spec, hidden, dropout) for _ in range(bags))])
+    made = nn.ModuleList([Bag(spec, 0, dropout, ratio), *(Bag(spec, hidden, dropout) for _ in range(bags))])
     cnn = TextCnn(spec, width, filters, tuple(sizes), members, dropout) if members else None
     return TextMix(spec, made, cnn, linear)

@@ -133,3 +133,33 @@ def test_dropped_words_lose_all_their_parts() -> None:
     assert 0.15 < gone[:, :40].float().mean() < 0.45
     assert (hidden[gone] == 1).all()
     assert (hidden[:, 40:] == 0).all()
+
+
+def test_ratios_are_those_of_naive_bayes_in_units_of_their_mean() -> None:
+    texts, target = torch.tensor([[1, 2], [1, 0], [3, 2], [3, 4]]), torch.tensor([0, 0, 1, 1])
+    bag = FAMILIES["text_bag"].make(spec(outputs=2), ratio=True)
+    bag.count_classes(target, texts, torch.ones(4, 2))
+    n = torch.ones(40, 2, dtype=torch.float64)
+    for places, c in zip(texts.tolist(), target.tolist(), strict=True):
+        for place in places:
+            n[place, c] += 1
+    p = n / n.sum(0)
+    r = (p[:, 0] / p[:, 1]).log()
+    torch.testing.assert_close(bag.ratio[:, 0].double(), r / r.abs().mean(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(bag.ratio[:, 1], -bag.ratio[:, 0])
+
+
+def test_an_n_gram_that_classes_share_alike_counts_for_nothing() -> None:
+    bag = FAMILIES["text_bag"].make(spec(outputs=2), ratio=True)
+    bag.count_classes(torch.tensor([0, 1]), torch.tensor([[7, 8], [7, 9]]), torch.ones(2, 2))
+    with torch.no_grad():
+        bag.table.fill_(1.0)
+    shared, own = (bag(torch.tensor([[place]]), torch.ones(1, 1)) for place in (7, 8))
+    torch.testing.assert_close(shared, torch.zeros(1, 2))
+    assert own.argmax() == 0
+
+
+@pytest.mark.parametrize(("name", "goal"), [("text_mix", "regress"), ("text_bag", "multilabel")])
+def test_ratios_without_classes_are_refused(name: str, goal: str) -> None:
+    with pytest.raises(RecipeError, match="ratio compares texts of classes"):
+        FAMILIES[name].make(spec(goal), ratio=True)

@@ -24,6 +24,7 @@ TEXTS: list[Entry[nn.Module]] = [
             "members": 2,
             "dropout": 0.5,
             "linear": 0.5,
+            "ratio": False,
         },
         domains=("text",),
         paper="Wang & Manning 2012, Baselines and Bigrams, doi:10.3115/2390665.2390688; Kim 2014, arXiv:1408.5882; "
@@ -35,9 +36,10 @@ TEXTS: list[Entry[nn.Module]] = [
         "text_bag",
         late("text_bag"),
         "A bag of hashed n-grams of words and characters, TF-IDF weighted; linear, or with a hidden layer.",
-        defaults={"hidden": 0, "dropout": 0.5},
+        defaults={"hidden": 0, "dropout": 0.5, "ratio": False},
         domains=("text",),
-        paper="Joulin et al. 2016, Bag of Tricks for Efficient Text Classification, arXiv:1607.01759",
+        paper="Joulin et al. 2016, Bag of Tricks for Efficient Text Classification, arXiv:1607.01759; "
+        "ratio: Wang & Manning 2012, doi:10.3115/2390665.2390688",
         cost="low: a sum of rows of a table",
         hurts_when="the order of words decides",
     ),
