@@ -20,7 +20,8 @@ from torch import nn
 
 from whet.diagnosis import rates, readings
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.examine import Examined, before, examine, probe_batch
+from whet.diagnosis.examine import Examined, before, examine
+from whet.diagnosis.first_steps import probe_batch
 from whet.diagnosis.readings import Reading
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.measures import step_of

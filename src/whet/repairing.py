@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from whet.diagnosis.evidence import Evidence
@@ -17,16 +17,14 @@ from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import Harm, harm, margin
 from whet.diagnosis.yardsticks import rows_cost
-from whet.doctor import WORTH, diagnosed, hopeless, need_of, watched
+from whet.doctor import WORTH, Diagnosis, diagnosed, hopeless, need_of, watched
 from whet.errors import BudgetError, UserError
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
 from whet.repaired import OF_DATA, Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, train
-from whet.setups.work import Cost, cost_of
+from whet.setups.work import Purse, cost_of, whole
 
-LEAST_COST = 1.0
-"""Seconds on paper that count as the cost of a training that is over sooner: looking at it costs a part of that."""
 CERTAIN, UNSURE = 0.8, 0.25
 """Confidence from which two findings are mended together; one at all."""
 ENOUGH_LEFT = 0.3
@@ -56,30 +54,6 @@ class Attempt:
         return self.found.evidence.value
 
 
-class Purse:
-    """Work to spend, in seconds on paper (`setups.work`), so that no load of the machine changes what can be afforded.
-
-    `one`: what a training of the set-up as given costs. `until`: a time by the clock, where somebody gave one.
-    """
-
-    def __init__(self, budget: float, one: float, until: float = math.inf) -> None:
-        self.one, self.left, self.until = one, budget * one, until
-        self.refused = False
-        """Whether something could not be afforded."""
-
-    def pay(self, work: float) -> None:
-        self.left -= work
-
-    @property
-    def late(self) -> bool:
-        return time.perf_counter() > self.until
-
-    def allows(self, work: float) -> bool:
-        able = self.left >= work and not self.late
-        self.refused = self.refused or not able
-        return able
-
-
 def repair(setup: Setup, seed: int = 0, budget: float = 3.0, *, seconds: float = math.inf) -> Repair:
     """Find out what is wrong with a set-up, mend it with as few edits as will do, and prove it.
 
@@ -97,36 +71,20 @@ def repair(setup: Setup, seed: int = 0, budget: float = 3.0, *, seconds: float =
         said = f"It is healthy: {diagnosis.said}. Nothing was changed."
         return Repair(setup, (), proof, diagnosis, said, diagnosis, seconds=time.perf_counter() - began)
     cost = cost_of(setup, seed)
-    purse = Purse(budget, whole(first, setup, cost), began + seconds)
+    purse = Purse(budget, whole(setup, cost, first.trained.course), began + seconds)
     purse.pay(rows_cost(setup) + cost.look + sum(cost.of(course) for course in first.courses))
+    return replace(mended(origin, diagnosis, seed, purse), seconds=time.perf_counter() - began)
+
+
+def mended(origin: Attempt, diagnosis: Diagnosis, seed: int, purse: Purse) -> Repair:
+    """What the purse allows to be done about a set-up that is not healthy."""
     best, tries = search(origin, seed, purse)
     best = fewer(origin, best, seed, purse, tries)
     proof = prove(origin, best, seed, purse)
-    after = diagnosed(best.found)
-    mended = [stage.finding.name for stage in best.stages]
-    gone, stays = left_over(diagnosis, after, mended, tries, purse.refused)
-    return Repair(
-        best.setup,
-        best.setup.edits,
-        proof,
-        diagnosis,
-        concluded(origin, best),
-        after,
-        gone,
-        stays,
-        tuple(str(each) for each in tries),
-        time.perf_counter() - began,
-    )
-
-
-def whole(found: Examined, setup: Setup, cost: Cost) -> float:
-    """The work of a whole training, reckoned from the part that was watched."""
-    course = found.trained.course
-    done = float(course.last.epoch) if course.last else 1.0
-    if course.broke is not None:
-        batches = max(1, len(setup.parts[0]) // setup.batch_size)
-        done = max(course.steps / batches, 1e-3)
-    return max(LEAST_COST, cost.of(course) * setup.epochs / max(done, 1e-3))
+    after, names = diagnosed(best.found), [stage.finding.name for stage in best.stages]
+    gone, stays = left_over(diagnosis, after, names, tries, purse.refused)
+    said, tried = concluded(origin, best), tuple(str(each) for each in tries)
+    return Repair(best.setup, best.setup.edits, proof, diagnosis, said, after, gone, stays, tried)
 
 
 def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]]:

@@ -110,6 +110,9 @@ def test_an_overflow_is_told_with_its_place_and_infinities_that_are_meant_are_no
     assert seen.where == "layer 1 (mul)"
     assert seen.reached > 65_504
     with overflows(nn.Identity()) as seen:
+        torch.einsum("ij,kj->ik", *torch.full((2, 2, 3), 300.0).half())
+    assert seen.where == "the loss (einsum)"
+    with overflows(nn.Identity()) as seen:
         torch.zeros(3).half().masked_fill(torch.tensor([True, False, True]), float("-inf"))
     assert (seen.half, seen.where) == ("float16", "")
 

@@ -10,10 +10,9 @@ import torch
 from cases import SICK, moons, net, setup
 
 import whet
-from whet import repairing
 from whet.record import Finding
 from whet.repaired import Try, why
-from whet.setups import train
+from whet.setups import train, work
 from whet.setups.work import cost_of
 
 
@@ -30,7 +29,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch, times: float) -> None:
 
 def test_a_machine_that_is_ten_times_slower_finds_the_same_edits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What could be afforded was timed: on a busy machine the same case kept another edit, or none."""
-    monkeypatch.setattr(repairing, "LEAST_COST", 0.3)
+    monkeypatch.setattr(work, "LEAST_COST", 0.3)
     given = replace(SICK["high rate"][1](), epochs=4)
     idle = whet.repair(given, budget=2.0)
     slowed(monkeypatch, 10.0)
@@ -42,7 +41,7 @@ def test_a_machine_that_is_ten_times_slower_finds_the_same_edits(monkeypatch: py
 
 
 def test_seconds_that_were_given_are_kept_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repairing, "LEAST_COST", 0.3)
+    monkeypatch.setattr(work, "LEAST_COST", 0.3)
     slowed(monkeypatch, 1e4)
     hasty = whet.repair(replace(SICK["high rate"][1](), epochs=4), seconds=1.0)
     assert len(hasty.tried) == 1

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from whet.diagnosis.evidence import Rounding
 from whet.setups import Setup
@@ -41,15 +42,17 @@ class Overflows(TorchFunctionMode):
         if isinstance(out, Tensor) and out.dtype in HALVES:
             self.half = HALVES[out.dtype]
             if not self.where and bool(out.isinf().any()):
-                self._judge(function, args, kwargs or {})
+                self._judge(function, (args, kwargs or {}), out.device.type)
         return out
 
-    def _judge(self, function: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    def _judge(self, function: Any, given: Any, device: str) -> None:
         name = getattr(function, "__name__", "")
-        if name.endswith("_") or not all(bool(x.isfinite().all()) for x in args if isinstance(x, Tensor)):
-            return
-        with torch.autocast(args[0].device.type, enabled=False):
-            wide = function(*(widened(x) for x in args), **{k: widened(v) for k, v in kwargs.items()})
+        tensors = (x for x in tree_leaves(given) if isinstance(x, Tensor))
+        if name.endswith("_") or not all(bool(x.isfinite().all()) for x in tensors):
+            return  # in place, or infinite before
+        args, kwargs = tree_map(widened, given)
+        with torch.autocast(device, enabled=False):
+            wide = function(*args, **kwargs)
         if isinstance(wide, Tensor) and bool(wide.isfinite().all()):
             self.where = f"{self.path[-1]} ({name})"
             self.reached = float(wide.detach().abs().max())

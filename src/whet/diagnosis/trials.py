@@ -6,7 +6,8 @@ import dataclasses
 
 from whet.diagnosis import curves
 from whet.diagnosis.evidence import DataFacts, Evidence
-from whet.diagnosis.examine import non_linearities, settings
+from whet.diagnosis.examine import non_linearities
+from whet.diagnosis.first_steps import settings
 from whet.diagnosis.losses import Losses
 from whet.diagnosis.rules import judge
 from whet.diagnosis.sampler import EARLY, SHARE, Sampler

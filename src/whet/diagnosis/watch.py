@@ -16,7 +16,8 @@ from torch.optim import Optimizer
 from whet.diagnosis import rows
 from whet.diagnosis.clearing import Clearing
 from whet.diagnosis.evidence import DataFacts, Evidence, Look, Steps
-from whet.diagnosis.examine import BATCH_NORMS, DROPOUTS, NORMS, settings
+from whet.diagnosis.examine import BATCH_NORMS, DROPOUTS, NORMS
+from whet.diagnosis.first_steps import settings
 from whet.diagnosis.losses import Losses
 from whet.diagnosis.sampler import ROWS, SHARE, Sampler
 from whet.errors import UserError

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from whet.errors import UserError
 from whet.setups.criteria import Criterion, recognise
+from whet.setups.pace import Rates, Stopwatch
 from whet.setups.parts import Batch
 from whet.setups.setup import Setup
 
@@ -23,8 +22,6 @@ POINTS = 20
 """Times at which a training is measured; fewer where there are fewer epochs."""
 TRAIN_ROWS = 500
 """Training rows that are measured with the validation part."""
-MEASURED = 500
-"""Steps whose times are kept."""
 EVALUATED = 1_000
 """Rows that a network in evaluation mode is given at once."""
 
@@ -141,44 +138,6 @@ def train(
     if part.loader is not None:
         course.waited, course.computed = clock.medians
     return Trained(setup, model, criterion, course)
-
-
-@dataclass
-class Rates:
-    """The learning rates of all steps, in three numbers."""
-
-    total: float = 0.0
-    largest: float = 0.0
-    steps: int = 0
-
-    def add(self, optimizer: torch.optim.Optimizer) -> None:
-        rate = float(optimizer.param_groups[0].get("lr", 0.0))
-        self.total, self.largest, self.steps = self.total + rate, max(self.largest, rate), self.steps + 1
-
-    @property
-    def pace(self) -> float:
-        return self.total / (self.steps * self.largest) if self.largest > 0 else 1.0
-
-
-class Stopwatch:
-    """What the newest steps took: their wait for the batch, and the rest."""
-
-    def __init__(self) -> None:
-        self._waits, self._rests = deque[float](maxlen=MEASURED), deque[float](maxlen=MEASURED)
-
-    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        asked = time.perf_counter()
-        for batch in batches:
-            given = time.perf_counter()
-            yield batch
-            self._waits.append(given - asked)
-            asked = time.perf_counter()
-            self._rests.append(asked - given)
-
-    @property
-    def medians(self) -> tuple[float, float]:
-        """(wait, rest) in seconds: one slow batch, or ten, say nothing."""
-        return (median(self._waits), median(self._rests)) if self._waits else (0.0, 0.0)
 
 
 class _nothing:  # noqa: N801

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from whet.setups.training import EVALUATED, TRAIN_ROWS, Course, forward, one_ste
 CALL, NUMBER, FLOP = 6e-6, 5e-10, 1.3e-11
 """Seconds on paper of a kernel's call, of a number that it writes, of a multiplication or an addition. Chosen so that small
 trainings take about as long on a core of 2026; only their ratios decide anything."""
+LEAST_COST = 1.0
+"""What a training that is over sooner counts as: looking at it costs a part of that."""
 LOOKED_AT, LOOKS, LEAST_LOOK = 256, 2, 0.03
 """Rows of a look at a network, the passes through it that a diagnosis makes, and what following its code costs."""
 
@@ -76,3 +79,36 @@ def cost_of(setup: Setup, seed: int = 0) -> Cost:
     calls = 1 + math.ceil(val / EVALUATED)
     point = calls * answer.seconds(seen / calls / len(target))
     return Cost(step.seconds(), point, LEAST_LOOK + LOOKS * step.seconds(LOOKED_AT / len(target)))
+
+
+def whole(setup: Setup, cost: Cost, course: Course) -> float:
+    """Seconds on paper of a whole training, reckoned from the part that was watched."""
+    done = float(course.last.epoch) if course.last else 1.0
+    if course.broke is not None:
+        batches = max(1, len(setup.parts[0]) // setup.batch_size)
+        done = max(course.steps / batches, 1e-3)
+    return max(LEAST_COST, cost.of(course) * setup.epochs / max(done, 1e-3))
+
+
+class Purse:
+    """Work to spend, in seconds on paper, so that no load of the machine changes what can be afforded.
+
+    `one`: what a training of the set-up as given costs. `until`: a time by the clock, where somebody gave one.
+    """
+
+    def __init__(self, budget: float, one: float, until: float = math.inf) -> None:
+        self.one, self.left, self.until = one, budget * one, until
+        self.refused = False
+        """Whether something could not be afforded."""
+
+    def pay(self, work: float) -> None:
+        self.left -= work
+
+    @property
+    def late(self) -> bool:
+        return time.perf_counter() > self.until
+
+    def allows(self, work: float) -> bool:
+        able = self.left >= work and not self.late
+        self.refused = self.refused or not able
+        return able

@@ -1,0 +1,54 @@
+"""How fast a training goes: its learning rates, and what its steps wait for."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from whet.setups.parts import Batch
+
+MEASURED = 500
+"""Steps whose times are kept."""
+
+
+@dataclass
+class Rates:
+    """The learning rates of all steps, in three numbers."""
+
+    total: float = 0.0
+    largest: float = 0.0
+    steps: int = 0
+
+    def add(self, optimizer: torch.optim.Optimizer) -> None:
+        rate = float(optimizer.param_groups[0].get("lr", 0.0))
+        self.total, self.largest, self.steps = self.total + rate, max(self.largest, rate), self.steps + 1
+
+    @property
+    def pace(self) -> float:
+        return self.total / (self.steps * self.largest) if self.largest > 0 else 1.0
+
+
+class Stopwatch:
+    """What the newest steps took: their wait for the batch, and the rest."""
+
+    def __init__(self) -> None:
+        self._waits, self._rests = deque[float](maxlen=MEASURED), deque[float](maxlen=MEASURED)
+
+    def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        asked = time.perf_counter()
+        for batch in batches:
+            given = time.perf_counter()
+            yield batch
+            self._waits.append(given - asked)
+            asked = time.perf_counter()
+            self._rests.append(asked - given)
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """(wait, rest) in seconds: one slow batch, or ten, say nothing."""
+        return (median(self._waits), median(self._rests)) if self._waits else (0.0, 0.0)
