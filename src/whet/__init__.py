@@ -27,7 +27,7 @@ _HOMES = {
     "diagnose": "whet.doctor",
     "Diagnosis": "whet.doctor",
     "repair": "whet.repairing",
-    "Repair": "whet.repairing",
+    "Repair": "whet.repaired",
     "Profile": "whet.data.core",
     "load": "whet.data",
     "Data": "whet.data.core",
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from whet.record import Finding as Finding
     from whet.record import Record as Record
     from whet.record import Step as Step
-    from whet.repairing import Repair as Repair
+    from whet.repaired import Repair as Repair
     from whet.repairing import repair as repair
     from whet.result import Result as Result
     from whet.setups import Setup as Setup
