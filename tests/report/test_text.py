@@ -40,6 +40,20 @@ def test_the_summary_of_a_run_without_numbers_is_printed():
     assert "AUC –" in printed(show_result, result, Path())
 
 
+def test_anomalies_without_labels_are_counted_in_place_of_a_score():
+    result = {"metric": "auc_pr", "value": None, "n": 600, "anomalies": {"flagged": 0.01}, "baselines": {"pca": None}}
+    said = printed(show_result, result, Path())
+    assert "There are no labels to measure it by. 6 of 600 rows are stranger than the threshold." in said
+    assert "auc pr" not in said
+
+
+def test_a_score_that_equals_the_best_baseline_is_level_with_it():
+    result = {"metric": "accuracy", "value": 1.0, "ci95": [0.94, 0.999999999], "n": 60, "baselines": {"linear": 1.0}}
+    said = printed(show_result, result, Path())
+    assert "Level with the best baseline, linear." in said
+    assert "94.0\u202f% to 100.0\u202f%" in said
+
+
 def test_a_profile_is_printed_with_what_it_suggests():
     profile = Profile("[x]", (Section("Size", (Row("rows", "12", "[few]"),)),), (Finding("tiny", "It is small."),))
     said = printed(show_profile, profile)

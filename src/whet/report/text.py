@@ -31,17 +31,8 @@ def show_result(result: Mapping[str, Any], folder: Path, console: Console | None
 
 def summary(result: Mapping[str, Any], folder: Path) -> RenderableType:
     """The score with its interval, the baselines beside it, the findings, and where the report is."""
-    metric = str(result.get("metric", "score"))
-    ends = wording.interval(result)
-    head = Text.assemble(
-        (wording.metric_name(metric), "bold"),
-        " ",
-        (wording.score(metric, result.get("value")), ACCENT),
-        f"   95 % interval {wording.score(metric, ends[0])} to {wording.score(metric, ends[1])}" if ends else "",
-        (f"   on {wording.rows_of(result)}", "dim"),
-    )
     said = wording.verdict(result)
-    parts: list[RenderableType] = [Text(""), head, Text(""), _bars(result, metric)]
+    parts: list[RenderableType] = [Text(""), *_measured(result)]
     if said:
         parts += [Text(""), Text(said)]
     findings = [f for f in result.get("findings") or [] if isinstance(f, Mapping)]
@@ -49,6 +40,21 @@ def summary(result: Mapping[str, Any], folder: Path) -> RenderableType:
         parts += [Text(""), _findings(findings)]
     parts += [Text(""), _places(folder, wording.command(result, folder))]
     return Padding(Group(*parts), (0, 0, 1, 2))
+
+
+def _measured(result: Mapping[str, Any]) -> list[RenderableType]:
+    """The score with its interval, and the bars; a sentence where there is none."""
+    if without := wording.unmeasured(result):
+        return [Text(without)]
+    metric, ends = str(result.get("metric", "score")), wording.interval(result)
+    head = Text.assemble(
+        (wording.metric_name(metric), "bold"),
+        " ",
+        (wording.score(metric, result.get("value")), ACCENT),
+        f"   95 % interval {wording.score(metric, ends[0])} to {wording.score(metric, ends[1])}" if ends else "",
+        (f"   on {wording.rows_of(result)}", "dim"),
+    )
+    return [head, Text(""), _bars(result, metric)]
 
 
 def _bars(result: Mapping[str, Any], metric: str) -> Table:

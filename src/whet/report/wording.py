@@ -62,7 +62,7 @@ def ticks(metric: str, values: Sequence[float]) -> list[str]:
 def percent(share: float) -> str:
     """A share in percent, with enough digits that 99.97 % does not become 100 %."""
     points = 100 * share
-    digits = 2 if 99.5 <= points < 100 else 1
+    digits = 2 if 99.5 <= points < 100 - 1e-6 else 1  # an interval's end may miss 100 by what rounding leaves
     return f"{points:.{digits}f}\u202f%"
 
 
@@ -109,11 +109,22 @@ def verdict(result: Mapping[str, Any]) -> str:
     ends = interval(result)
     if ends is not None and ends[0] <= best <= ends[1]:
         return f"No measurable difference from the best baseline, {name}: its score lies inside the interval."
+    if math.isclose(value, best):
+        return f"Level with the best baseline, {name}."
     if str(result.get("metric")) in SHARES:
         size = f"{abs(100 * gain):.1f} points"
     else:
         size = f"{100 * abs(gain / best):.0f}\u202f%" if best else number(abs(gain))
     return f"{size} {'better' if gain > 0 else 'worse'} than the best baseline, {name}."
+
+
+def unmeasured(result: Mapping[str, Any]) -> str:
+    """What stands in place of the score where anomalies were looked for without labels; empty elsewhere."""
+    found = result.get("anomalies")
+    if not found or is_number(result.get("value")):
+        return ""
+    over, n = number(round(result["n"] * found["flagged"])), number(result["n"])
+    return f"There are no labels to measure it by. {over} of {n} rows are stranger than the threshold."
 
 
 def command(result: Mapping[str, Any], folder: Any) -> str:
