@@ -10,9 +10,10 @@ from pathlib import Path
 from whet.recipe import Recipe
 from whet.run import Run
 from whet.runners.job import Job
+from whet.runners.trial import Trial
 from whet.search.first import Candidate
 from whet.search.recipes import Recipes
-from whet.search.score import clearly_better
+from whet.search.score import clearly_better, level
 from whet.search.study import Study
 from whet.search.trial import Job as Asked
 from whet.search.view import FINISHED, PAUSED
@@ -24,6 +25,8 @@ POINTS = 4
 """Parts of a whole training, after each of which a trial can be paused."""
 HURRIED, WHOLE = "hurried", "whole"
 """What the first recipe is called when it is hurried, and the best of the hurried ones when it is trained in full."""
+CHEAPER = 0.8
+"""Of the winner's training time, what a recipe must take less than, to be called cheaper. Assumed: times vary by a tenth."""
 KEPT = 8
 """Trials whose best weights stay on the disk."""
 
@@ -111,15 +114,24 @@ def settle(hunt: Hunt, name: str) -> None:
     because = next(c.because for c in run.candidates if c.name == name)
     new, old = trial.best_score, winner.best_score
     better = clearly_better(new, old, hunt.settled)
-    if better:
+    cheaper = not better and is_cheaper(hunt, trial, winner) and level(new, old)
+    if better or cheaper:
         run.fates[run.winner] = f"{old.value:.5g}, replaced by {name}"
         run.winner, run.why = name, f"{because}: {new.value:.5g}"
         run.delivery.finish(trial)
     else:
         run.fates[name] = f"{new.value:.5g}: not clearly better than {run.winner}"
-    outcome = f"kept in place of {old.value:.5g}" if better else f"not clearly better than {old.value:.5g}"
+    outcome = f"{'kept in place of' if better else 'not clearly better than'} {old.value:.5g}"
+    outcome += ", but kept, since it is cheaper and no worse" if cheaper else ""
     run.screen.say(f"  validation {run.task.watched.name} {new.value:.5g}: {because} ({outcome})", "dim")
     run.say("explored", trial=name, winner=run.winner, why=run.why, fates=run.fates)
+
+
+def is_cheaper(hunt: Hunt, trial: Trial, winner: Trial) -> bool:
+    """Whether a tie goes to the trial. A hurried one is cheaper than one in full by being hurried, which proves nothing."""
+    if hunt.hurried and trial.name != WHOLE:
+        return False
+    return trial.training.seconds < CHEAPER * winner.training.seconds
 
 
 def best_two(hunt: Hunt) -> list[str]:

@@ -107,6 +107,34 @@ def test_hurried_trials_are_tried_and_the_best_of_them_is_trained_in_full(
     assert result.recipe.steps == 24
 
 
+@pytest.mark.parametrize(("hurried", "name", "seconds", "cheaper"), [
+    (False, "trial-1", 7.9, True),
+    (False, "trial-1", 8.1, False),
+    (True, "trial-1", 1.0, False),
+    (True, "whole", 7.9, True),
+])  # fmt: skip
+def test_a_trial_is_cheaper_by_its_time_but_not_by_being_hurried(
+    hurried: bool, name: str, seconds: float, cheaper: bool
+) -> None:
+    def trial(name: str, seconds: float) -> SimpleNamespace:
+        return SimpleNamespace(name=name, training=SimpleNamespace(seconds=seconds))
+
+    hunting = SimpleNamespace(hurried=hurried)
+    assert hunt.is_cheaper(hunting, trial(name, seconds), trial("first", 10.0)) is cheaper  # type: ignore[arg-type]
+
+
+def test_a_tie_goes_to_the_cheaper_recipe(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_trials(monkeypatch, 2)
+    monkeypatch.setattr(hunt, "clearly_better", lambda new, old, tries: False)
+    monkeypatch.setattr(hunt, "level", lambda new, old: True)
+    kept = whet.fit("iris", budget=60, out=tmp_path / "as dear")
+    assert kept.details["winner"] == "plain"
+    monkeypatch.setattr(hunt, "is_cheaper", lambda *_: True)
+    result = whet.fit("iris", budget=60, out=tmp_path / "cheaper")
+    assert result.details["winner"] == "trial-1"
+    assert "replaced by trial-1" in (tmp_path / "cheaper" / "journal.jsonl").read_text()
+
+
 def test_no_search_where_nobody_knows_of_a_change(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field("table"), "neighbours", lambda *_: iter(()))
     monkeypatch.setattr(prior, "hints", lambda *_: ())

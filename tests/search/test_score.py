@@ -1,9 +1,11 @@
 """Which of two scores is better: by the same rows, and by more than luck."""
 
+import math
+
 import numpy as np
 import pytest
 
-from whet.search.score import Score, as_rare, clearly_better
+from whet.search.score import Score, as_rare, clearly_better, level
 
 
 def test_better_is_judged_by_the_same_rows() -> None:
@@ -35,3 +37,10 @@ def test_few_rows_have_to_show_more() -> None:
     many = np.tile([0.2, 1.0], 50)
     assert clearly_better(Score(1.0, -many), Score(0.0, np.zeros(100)))
     assert as_rare(1.0, 1_000_000) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_is_no_worse_on_the_same_rows_is_level_and_what_failed_is_not() -> None:
+    old = Score(0.5, np.array([0.0, 1.0, 0.0, 1.0]))
+    assert level(Score(0.5, np.array([1.0, 0.0, 1.0, 0.0])), old)
+    assert not level(Score(0.4, np.array([1.0, 1.0, 0.0, 0.1])), old)
+    assert not level(Score(math.nan), old)
