@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import whet
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import before
+from whet.diagnosis.first_steps import pull
 from whet.diagnosis.rows import MOST_FEATURES, MOST_NUMBERS, columns, fewer, flat, projected
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import harm
@@ -151,6 +152,14 @@ def test_a_rate_that_fades_in_a_few_steps_starves_the_training_and_one_that_fall
     for by, sick in ((0.8, True), (0.99, False)):
         course = train(setup(step=fading(by), epochs=5)).course
         assert ("learning rate fades too fast" in names(replace(e, course=course))) is sick
+
+
+def test_a_loss_that_is_scaled_is_no_penalty_and_one_beside_it_is() -> None:
+    plain = torch.tensor([3.0, 4.0, 0.0])
+    aside = torch.tensor([0.0, 0.0, 1.0])
+    assert pull(plain / 8, plain) == pytest.approx(0.0, abs=1e-6)
+    assert pull(plain + 2 * aside, plain) == pytest.approx(0.4)
+    assert pull(torch.zeros(3), plain) == 0.0
 
 
 def evaluating(model: nn.Module, batch: Any, loss: Any, optimizer: Any) -> Tensor:

@@ -139,10 +139,11 @@ def side_effects(setup: Setup, seed: int, autocast: str) -> Steps:
     if len(seen) < 3 or any(len(s) != len(plain) for s in seen) or not float(plain.norm()):
         return Steps()
     piled = float(seen[2].norm()) > 2.5 * float(seen[0].norm()) > 0
-    return Steps(pull(seen[0], plain), piled)
+    return Steps(pull(seen[0].float(), plain.float()), piled)
 
 
 def pull(seen: Tensor, plain: Tensor) -> float:
-    """What a step adds to the loss's gradient, relative to what it leaves of that one: a loss that is only scaled adds none."""
-    kept = plain * float(seen @ plain / (plain @ plain))
-    return float((seen - kept).norm() / kept.norm()) if bool(kept.any()) else 0.0
+    """What a step adds to the loss's gradient, relative to that one, or to what is left of it where the loss is scaled or its
+    gradient clipped: that alone adds nothing."""
+    left = plain * (seen @ plain / (plain @ plain))
+    return min(float((seen - of).norm() / of.norm()) if bool(of.any()) else 0.0 for of in (plain, left))
