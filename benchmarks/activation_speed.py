@@ -3,6 +3,7 @@
     python benchmarks/activation_speed.py                              all fixed entries, all shapes, float32 and bfloat16
     python benchmarks/activation_speed.py --name mish gelu --shape 256x256 --threads 1
     python benchmarks/activation_speed.py --formula "x * tanh(exp(x))"
+    python benchmarks/activation_speed.py --random 200 --shape 256x256         the formulas of tests/contracts
 
 The clock covers y = f(x) and y.backward(g) with fixed x and g, after a first run, which compiles. Each time is the least
 of several turns: what a busy machine adds is not the function's. `kept` is what the backward pass keeps, as a share of
@@ -12,6 +13,7 @@ x. Target: a ratio of at most 1.5, with one tensor kept.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Activations against SiLU.")
     parser.add_argument("--name", nargs="+", default=None, help="all fixed entries if not given")
     parser.add_argument("--formula", nargs="+", default=[], help="formulas in place of entries")
+    parser.add_argument("--random", type=int, default=0, help="so many random formulas in place of entries")
     parser.add_argument("--shape", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--dtype", nargs="+", choices=["float32", "bfloat16"], default=["float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -55,11 +58,19 @@ def arguments() -> argparse.Namespace:
 
 
 def modules(said: argparse.Namespace) -> Iterator[tuple[str, nn.Module]]:
-    for text in said.formula:
+    for text in [*said.formula, *random_formulas(said.random)]:
         yield text, Formula(text)
-    names = said.name or ([] if said.formula else [e.name for e in ACTIVATIONS if e.kind == "fixed"])
+    names = said.name or ([] if said.formula or said.random else [e.name for e in ACTIVATIONS if e.kind == "fixed"])
     for name in names:
         yield name, get(name)
+
+
+def random_formulas(count: int) -> list[str]:
+    """The formulas on which the contracts are tested."""
+    sys.path.insert(0, str(HERE.parent / "tests" / "contracts"))
+    from random_formulas import random_formulas
+
+    return random_formulas(count)
 
 
 def compare(

@@ -1,11 +1,14 @@
 """What every formula promises, over 200 random ones that are in no catalogue."""
 
 import functools
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from random_formulas import random_formulas
+from test_activations_in_torch import Side
 from torch import Tensor
 
 from whet.activations.expression import derive, on_array, parse, simplify
@@ -89,6 +92,20 @@ def test_it_compiles_and_transforms_as_it_runs(text: str) -> None:
     torch._dynamo.reset()
     torch.testing.assert_close(compiled.grad, g, equal_nan=True)
     torch.testing.assert_close(torch.func.vmap(torch.func.grad(f))(x), g, equal_nan=True)
+
+
+def test_some_together_are_exported_and_run_in_onnxruntime(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    model, x = Side([Formula(text) for text in FORMULAS[::5]]), torch.linspace(-2.03, 2.1, 21)
+    exported, path = torch.export.export(model, (x,)).module()(x), str(tmp_path / "some.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (x,), path, dynamo=False, opset_version=18)
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    results = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    for expected, graph, found in zip(model(x), exported, results, strict=True):
+        torch.testing.assert_close(graph, expected, equal_nan=True)
+        torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 def both(f: Formula, x: np.ndarray) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
