@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from whet import afresh, prior
-from whet.data.table_files import counted
+from whet.data.raw import counted
 from whet.errors import OutputError
 from whet.fields import field as field_of
 from whet.hunt import HURRIED, POINTS, WHOLE, Hunt, Way, chooser, job_for, prepared_in, settle, tidy

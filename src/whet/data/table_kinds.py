@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from whet.data.core import MOST_CORRUPT
-from whet.data.table_files import as_text, counted
+from whet.data.json_files import as_text
+from whet.data.raw import counted
 
 MISSING = ("", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "<na>", "nat")
 """Texts that stand for a missing value, in lower case."""

@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from whet.data.table_files import (
-    RawTable,
-    ending,
-    is_table_name,
-    plain_series,
-    read_table,
-    typed,
-    unique_names,
-)
+from whet.data.json_files import plain_series
+from whet.data.raw import RawTable, typed, unique_names
+from whet.data.table_bytes import ending
+from whet.data.table_files import is_table_name, read_table
 from whet.errors import DataError
 
 PART_NAMES = {

@@ -16,13 +16,10 @@ import polars as pl
 
 from whet.data import checks
 from whet.data.core import MOST_CORRUPT, Data, Inputs, Problem
+from whet.data.json_files import as_text
 from whet.data.labels import alike
-from whet.data.table_files import (
-    RawTable,
-    as_text,
-    counted,
-    read_table,
-)
+from whet.data.raw import RawTable, counted
+from whet.data.table_files import read_table
 from whet.data.table_kinds import Tidy, conform, kind_from, plain_column, tidy
 from whet.data.table_sources import PART_NAMES, gather, is_array, name_of, raw_table
 from whet.data.targets import choose_target, known_target, read_target

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import MOST_CORRUPT, Problem
-from whet.data.table_files import LISTED, counted
+from whet.data.raw import LISTED, counted
 from whet.data.table_kinds import (
     MISSING_LABEL,
     best_number,

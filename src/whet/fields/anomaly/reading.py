@@ -21,7 +21,8 @@ import polars as pl
 
 from whet.data.checks import id_like
 from whet.data.core import Data, Inputs, Roles
-from whet.data.table_files import RawTable, counted, is_table_name
+from whet.data.raw import RawTable, counted
+from whet.data.table_files import is_table_name
 from whet.data.table_kinds import conform, find_dates, kind_from, tidy
 from whet.data.table_sources import PART_NAMES, name_of, raw_table
 from whet.errors import DataError, did_you_mean, nearest

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from whet.data.core import Data, Roles
-from whet.data.table_files import counted
+from whet.data.raw import counted
 from whet.errors import DataError
 from whet.fields.forecast.clock import calendar_columns, features, seasons
 from whet.fields.forecast.grid import Counts, Grid, Gridded, filled, gridded

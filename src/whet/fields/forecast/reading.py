@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import Problem, Roles
-from whet.data.table_files import RawTable, counted
+from whet.data.raw import RawTable, counted
 from whet.data.table_kinds import Kind, conform, tidy
 from whet.data.table_sources import PART_NAMES, name_of, raw_table
 from whet.errors import DataError, UserError, did_you_mean, nearest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from whet.data.table_files import counted
+from whet.data.raw import counted
 from whet.data.table_kinds import blank_missing, find_dates, plain_column, strays, to_float
 from whet.errors import DataError, did_you_mean, nearest
 

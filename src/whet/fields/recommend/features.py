@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import Roles
-from whet.data.table_files import RawTable, counted
+from whet.data.raw import RawTable, counted
 from whet.data.table_kinds import blank_missing, tidy
 from whet.data.table_sources import raw_table
 from whet.errors import DataError, did_you_mean, nearest

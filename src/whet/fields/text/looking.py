@@ -21,14 +21,10 @@ from typing import Any
 import polars as pl
 
 from whet.data.checks import CAMEL_ID, ID_NAME, WORDS
-from whet.data.table_files import (
-    CSV_ENDINGS,
-    JSON_ENDINGS,
-    PARQUET_ENDINGS,
-    as_text,
-    ending,
-    sniff_separator,
-)
+from whet.data.json_files import as_text
+from whet.data.separated import sniff_separator
+from whet.data.table_bytes import ending
+from whet.data.table_files import CSV_ENDINGS, JSON_ENDINGS, PARQUET_ENDINGS
 from whet.data.table_sources import PART_NAMES
 from whet.data.tables import SPLIT_COLUMNS
 from whet.data.targets import TARGET_NAMES

@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import MOST_CORRUPT, Data, Problem, Roles
+from whet.data.json_files import as_text
 from whet.data.labels import alike, listed
-from whet.data.table_files import as_text, counted
+from whet.data.raw import counted
 from whet.data.table_sources import gather, name_of
 from whet.data.tables import Joined, join, official_parts, split_column
 from whet.data.targets import Target, read_target

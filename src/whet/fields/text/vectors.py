@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from whet.data.table_files import counted
+from whet.data.raw import counted
 from whet.errors import DataError
 from whet.fields.text.tokens import UNKNOWN
 from whet.fields.text.words import packed, stable_hash, unpacked
