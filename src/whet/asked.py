@@ -70,19 +70,23 @@ def roles_of(said: Mapping[str, Any]) -> Roles:
 def refuse_run(*sources: Any) -> None:
     """Raises DataError for the folder of a run, or of a comparison, where data belongs."""
     for source in sources:
-        if isinstance(source, str | Path) and is_run(Path(source)):
-            raise DataError(
-                f"{source} is the folder of a run, not data.",
-                f"`whet predict {source} DATA` applies its network, `whet report {source}` shows what came out, and the "
-                "command that began it goes on with it.",
-            )
+        begun = started_in(Path(source)) if isinstance(source, str | Path) else None
+        if begun is None:
+            continue
+        compares = "choices" in begun["order"]
+        steps = f"`whet report {source}` shows what came out, and the command that began it goes on with it."
+        raise DataError(
+            f"{source} is the folder of a {'comparison' if compares else 'run'}, not data.",
+            steps if compares else f"`whet predict {source} DATA` applies its network, {steps}",
+        )
 
 
-def is_run(folder: Path) -> bool:
+def started_in(folder: Path) -> dict[str, Any] | None:
+    """How the run in this folder was begun; None for any other folder."""
     try:
-        return Journal(RunFolder(folder).journal).last("start") is not None
+        return Journal(RunFolder(folder).journal).last("start")
     except (OSError, ValueError):  # no name that a file can have
-        return False
+        return None
 
 
 def fitting_workers(workers: int | None, order: Order, screen: Screen) -> int:

@@ -83,7 +83,7 @@ def without_effect(recipe: Recipe) -> list[str]:
     ]
     what, instead, families = TREATED.get(_own_name("init", recipe.init).name, ("", "", {family}))
     if family in FAMILIES.names and family not in {"user", *families}:
-        found.append(f"init = {recipe.init} finds no {what} in the family {family}: it draws as {instead} does.")
+        found.append(f"init = {recipe.init} finds no {what} in the family {family}: it draws as init = {instead} does.")
     return found
 
 

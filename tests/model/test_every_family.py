@@ -183,7 +183,7 @@ def test_what_an_initialisation_treats_is_in_the_families_that_say_so_and_in_no_
 def test_an_initialisation_with_nothing_to_treat_is_said_to_draw_as_another_does() -> None:
     asked = Recipe(Choice("tabular"), init=Choice("tfixup"))
     assert without_effect(asked) == [
-        "init = tfixup finds no nn.MultiheadAttention in the family tabular: it draws as xavier does."
+        "init = tfixup finds no nn.MultiheadAttention in the family tabular: it draws as init = xavier does."
     ]
     assert not without_effect(asked.put("family", Choice("user", factory="net.py:make")))
     assert not without_effect(Recipe(Choice("resnet"), init=Choice("fixup")))
