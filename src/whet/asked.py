@@ -73,7 +73,7 @@ def refuse_run(*sources: Any) -> None:
         begun = started_in(Path(source)) if isinstance(source, str | Path) else None
         if begun is None:
             continue
-        compares = "choices" in begun["order"]
+        compares = "choices" in begun.get("order", {})
         steps = f"`whet report {source}` shows what came out, and the command that began it goes on with it."
         raise DataError(
             f"{source} is the folder of a {'comparison' if compares else 'run'}, not data.",
