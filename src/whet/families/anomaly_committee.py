@@ -1,4 +1,4 @@
-"""A committee: views of a row, each strange in its own way, and the mean of what they say.
+"""A committee: views of a row, each strange in its own way, and what they say together.
 
     columns      is a number rare in its column?                    tails of each column's distribution
     directions   are the numbers rare together?                     distance in units of their covariance
@@ -9,8 +9,9 @@
 All but the last are set in closed form from training rows when the network is built, the anomalies among these rows being
 left out in rounds: rows that the committee itself finds strangest (after Rousseeuw & Van Driessen 1999, the C-step of MCD).
 No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
-With say = "strange" only views that find a row stranger than the median have a say: one that sees nothing in it does not
-outvote one that does (as the Thresh method of Aggarwal & Sathe 2015, Theoretical Foundations … for Outlier Ensembles).
+A view that sees nothing in a row should not outvote one that does: with say = "strange" only views that find it stranger than
+the median have a say (the Thresh method of Aggarwal & Sathe 2015, Theoretical Foundations … for Outlier Ensembles), with "loud"
+the mean is taken of exp s, so that it lies between their mean and their maximum.
 
 v     (B, D) a row or a window as one vector
 s     the logarithm of a view's distance, less its median over training rows, over the way from there to their 90 % quantile:
@@ -40,13 +41,17 @@ WIDEST = 512
 NARROWEST = 0.01
 """A hundredth of the distance is never more than one unit of s: views that hardly vary don't outvote the others."""
 FARTHEST = 20.0
-"""The largest mean of s: its exponential stays a float32 that can be added up."""
+"""The largest s of all together: its exponential stays a float32 that can be added up."""
 NEWEST = 0.05
 """Share of a running estimate that the newest batch gives."""
 
 
-SAY: dict[str, Callable[[Tensor], Tensor]] = {"all": lambda s: s, "strange": torch.relu}
-"""What of s counts."""
+SAY: dict[str, Callable[[Tensor], Tensor]] = {
+    "all": lambda s: s.mean(0),
+    "strange": lambda s: s.relu().mean(0),
+    "loud": lambda s: s.logsumexp(0) - math.log(len(s)),
+}
+"""s of each view (views, B) -> of all together (B,)."""
 
 
 class Columns(nn.Module):
@@ -115,7 +120,9 @@ class Directions(nn.Module):
 
 
 class Neighbours(nn.Module):
-    """The squared distance to the k-th nearest training row (Ramaswamy et al. 2000).
+    """The mean distance to the nearest training rows, from the `first` of them to the k-th.
+
+    From the nearest on: Angiulli & Pizzuti 2002; the k-th alone: Ramaswamy et al. 2000.
 
     Of windows: to the nearest one that does not overlap with the very nearest, which for a training window is itself; so
     this is the matrix profile without normalisation (Yeh et al. 2016; Akbarinia & Cloez 2019, arXiv:1901.05708).
@@ -126,9 +133,9 @@ class Neighbours(nn.Module):
     place: Tensor
     """(places,) when each of them ended, in steps."""
 
-    def __init__(self, size: int, places: int, k: int, zone: float) -> None:
+    def __init__(self, size: int, places: int, k: int, zone: float, first: int = 1) -> None:
         super().__init__()
-        self.k, self.zone = k, zone
+        self.k, self.first, self.zone = k, first, zone
         self.register_buffer("known", torch.zeros(places, size))
         self.register_buffer("place", torch.full((places,), -1.0))
 
@@ -141,7 +148,7 @@ class Neighbours(nn.Module):
     def forward(self, v: Tensor) -> Tensor:
         squares = (v * v).sum(1, keepdim=True) + (self.known * self.known).sum(1) - 2 * v @ self.known.T
         if not self.zone:
-            return squares.topk(self.k, dim=1, largest=False).values[:, -1].relu()
+            return squares.topk(self.k, dim=1, largest=False).values[:, self.first - 1 :].relu().sqrt().mean(1)
         nearest = self.place[squares.argmin(1)]
         same = (self.place - nearest[:, None]).abs() < self.zone
         elsewhere = torch.where(same, squares.amax(1, keepdim=True), squares)
@@ -189,6 +196,7 @@ class Committee(nn.Module):
         shrink: float,
         places: int,
         k: int,
+        first: int,
         rounds: int,
         trim: float,
         width: int,
@@ -204,12 +212,13 @@ class Committee(nn.Module):
         self.pool = -(-flat_size(spec) // WIDEST) if self.steps else 1
         size = spec.shape[0] * -(-self.steps // self.pool) if self.steps else flat_size(spec)
         rows = int(spec.more.get("rows", places))
+        near = min(k, places, rows)
         self.stride = max(1.0, rows / places)
         made: dict[str, nn.Module] = {
             "columns": Columns(size),
             "directions": Directions(size, shrink),
             "cuts": Cuts(),
-            "neighbours": Neighbours(size, min(places, rows), min(k, places, rows), float(self.steps)),
+            "neighbours": Neighbours(size, min(places, rows), near, float(self.steps), min(first, near)),
         }
         if unknown := [v for v in views if v not in (*made, "code")]:
             raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code.")
@@ -257,11 +266,11 @@ class Committee(nn.Module):
             return verdict(cost, self.blame(x, errors), self.said(self.vector(x), cost))
 
     def said(self, v: Tensor, cost: Tensor) -> Tensor:
-        """(B,) exp of the mean of s over the views: 1 is usual, and a window in which one step is far off counts as that."""
+        """(B,) exp of what the views say together: 1 is usual, and a window in which one step is far off counts as that."""
         found = [self.scales[name](view(v)) for name, view in self.views.items()]
         if "code" in self.scales:
             found.append(self.scales["code"](cost))
-        return self.say(torch.stack(found)).mean(0).clamp(max=FARTHEST).exp()
+        return self.say(torch.stack(found)).clamp(max=FARTHEST).exp()
 
     def blame(self, x: Tensor, errors: Tensor) -> Tensor:
         """(B, F) how strange each column is: what it adds to the directions' distance, or the autoencoder's error."""
@@ -277,11 +286,12 @@ def make(
     shrink: float = 0.05,
     places: int = 2000,
     k: int = 10,
+    first: int = 10,
     rounds: int = 2,
     trim: float = 0.15,
     width: int = 64,
     code: int = 8,
     say: str = "all",
 ) -> nn.Module:
-    """`say`: whose s counts, "all" views' or those of "strange" rows, above the median."""
-    return Committee(spec, views, shrink, places, k, rounds, trim, width, code, say)
+    """`k`, `first`: see Neighbours. `say`: one of SAY."""
+    return Committee(spec, views, shrink, places, k, first, rounds, trim, width, code, say)

@@ -73,13 +73,14 @@ def test_the_committee_ranks_a_far_row_first_and_blames_its_column(shape):
 def test_a_view_that_finds_a_row_usual_does_not_outvote_one_that_finds_it_strange():
     x, entry = rows(5, n=200), FAMILIES["committee"]
     said = {}
-    for say in ("all", "strange"):
+    for say in ("all", "strange", "loud"):
         torch.manual_seed(0)
         network = entry.make(spec_of(5), **entry.fill({"say": say}))
         network.calibrate(x)
         said[say] = network.eval()(x)[:, SCORE]
     assert (said["strange"] >= said["all"] - 1e-6).all()
     assert (said["strange"] >= 1).all()
+    assert (said["loud"] >= said["all"] - 1e-6).all()
     assert (said["all"] < 1).any()
 
 
@@ -138,6 +139,16 @@ def test_the_matrix_profile_is_the_slow_one():
     x = np.random.default_rng(0).standard_normal((60, 2)).cumsum(0)
     slow = slow_profile(x, 8, 4)
     np.testing.assert_allclose(matrix_profile(x, 8)[7:], slow, atol=1e-6)
+
+
+def test_neighbours_of_a_row_are_as_far_as_the_nearest_ones_on_average():
+    known, asked = rows(4), rows(4, n=7) + 1
+    view, last = (Neighbours(4, places=60, k=3, zone=0.0, first=first) for first in (1, 3))
+    view.fit(known, torch.arange(60))
+    last.fit(known, torch.arange(60))
+    torch.testing.assert_close(
+        view(asked), torch.cdist(asked, known).sort(1).values[:, :3].mean(1), atol=1e-3, rtol=1e-3
+    )
 
 
 def test_neighbours_of_training_windows_are_their_matrix_profile():

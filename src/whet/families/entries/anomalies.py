@@ -20,6 +20,7 @@ ANOMALIES: list[Entry[nn.Module]] = [
             "shrink": 0.05,
             "places": 2000,
             "k": 10,
+            "first": 10,
             "rounds": 2,
             "say": "all",
             "trim": 0.15,
@@ -28,7 +29,7 @@ ANOMALIES: list[Entry[nn.Module]] = [
         },
         domains=("anomaly",),
         paper="Aggarwal & Sathe 2017, Outlier Ensembles; Li et al. 2022, arXiv:2201.00382; Liu et al. 2008, "
-        "Isolation Forest; Ramaswamy et al. 2000; "
+        "Isolation Forest; Ramaswamy et al. 2000; Angiulli & Pizzuti 2002; "
         "Akbarinia & Cloez 2019, arXiv:1901.05708",
         cost="low; grows with the places that are remembered",
         hurts_when="one view alone is known to be right",

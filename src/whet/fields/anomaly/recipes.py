@@ -15,13 +15,19 @@ TRIM = 0.1
 BATCH = 128
 PLACES = 2000
 """Rows that a committee remembers of a table."""
+NEAREST = 5
+"""Neighbours whose mean distance counts, where none of them is an anomaly. On 38 sets (docs/fields/anomaly.md), two seeds, mean
+AUC-ROC of this view alone 0.906, of the 5th neighbour 0.897, of the 10th 0.885."""
 CROWD = 0.05
 """Share of them that is nearer than the neighbour that counts, where anomalies may lie among them: it must not be one of
 their own crowd. On 11 sets made of breast-cancer, wine and digits with a rare class in them (some 200 to 1,700 rows) the
 20th neighbour alone reached a mean AUC-ROC of 0.824, the 5th 0.801; with a clean part 0.897 and 0.927."""
 SAY = "strange"
-"""Which views of a table's row have a say. On 13 sets of breast-cancer, wine, digits and iris with a rare class in them, two
-seeds, mean AUC-ROC 0.698, against 0.690 where all have one; with a clean part 0.860 against 0.844."""
+"""How views are heard where there may be anomalies among the training rows. On 13 sets of breast-cancer, wine, digits and iris
+with a rare class in them, two seeds, mean AUC-ROC 0.698, against 0.690 where all have one. "loud" reached 0.849 in place of
+0.844 on the 38 sets, and the same on 36 sets with 11 % of anomalies."""
+CLEAN_SAY = "loud"
+"""The same with a clean part: on the 38 sets, with NEAREST neighbours, 0.900; "strange" with the 10th neighbour 0.885."""
 
 
 def recipes(facts: Facts) -> list[Candidate]:
@@ -53,6 +59,6 @@ def committee(rows: int, timed: bool, clean: bool) -> Choice:
     if timed:
         return Choice("committee", views=("directions", "neighbours", "code"), shrink=0.005, places=4000, rounds=0)
     if clean:
-        return Choice("committee", k=10, places=PLACES, rounds=0, say=SAY)
+        return Choice("committee", k=NEAREST, first=1, places=PLACES, rounds=0, say=CLEAN_SAY)
     crowd = max(10, round(CROWD * min(rows, PLACES)))
-    return Choice("committee", k=crowd, places=PLACES, rounds=2, say=SAY)
+    return Choice("committee", k=crowd, first=crowd, places=PLACES, rounds=2, say=SAY)
