@@ -93,3 +93,13 @@ def test_the_passes_that_time_allows_are_counted_by_the_measured_speed() -> None
     shape = (64, 128, 256)
     one = facts(seconds=90.0, rate=flops((3, 32, 32), shape) * 1000)
     assert passes_of(one, shape) == pytest.approx(2.0)
+
+
+def test_the_fewer_rows_of_classes_the_more_passes_and_values_keep_theirs() -> None:
+    def passes(rows: int, goal: str) -> float:
+        recipe = portfolio(Facts("table", goal, rows, (10,), 2, seconds=600.0))[0].recipe
+        return recipe.steps * recipe.batch_size / rows
+
+    counted = [passes(rows, "classify") for rows in (2_999, 3_060, 7_750, 31_000, 45_000)]
+    assert counted == pytest.approx([150, 51, 32, 16, 16], rel=0.1)  # whole batches only
+    assert passes(3_060, "regress") == pytest.approx(passes(31_000, "regress"), rel=0.05)
