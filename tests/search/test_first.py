@@ -102,4 +102,4 @@ def test_the_fewer_rows_of_classes_the_more_passes_and_values_keep_theirs() -> N
 
     counted = [passes(rows, "classify") for rows in (2_999, 3_060, 7_750, 31_000, 45_000)]
     assert counted == pytest.approx([150, 51, 32, 16, 16], rel=0.1)  # whole batches only
-    assert passes(3_060, "regress") == pytest.approx(passes(31_000, "regress"), rel=0.05)
+    assert passes(3_060, "regress") == pytest.approx(passes(31_000, "regress"), rel=0.1)
