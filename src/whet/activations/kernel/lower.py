@@ -72,6 +72,7 @@ TOWERS = Rules(
     tanh(saturate(exp(u)))                                     tanh({EXP})
     rational_tanh(saturate(exp(u)))                            tanh_within(decay(min(u, 2.1972245773362196)))
     decay(-saturate(exp(u)))                                   decay(-{EXP})
+    decay(-{EXP}) * saturate(exp(u))                           decay(-{EXP}) * {EXP}
     sech(saturate(exp(u)))                                     sech({EXP})
     saturate(v * (decay(-{EXP}) * saturate(exp(u))))           v * (decay(-{EXP}) * {EXP})
     saturate(v * (square(sech({EXP})) * saturate(exp(u))))     v * (square(sech({EXP})) * {EXP})
@@ -86,6 +87,8 @@ WHOLES = Rules(
     sech(softplus(u))    where(u >= 0, 2 * {E} * (1 + {E}), 2 * (1 + {E})) * (1 / {D})
     square(sech(u))      4 * {T} * square(1 / (2 + {M}))
     saturate(exp(u))     exp(u)
+    where(u >= 0, v, decay_expm1(min(u, 0)))             where(u >= 0, v, decay_expm1(-abs(u)))
+    where(u >= 0, v, decay(min(u, 0)) * (0 > u))         where(u >= 0, v, decay(-abs(u)))
     decay(-1.5 * softplus(u))    sigmoid(-u) * sqrt(sigmoid(-u))
     erf(softplus(u))             erf_log({Z})
     decay(-square(softplus(u))) * sigmoid(u)    {Z} * erf_log_slope({Z})

@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Else gcc computes clamped numbers apart, as constants, in a loop with twice as many comparisons: 3 to 6 % slower. */
-#pragma GCC optimize("no-thread-jumps")
+/* Else gcc computes clamped numbers apart, as constants, in a loop with twice as many comparisons (3 to 6 % slower), or jumps
+   over what one side of a choice does not need, and then can't vectorise (10 to 200 times as slow). */
+#pragma GCC optimize("no-thread-jumps", "no-tree-pre")
 
 #define MOST 3.40282347e+38f
 #define VECTOR static inline __attribute__((always_inline))
