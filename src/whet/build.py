@@ -116,9 +116,14 @@ def labelled(data: Prepared, prepare: Prepare) -> tuple[Tensor, ...]:
 def make_loss(choice: Choice, task: Task) -> Callable[[Tensor, Tensor], Tensor]:
     if ":" in choice.name:
         return users_loss(choice.name)
-    if choice.name == "auto":
-        choice = Choice(goal(task.goal).loss, choice.params)
-    entry = losses.LOSSES[choice.name]
+    own = goal(task.goal).loss
+    entry = losses.LOSSES[own if choice.name == "auto" else choice.name]
+    if entry.name != own and not {task.domain, "any"} & {*entry.domains}:
+        raise RecipeError(
+            f"The loss {entry.name} is for data of the kind {' or '.join(entry.domains)}, and this is of the kind "
+            f"{task.domain}.",
+            'Write loss = "auto".',
+        )
     with saying_which(choice):
         return entry.make(**entry.fill(choice.params))
 

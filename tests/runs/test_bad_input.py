@@ -359,6 +359,7 @@ GIVEN = Recipe().put("family", Choice("mlp", width=8, depth=1))
         (GIVEN.put("family", Choice("mlp", width=-3)).to_toml(), "width"),
         (GIVEN.put("family", Choice("resnet")).to_toml(), "resnet"),
         (GIVEN.put("augment", (Choice("flip"),)).to_toml(), "flip"),
+        (GIVEN.put("loss", Choice("sampled_softmax")).to_toml(), "sampled_softmax is for data of the kind ratings"),
         (GIVEN.put("regularise", (Choice("dropuot"),)).to_toml(), "drop"),
         (GIVEN.to_toml().replace("batch_size", "batchsize"), "batch_size"),
         (re.sub(r"batch_size = .*", "batch_size = 0", GIVEN.to_toml()), "batch_size"),

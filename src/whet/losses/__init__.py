@@ -145,7 +145,7 @@ LOSSES: Catalogue[Loss] = Catalogue(
             step_cross_entropy,
             "Cross-entropy of every step whose class is known.",
             {"label_smoothing": 0.0},
-            domains=("audio", "sequence"),
+            domains=("audio", "sequence", "tagged", "language"),
             paper="Robinson 1994, An application of recurrent nets to phone probability estimation, section III",
             cost="none",
             hurts_when="what follows each other matters as a whole: every step is judged alone",
