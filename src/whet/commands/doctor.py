@@ -18,7 +18,7 @@ def diagnose(
     from whet.report.doctor import show_diagnosis, show_run
     from whet.setups.files import is_setup, load
 
-    if not is_setup(what):
+    if not is_setup(what) and not what.endswith(".py"):
         show_run(Path(what))
         return
     from whet.doctor import diagnose as call
@@ -41,5 +41,11 @@ def repair(
     repaired = call(load(what), seed, budget)
     show_repair(repaired)
     if out is not None and repaired.edits:
-        files.write_text(out, repaired.as_code() + "\n")
+        files.write_text(out, f"{beginning(what)}{repaired.as_code()}\n")
         typer.echo(f"The repaired set-up as code is in {out}.")
+
+
+def beginning(what: str) -> str:
+    """The set-up as it was given, for a file beside its own."""
+    file, _, name = what.rpartition(":")
+    return f"from {Path(file).stem} import {name}\n\nsetup = {name}()\n"
