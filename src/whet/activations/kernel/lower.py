@@ -74,7 +74,7 @@ TOWERS = Rules(
     decay(-saturate(exp(u)))                                   decay(-{EXP})
     decay(-{EXP}) * saturate(exp(u))                           decay(-{EXP}) * {EXP}
     sech(saturate(exp(u)))                                     sech({EXP})
-    saturate(v * (decay(-{EXP}) * saturate(exp(u))))           v * (decay(-{EXP}) * {EXP})
+    saturate(v * (decay(-{EXP}) * {EXP}))                      v * (decay(-{EXP}) * {EXP})
     saturate(v * (square(sech({EXP})) * saturate(exp(u))))     v * (square(sech({EXP})) * {EXP})
     """,
     {**ALL, **PRELUDE},
