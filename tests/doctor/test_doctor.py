@@ -51,7 +51,7 @@ def test_a_healthy_training_raises_no_alarm_and_comes_back_unchanged(name: str) 
 @pytest.mark.parametrize("name", SICK)
 def test_a_sick_training_learns_after_repair(name: str) -> None:
     given = SICK[name][1]()
-    repaired = whet.repair(given, budget=6.0)
+    repaired = whet.repair(given, budget=3.0)
     assert repaired.edits, repaired.tried
     assert all(e.because for e in repaired.edits)
     before, after = train(given, 7).value, repaired.train(seed=7).value
@@ -61,7 +61,7 @@ def test_a_sick_training_learns_after_repair(name: str) -> None:
 
 def test_a_repaired_training_takes_raw_inputs_and_answers_in_the_targets_own_units() -> None:
     given = SICK["unscaled targets"][1]()
-    said = whet.repair(given, budget=6.0).train(seed=1).predict(given.val[0])
+    said = whet.repair(given, budget=3.0).train(seed=1).predict(given.val[0])
     assert said.shape == (200,)
     assert abs(float(said.mean()) - 40_000) < 900
 
