@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.measures import longer
+from whet.diagnosis.rules.measures import longer, lower_rate
 from whet.record import Finding
 
 FALLING = 0.04
@@ -58,7 +58,7 @@ def oscillating(e: Evidence) -> Iterator[Finding]:
             )
             + ": steps jump over what they aim at.",
             0.62 if above else 0.5,
-            f"Lower the learning rate to a tenth: lr={e.settings.get('lr', 1e-2) / 10:.1g}.",
+            f"Lower the learning rate: lr={lower_rate(e)}.",
             jumps=jumps,
             border=1.15,
         )
@@ -79,8 +79,8 @@ def dead_at_the_end(e: Evidence) -> Iterator[Finding]:
                 f"counts); at the start {start[x.path].in_still:.0%} did. Long steps pushed them where their function is flat, "
                 "and no gradient brings them back.",
                 0.58,
-                f"Lower the learning rate to a tenth: lr={e.settings.get('lr', 1e-2) / 10:.1g}; nn.LeakyReLU() or nn.GELU() in "
-                "the place of nn.ReLU() keep a slope on both sides.",
+                f"Lower the learning rate: lr={lower_rate(e)}; nn.LeakyReLU() or nn.GELU() in the place of nn.ReLU() keep a "
+                "slope on both sides.",
                 where=x.path,
                 share=x.in_still,
                 border=0.9,

@@ -10,6 +10,8 @@ from whet.diagnosis.evidence import Evidence
 PULL = 0.35
 """Of the loss's own gradient, what a penalty or a decay may add."""
 STRONG_DROPOUT = 0.6
+USUAL = 5e-3
+"""Of a layer's weights that one step moves."""
 FEW_UNITS = 3
 """Units of a layer that is too narrow for most purposes, and of which a few that are dead are all of them."""
 
@@ -24,3 +26,14 @@ def step_of(e: Evidence) -> float:
     free = [x for x in e.start.layers if x.held and not x.frozen]
     known = [x.step for x in free if math.isfinite(x.step)]
     return median(known) if known else math.nan
+
+
+def at_usual_length(e: Evidence, step: float) -> str:
+    """The learning rate at which a step has the usual length, with one digit."""
+    return f"{e.settings.get('lr', 1e-3) * USUAL / step:.1g}" if step > 0 else "1e-3"
+
+
+def lower_rate(e: Evidence) -> str:
+    """A tenth of the learning rate, or the rate at which a step has the usual length, where that is lower still."""
+    lr, step = e.settings.get("lr", 1e-2), step_of(e)
+    return f"{min(lr / 10, lr * USUAL / step if step > 0 else lr):.1g}"

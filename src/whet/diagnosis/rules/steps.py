@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, longer, step_of
+from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, at_usual_length, longer, step_of
 from whet.record import Finding
 
-LONG, TOO_LONG, USUAL = 0.08, 0.4, 5e-3
-"""Of a layer's weights that one step moves."""
+LONG, TOO_LONG = 0.08, 0.4
+"""Of a layer's weights that one step moves; `USUAL` of them is usual at the start."""
 TRAVEL = 0.3
 """Weights that moved by less than this share of themselves in a whole training have hardly left their start."""
 SHORT = 4e-4
@@ -124,11 +124,6 @@ def fades(e: Evidence) -> Iterator[Finding]:
             share=e.course.pace,
             border=FADED,
         )
-
-
-def at_usual_length(e: Evidence, step: float) -> str:
-    """The learning rate at which a step has the usual length, with one digit."""
-    return f"{e.settings.get('lr', 1e-3) * USUAL / step:.1g}" if step > 0 else "1e-3"
 
 
 def usual_rate(e: Evidence) -> bool:
