@@ -71,6 +71,7 @@ FUNCTIONS = {
     "Phi(x)": 8,
     "phi(x)": 8,
     "abs(x)^1.7": 4,
+    "abs(x)^1.5": 2,
     "x^3": 2,
 }
 """Largest error seen of each prelude function, in units of the last place, rounded up."""

@@ -120,6 +120,8 @@ PARTS = Rules(
     u^5               u * square(square(u))
     u^6               square(u * square(u))
     u^8               square(square(square(u)))
+    u^1.5             u * sqrt(u)
+    u^-0.5            1 / sqrt(u)
     u^-2              1 / square(u)
     u^-3              1 / (u * square(u))
     """,
