@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from whet import files, naming
 from whet.data.core import Data, Roles
@@ -26,24 +26,26 @@ ANSWERS_IN = 5.0
 AnyOrder = TypeVar("AnyOrder", bound=Order)
 
 
+class Source(NamedTuple):
+    """Where the data is, and what was said of it."""
+
+    data: Any
+    target: str | None
+    task: str | None
+    holdout: Any
+    split: str | None
+    roles: Mapping[str, Any]
+
+
 def ordered(
-    kind: type[AnyOrder],
-    data: Any,
-    *,
-    target: str | None,
-    task: str | None,
-    holdout: Any,
-    split: str | None,
-    roles: Mapping[str, Any],
-    model: Any,
-    fixed: Recipe | None,
-    **more: Any,
+    kind: type[AnyOrder], source: Source, model: Any, fixed: Recipe | None, **more: Any
 ) -> tuple[AnyOrder, Data]:
     """What is asked, of a run or of a comparison, as its folder keeps it; and the data, loaded. `more`: the kind's own."""
-    known = roles_of(roles)
+    data, target, task, holdout, split, _ = source
+    roles = roles_of(source.roles)
     factory_name(model)  # a file that is not there is said before data is read
-    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=known)
-    named = in_common(data, found, model, holdout, fixed, known)
+    found = load(data, target=target, task=task, holdout=holdout, split=split, roles=roles)
+    named = in_common(data, found, model, holdout, fixed, roles)
     return kind(**named, target=target, task=task, split=split, **more), found
 
 

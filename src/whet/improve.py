@@ -14,6 +14,7 @@ import numpy as np
 
 from whet import files, naming
 from whet.asked import (
+    Source,
     factory_name,
     fitting_workers,
     ordered,
@@ -110,23 +111,11 @@ def fit(
         refuse_silence(ray)
         refuse_run(data, holdout)
         naming.check_space(wanted)
-        order, found = ordered(
-            Order,
-            OwnSource.of(data, holdout, str(factory_name(model)), loss) if is_own(data, model, loss) else data,
-            target=target,
-            task=task,
-            holdout=holdout,
-            split=split,
-            roles=roles,
-            model=model,
-            fixed=fixed,
-            budget=parse_seconds(budget),
-            seed=seed,
-            steps=steps or 0,
-            space={path: p.describe() for path, p in wanted.items()},
-            ensemble=ensemble,
-            loss=factory_name(loss),
-        )
+        given = OwnSource.of(data, holdout, str(factory_name(model)), loss) if is_own(data, model, loss) else data
+        source = Source(given, target, task, holdout, split, roles)
+        ranges = {path: p.describe() for path, p in wanted.items()}
+        more = {"seed": seed, "steps": steps or 0, "space": ranges, "ensemble": ensemble, "loss": factory_name(loss)}
+        order, found = ordered(Order, source, model, fixed, budget=parse_seconds(budget), **more)
         refuse_own_functions(order, ray)
         at_once = 1 if ray or world.size > 1 else fitting_workers(workers, order, screen)
         folder = choose(order, found.name, Path(out) if out is not None else None)

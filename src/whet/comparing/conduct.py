@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.asked import fitting_workers, ordered, read_recipe, refuse_counts, refuse_run
+from whet.asked import Source, fitting_workers, ordered, read_recipe, refuse_counts, refuse_run
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
@@ -76,24 +76,10 @@ def compare(
     check_numbers(seeds, by)
     refuse_run(data, holdout)
     fixed, screen = read_recipe(recipe), Screen(show)
-    asked, found = ordered(
-        Asked,
-        data,
-        target=target,
-        task=task,
-        holdout=holdout,
-        split=split,
-        roles=roles,
-        model=model,
-        fixed=fixed,
-        budget=parse_seconds(budget),
-        seed=seed,
-        steps=steps or 0,
-        choices={path: tuple(map(str, some)) for path, some in choices.items()},
-        seeds=seeds,
-        by=by,
-        keep_lr=keep_lr,
-    )
+    arms = {path: tuple(map(str, some)) for path, some in choices.items()}
+    source = Source(data, target, task, holdout, split, roles)
+    more = {"seed": seed, "steps": steps or 0, "choices": arms, "seeds": seeds, "by": by, "keep_lr": keep_lr}
+    asked, found = ordered(Asked, source, model, fixed, budget=parse_seconds(budget), **more)
     at_once = fitting_workers(workers, asked, screen)
     folder = ComparisonFolder(Path(out) if out is not None else HOME / f"compare-{found.name}-{asked.hash[:6]}")
     with opened(folder, asked) as journal:
