@@ -1,5 +1,6 @@
 """From scores to sentences."""
 
+import io
 import math
 import re
 from dataclasses import replace
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from whet.comparing.comparison import Comparison, costs, judge, twins
 from whet.comparing.opening import row_values
 from whet.comparing.tuning import Tuned
 from whet.errors import OutputError
+from whet.report.compare import _arms as arms_table
 from whet.report.compare import in_lines, spread
 from whet.tasks import make_task
 
@@ -89,6 +92,15 @@ def test_a_long_headline_breaks_where_its_aside_begins() -> None:
     (only,) = said(LEVEL[:2])
     assert in_lines(only) == only.replace(" (", "\n(")
     assert in_lines("mish is the best of 3.") == "mish is the best of 3."
+
+
+def test_the_names_of_two_long_arms_stand_whole_in_a_narrow_terminal() -> None:
+    names = ["gate sigmoid", "gate hard_sigmoid"]
+    arms = [{"name": name, "mean": 0.5, "spread": 0.094, "lr": 0.003, "seconds": 1.6} for name in names]
+    pair = {"first": names[1], "second": names[0], "difference": -0.025, "half": 0.076}
+    told = io.StringIO()
+    Console(file=told, width=78).print(arms_table({"metric": "accuracy", "arms": arms, "pairs": [pair], "best": ""}))
+    assert all(name in told.getvalue() for name in names), told.getvalue()
 
 
 def test_a_choice_that_changes_nothing_is_said_to() -> None:

@@ -108,7 +108,8 @@ def about(result: Result) -> str:
 def _arms(result: Result) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("arm", overflow="fold")
-    for name in (wording.metric_name(result["metric"]), "", "learning rate", "per training", f"beside {first(result)}"):
+    metric = wording.metric_name(result["metric"])
+    for name in (metric, "", "learning\nrate", "per\ntraining", f"beside\n{first(result)}"):  # room for long names
         table.add_column(name, justify="right", no_wrap=True)
     beside = {pair["first"]: pair for pair in result["pairs"] if pair["second"] == first(result)}
     for arm in result["arms"]:
