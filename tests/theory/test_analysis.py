@@ -220,7 +220,12 @@ def test_what_theory_can_say_nothing_of_is_refused_with_the_reason(what: str, wo
 
 def test_numbers_out_of_range_are_refused() -> None:
     t = analyse("relu")
-    for wrong in (lambda: t.chi(-1.0), lambda: t.forecast(0), lambda: t.correlation_map(1.5, q=1.0)):
+    for wrong in (
+        lambda: t.chi(-1.0),
+        lambda: t.forecast(0),
+        lambda: t.correlation_map(1.5, q=1.0),
+        lambda: t.length_map(-1.0),
+    ):
         with pytest.raises(UserError):
             wrong()
 

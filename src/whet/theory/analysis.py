@@ -116,6 +116,8 @@ class Analysis:
     def length_map(self, q: float | Array, sigma_w: float | None = None, sigma_b: float = 0.0) -> float | Array:
         """The length after one more layer, sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2; sigma_w is `gain` if not given."""
         w, b = self._sigmas(sigma_w, sigma_b)
+        if np.any(np.asarray(q) < 0):
+            raise UserError(f"q={q} is no length, which is a mean of squares.", "Give numbers from 0.")
         return _each(lambda one: lengths.next_length(self.moments, one, w, b), q)
 
     def fixed_points(self, sigma_w: float | None = None, sigma_b: float = 0.0) -> tuple[FixedPoint, ...]:

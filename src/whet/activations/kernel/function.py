@@ -53,7 +53,7 @@ def kernel_for(plan: Planned, x: Tensor, parameters: Sequence[Tensor] = (), leas
     """
     if not suits(x, parameters, least) or _environment.get(SWITCH) == OFF:
         return None
-    if any(p.dim() for p in parameters):
+    if parameters and any(p.dim() for p in parameters):
         return _kernel_of_channels(plan, x, parameters)
     if x.dtype not in plan.kernels:
         plan.kernels[x.dtype] = kernel(plan.node, plan.names, DTYPES[x.dtype])
@@ -142,7 +142,7 @@ def _alike(g: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def dense(x: Tensor) -> tuple[Tensor, Tensor]:
     """x with its numbers side by side in memory, in whatever order of dimensions, and an empty tensor just like it."""
     like = torch.empty_like(x)
-    return (x if like.stride() == x.stride() else torch.empty_like(x).copy_(x)), like
+    return (x if x.is_contiguous() or like.stride() == x.stride() else torch.empty_like(x).copy_(x)), like
 
 
 def _values(parameters: Sequence[Tensor]) -> ctypes.Array[ctypes.c_float] | None:
