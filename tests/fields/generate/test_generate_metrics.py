@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.linalg import sqrtm
 
+from whet.fields.generate.rows_outcome import taught
 from whet.tasks.generate import GOAL, covered, energies, frechet
 from whet.tasks.metrics import interval
 
@@ -81,3 +83,12 @@ def test_parts_of_the_energy_distance_add_up_to_it(sets):
 
     whole = 2 * mean(made, real) - mean(made, made) - mean(real, real)
     assert 2 * energies(None, pairs(made, real)).mean() == pytest.approx(whole)
+
+
+def test_a_column_without_a_value_does_not_end_the_comparison():
+    """Trees can't cut it: a table with one broke off at the end of its run."""
+    a = np.random.default_rng(0).standard_normal(200)
+    empty = pl.Series([None] * 200, dtype=pl.Float64)
+    frame = pl.DataFrame({"a": a, "none": empty, "y": np.where(a > 0, "up", "down")})
+    assert taught(frame, frame, "y", "classify") > 0.9
+    assert taught(frame.drop("a"), frame.drop("a"), "y", "classify") is None

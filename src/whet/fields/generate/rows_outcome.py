@@ -71,13 +71,14 @@ def usefulness(shown: Shown, made: pl.DataFrame) -> dict[str, Any]:
 
 
 def taught(train: pl.DataFrame, test: pl.DataFrame, target: str, goal: str) -> float | None:
-    """The score of gradient-boosted trees; None where the target has one value only."""
+    """The score of gradient-boosted trees; None where the target has one value only, or no other column any."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    if train[target].n_unique() < 2:
+    known = [s.name for s in train if s.name != target and s.null_count() < len(s)]
+    if train[target].n_unique() < 2 or not known:
         return None
+    x, again = coded(train[known], test[known])
     kind = HistGradientBoostingClassifier if goal == "classify" else HistGradientBoostingRegressor
-    x, again = coded(train.drop(target), test.drop(target))
     y, truth = (frame[target].to_numpy() for frame in (train, test))
     return float(kind(random_state=0).fit(x, y).score(again, truth))
 
