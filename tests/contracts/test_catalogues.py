@@ -106,7 +106,7 @@ def test_a_normalisation_keeps_the_shape(entry: Entry[nn.Module], shape: tuple[i
 
 
 def of_rows(losses: Catalogue[Any]) -> Any:
-    """Losses of one answer per row; those of sequences, of quantiles and of what a network says itself have tests of their own."""
+    """Losses of one answer per row; those of sequences, quantiles and what a network says itself have tests of their own."""
     others = (*SEQUENCES, "own", "quantiles")
     return pytest.mark.parametrize("entry", [e for e in losses if e.name not in others], ids=lambda e: e.name)
 
