@@ -215,7 +215,8 @@ def test_a_schedule_refuses_a_warmup_that_takes_everything(entry: Entry[Any]) ->
 
 @each(REGULARISERS)
 def test_a_regulariser_is_made_from_its_defaults(entry: Entry[Any]) -> None:
-    assert callable(made(entry)) or hasattr(made(entry), "observe")
+    found = made(entry)
+    assert callable(found) or hasattr(found, "observe") or (hasattr(found, "prepare") and hasattr(found, "loss"))
 
 
 STRONG = {"p": 1.0, "pixels": 3, "pad": 3, "degrees": 30.0, "share": 0.5, "amount": 0.5, "saturation": 0.5, "hue": 60.0}

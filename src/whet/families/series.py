@@ -136,7 +136,9 @@ def apart(sizes: Sizes) -> Tensor:
 
 def beside(x: Tensor, said: Tensor) -> Tensor:
     """(B, C, n) as the last two dimensions of what was said, alike for all members and quantiles."""
-    return x.view(len(x), *[1] * (said.ndim - 3), *x.shape[1:])
+    for _ in range(said.ndim - 3):  # a view would write the batch's size into an exported graph
+        x = x.unsqueeze(1)
+    return x
 
 
 class Folded(nn.Module):
