@@ -167,6 +167,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None
 
 def test_a_trial_that_never_learns_is_named_with_its_likely_cause(tmp_path: Path) -> None:
     one = opened(tmp_path, SMALL.put("optimizer.lr", 1e-9))
+    one.watch.share = 1e9
     one.advance(Horizon(steps=240))
     graves = [f.name for f in one.findings if f.severity == "error"]
     assert graves[0] == "never learned"
@@ -175,6 +176,7 @@ def test_a_trial_that_never_learns_is_named_with_its_likely_cause(tmp_path: Path
 
 def test_a_trial_that_learns_nothing_begins_again_with_what_its_findings_suggest(tmp_path: Path) -> None:
     one = opened(tmp_path, SMALL.put("optimizer.lr", 1e-6))
+    one.watch.share = 1e9  # on a busy machine too few steps would be read
     one.advance(Horizon(steps=300, seconds=1e6), pause=Horizon(steps=120))
     assert treat(one)
     assert one.recipe.optimizer == Choice("adamw", lr=1e-3)
