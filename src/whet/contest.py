@@ -119,7 +119,7 @@ def leaves_a_crumb(trial: Trial, left: float) -> bool:
     training, steps = trial.training, trial.recipe.steps
     if not steps or not STEADY[0] <= training.step / steps < STEADY[1]:
         return False
-    whole = training.seconds * steps / training.step
+    whole = trial.whole_seconds
     return 0 < training.seconds + left - whole < CRUMB * whole
 
 

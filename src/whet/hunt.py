@@ -128,10 +128,10 @@ def settle(hunt: Hunt, name: str) -> None:
 
 
 def is_cheaper(hunt: Hunt, trial: Trial, winner: Trial) -> bool:
-    """Whether a tie goes to the trial. A hurried one is cheaper than one in full by being hurried, which proves nothing."""
+    """Whether a tie goes to the trial. One that is hurried, or that the clock cut short, is not cheaper by that."""
     if hunt.hurried and trial.name != WHOLE:
         return False
-    return trial.training.seconds < CHEAPER * winner.training.seconds
+    return trial.whole_seconds < CHEAPER * winner.whole_seconds
 
 
 def best_two(hunt: Hunt) -> list[str]:

@@ -80,6 +80,15 @@ def test_a_training_takes_the_crumbs_of_time_too(done: int, left: float, crumb: 
     assert contest.leaves_a_crumb(at(100, done, done * 0.1, tmp_path), left) is crumb
 
 
+@pytest.mark.parametrize(
+    ("steps", "done", "seconds", "whole"), [(100, 50, 4.0, 8.0), (100, 0, 4.0, 4.0), (0, 50, 4.0, 4.0)]
+)
+def test_what_a_whole_training_costs_is_reckoned_from_the_part_that_was_done(
+    steps: int, done: int, seconds: float, whole: float, tmp_path: Path
+) -> None:
+    assert at(steps, done, seconds, tmp_path).whole_seconds == whole
+
+
 def test_a_training_that_the_clock_ends_is_one_after_a_restart_too(tmp_path: Path) -> None:
     one = at(100, 0, 0.0, tmp_path)
     one.end_by_the_clock()

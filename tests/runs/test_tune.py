@@ -117,7 +117,7 @@ def test_a_trial_is_cheaper_by_its_time_but_not_by_being_hurried(
     hurried: bool, name: str, seconds: float, cheaper: bool
 ) -> None:
     def trial(name: str, seconds: float) -> SimpleNamespace:
-        return SimpleNamespace(name=name, training=SimpleNamespace(seconds=seconds))
+        return SimpleNamespace(name=name, whole_seconds=seconds)
 
     hunting = SimpleNamespace(hurried=hurried)
     assert hunt.is_cheaper(hunting, trial(name, seconds), trial("first", 10.0)) is cheaper  # type: ignore[arg-type]

@@ -79,6 +79,12 @@ class Trial:
         return None
 
     @property
+    def whole_seconds(self) -> float:
+        """What all its steps take at its pace so far; of a recipe without an end, what it has taken."""
+        training, steps = self.training, self.recipe.steps
+        return training.seconds * steps / training.step if steps and training.step else training.seconds
+
+    @property
     def retries(self) -> int:
         """How often it diverged and went on with a lower learning rate, in this process or before."""
         return rescue.retries(self.folder)
