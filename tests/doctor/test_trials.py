@@ -177,11 +177,11 @@ def test_a_trial_that_never_learns_is_named_with_its_likely_cause(tmp_path: Path
 def test_a_trial_that_learns_nothing_begins_again_with_what_its_findings_suggest(tmp_path: Path) -> None:
     one = opened(tmp_path, SMALL.put("optimizer.lr", 1e-6))
     one.watch.share = 1e9  # on a busy machine too few steps would be read
-    one.advance(Horizon(steps=300, seconds=1e6), pause=Horizon(steps=120))
+    one.advance(Horizon(steps=300), pause=Horizon(steps=120))
     assert treat(one)
     assert one.recipe.optimizer == Choice("adamw", lr=1e-3)
     assert (one.training.step, one.training.best) == (0, None)
-    one.advance(Horizon(steps=300, seconds=1e6))
+    one.advance(Horizon(steps=300))
     assert not treat(one)
     said = one.findings[0]
     change = "optimizer: sgd(lr=1e-06) -> adamw(lr=0.001)"
