@@ -52,9 +52,9 @@ class Watch:
         self.losses = Losses()
         self.data: DataFacts | None = None
         self.criterion = UNKNOWN
-        self._asked = False
         self._clearing: Clearing | None = None
         self._handles: list[Any] = []
+        self._asking: Any = None
         self._began = 0.0
 
     # -- the block ---------------------------------------------------------------------------------------------
@@ -66,8 +66,8 @@ class Watch:
             self.optimizer.register_step_pre_hook(self._gradients),
             self.optimizer.register_step_post_hook(self._stepped),
         ]
-        if isinstance(self.loss, nn.Module):
-            self._handles.append(self.loss.register_forward_hook(self._judged))
+        if isinstance(self.loss, nn.Module) and self.data is None:
+            self._asking = self.loss.register_forward_hook(self._judged)
         self._began = time.perf_counter()
         self.sampler.open()
 
@@ -76,6 +76,7 @@ class Watch:
         self.sampler.close()
         if self._clearing:
             self._clearing.close()
+        self._stop_asking()
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -89,10 +90,11 @@ class Watch:
 
     def step(self, loss: Tensor | float) -> None:
         """Tell the loss of the step that was just taken."""
-        value = loss.detach() if isinstance(loss, Tensor) else loss
-        if isinstance(value, Tensor) and value.numel() != 1:
-            raise UserError(f"The loss has the shape {tuple(value.shape)}, not one number.", "Take its mean.")
-        self.losses.add(value)
+        if isinstance(loss, Tensor):
+            if loss.numel() != 1:
+                raise UserError(f"The loss has the shape {tuple(loss.shape)}, not one number.", "Take its mean.")
+            loss = loss.item() if loss.is_cpu else loss.detach()
+        self.losses.add(loss)
 
     @property
     def spent(self) -> float:
@@ -115,12 +117,17 @@ class Watch:
 
     def _judged(self, _: nn.Module, args: tuple[Any, ...], out: Any) -> None:
         """The loss's own inputs: outputs and targets."""
-        if self._asked or len(args) < 2 or not isinstance(args[1], Tensor):
+        if self._asking is None or len(args) < 2 or not isinstance(args[1], Tensor):
             return
-        self._asked = True  # before the loss is tried out, which comes by here again
+        self._stop_asking()  # before the loss is tried out, which would come by here again
         said, target = args[0].detach()[:ROWS], args[1].detach()[:ROWS]
         self.criterion = recognise(self.loss, said, target)  # type: ignore[arg-type]
         self.data = self._data_facts(target)
+
+    def _stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.remove()
+            self._asking = None
 
     def _data_facts(self, target: Tensor) -> DataFacts:
         inputs = self.sampler.inputs
