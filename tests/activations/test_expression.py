@@ -76,7 +76,9 @@ def test_a_formula_is_read_as_in_mathematics(text: str, worth: float) -> None:
         ("x.real", 2, "'.' has no meaning here"),
         ("__import__(x)", 1, "unknown function '__import__'"),
         ("f('os')", 3, "has no meaning here"),
-        ("", 1, "it is empty"),
+        ("x²", 2, "Powers are written with ^"),
+        ("2 × x", 3, "Multiplication is written with *"),
+        ("|x|", 1, "The absolute value is abs(u)"),
     ],
 )
 def test_what_is_no_formula_is_refused_with_its_place(text: str, position: int, said: str) -> None:
@@ -86,6 +88,11 @@ def test_what_is_no_formula_is_refused_with_its_place(text: str, position: int, 
     assert f"at position {position}:" in message
     assert said in message
     assert message.splitlines()[-1].index("^") == 4 + position - 1
+
+
+def test_an_empty_formula_is_refused_in_one_line() -> None:
+    with pytest.raises(RecipeError, match=r"position 1: it is empty.*'x \* tanh\(exp\(x\)\)'\.$"):
+        parse("  ")
 
 
 @pytest.mark.parametrize("text", ["(" * 10_000 + "x" + ")" * 10_000, "-" * 1000 + "x", "x" * 3000, "x^" * 900 + "x"])

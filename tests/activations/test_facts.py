@@ -5,6 +5,7 @@ import math
 import pytest
 
 from whet.activations.facts import facts
+from whet.errors import RecipeError
 
 INF = math.inf
 
@@ -120,3 +121,14 @@ def test_poles_gaps_and_overflow_are_noted() -> None:
     assert facts("exp(x)").notes == ("its value is too large for float32 above x = 88.72",)
     assert facts("gelu").notes == ()
     assert math.isnan(facts("1 / x").mean)
+
+
+@pytest.mark.parametrize("q", [-1.0, float("nan"), float("inf"), "1", None])
+def test_moments_are_asked_at_a_variance(q: object) -> None:
+    with pytest.raises(RecipeError, match="is no variance"):
+        facts("relu").moments_at(q)
+
+
+def test_a_function_without_a_number_anywhere_is_refused() -> None:
+    with pytest.raises(RecipeError, match="a finite number nowhere"):
+        facts(lambda x: x * float("nan"))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from whet.activations import get
 from whet.activations.formula import Formula, elementwise
 from whet.errors import RecipeError
 
@@ -233,6 +234,8 @@ def test_under_autocast_it_returns_what_it_was_given() -> None:
         ("1e30 * 1e30 * x", {}, {}, "more than float32 can hold"),
         ("1e20 * a * x", {}, {"a": 1e25}, "more than float32 can hold"),
         ("x * sqrt(-2)", {}, {}, r"sqrt\(-2\), is undefined"),
+        ("x / 0", {}, {}, "divides by 0"),
+        ("x / (1 - 1)", {}, {}, "divides by 0"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(text: str, learn: dict, fix: dict, said: str) -> None:
@@ -240,10 +243,22 @@ def test_parameters_that_do_not_fit_are_refused(text: str, learn: dict, fix: dic
         Formula(text, learn, fix)
 
 
-@pytest.mark.parametrize("channels", [0, -3, 2.5])
+@pytest.mark.parametrize("channels", [0, -3, 2.5, True])
 def test_a_number_of_channels_that_is_none_is_refused(channels: object) -> None:
     with pytest.raises(RecipeError, match=f"channels={channels} is no number of channels"):
         Formula("a * x", {"a": 1.0}, channels=channels)
+
+
+@pytest.mark.parametrize("dim", [0.5, "1", True])
+def test_a_dimension_that_is_none_is_refused(dim: object) -> None:
+    with pytest.raises(RecipeError, match="no dimension"):
+        get("glu", dim=dim)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (4,), ()])
+def test_an_input_without_the_channels_of_the_parameters_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(RecipeError, match="4 channels along dimension 1"):
+        Formula("a * x", {"a": 1.0}, channels=4)(torch.zeros(shape))
 
 
 def test_whole_numbers_as_input_are_refused() -> None:

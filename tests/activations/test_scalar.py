@@ -52,6 +52,12 @@ def test_parameters_go_with_a_name_or_a_formula() -> None:
         as_scalar(nn.ELU(), alpha=2.0)
 
 
+def test_what_torch_compile_runs_is_the_function_that_it_was_given() -> None:
+    compiled = (torch.compile(nn.Tanh(), backend="eager"), torch.compile(lambda x: x.tanh(), backend="eager"))
+    for what in compiled:
+        assert as_scalar(what).slope(np.array([0.0])) == 1.0
+
+
 def by_numpy(x: Tensor) -> Tensor:
     return torch.from_numpy(np.tanh(x.numpy()))
 

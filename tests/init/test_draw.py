@@ -1,13 +1,14 @@
 """What each initialisation promises of the weights that it draws."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Generator, nn
 
-from whet.errors import RecipeError
-from whet.init import INITS, lsuv_
+from whet.errors import RecipeError, UserError
+from whet.init import INITS, auto_, fixup_, lsuv_, zero_residual_
 from whet.init.isometry import block_of, orthogonal_weight
 from whet.norm import standardise_weights
 
@@ -162,3 +163,19 @@ def test_a_parameter_that_asks_to_be_kept_is_kept(entry: object) -> None:
     before = model[2].weight.clone()
     draw(entry.name, model)
     assert torch.equal(before, model[2].weight)
+
+
+@pytest.mark.parametrize("looking", [auto_, zero_residual_, fixup_, lsuv_])
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (lambda: nn.Sequential(nn.LazyLinear(3)), "no weights yet"),
+        (lambda: nn.Linear(4, 3).to("meta"), "on the meta device"),
+        (lambda: torch.export.export(nn.Linear(4, 3), (torch.ones(2, 4),)).module(), "exported program"),
+        (lambda: nn.Linear(5, 3), "fails on this sample"),
+        (lambda: "relu", "is no network"),
+    ],
+)
+def test_what_can_not_be_initialised_is_refused(looking: Callable, model: Callable, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        looking(model(), torch.ones(2, 4))

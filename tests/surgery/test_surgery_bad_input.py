@@ -21,28 +21,39 @@ def scripted() -> nn.Module:
         return nn.Sequential(nn.Linear(4, 4), torch.jit.script(nn.Sequential(nn.ReLU())))
 
 
+def small() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+
+
 BAD: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "linear map": (lambda: nn.Linear(4, 4), "gelu", {}),
     "TorchScript": (scripted, "gelu", {}),
     "'0' (LazyLinear) has no weights yet": (lambda: nn.Sequential(nn.LazyLinear(3), nn.ReLU()), "gelu", {}),
-    "'gelux'. Did you mean 'gelu'": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "gelux", {}),
+    "'gelux'. Did you mean 'gelu'": (small, "gelux", {}),
     "fails on this sample (float32 (2, 4))": (lambda: nn.Sequential(nn.Linear(5, 4), nn.ReLU()), "gelu", {}),
-    "No place": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "gelu", {"where": lambda place: False}),
+    "No place": (small, "gelu", {"where": lambda place: False}),
     "place, activation or role named 'tanj'": (lambda: nn.Sequential(nn.Tanh()), "gelu", {"where": "tanj"}),
     "is no network": (lambda: 3, "gelu", {}),
-    "is no activation": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), 3.5, {}),
+    "is no activation": (small, 3.5, {}),
     "only softmax": (lambda: nn.Sequential(nn.Linear(4, 4), nn.Softmax(1), nn.Linear(4, 4)), "gelu", {}),
-    "changes the number of channels": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "swiglu", {}),
+    "changes the number of channels": (small, "swiglu", {}),
     "would be another": (
-        lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()),
+        small,
         "gelu",
         {"optimizer": torch.optim.SGD([nn.Parameter(X)], 0.1)},
     ),
     "inside compiled code": (Raw, "gelu", {"sample": torch.randn(2, 3)}),
     "a fused kernel computes it": (lambda: nn.LSTM(4, 4), "gelu", {"where": "recurrent"}),
     "and the model itself computes tanh (recurrent)": (lambda: nn.LSTM(4, 4), "gelu", {"where": "tanh"}),
-    "Linear can't be made without arguments": (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Linear, {}),
+    "Linear can't be made without arguments": (small, nn.Linear, {}),
     "replace_cells makes": (lambda: nn.LSTM(4, 4), "gelu", {}),
+    "LazyLinear has no weights yet": (small, nn.LazyLinear(4), {}),
+    "it turns (2, 4) into ()": (small, lambda x: x.sum(), {}),
+    "the new function fails there": (small, nn.Linear(3, 3), {}),
+    "table of replacements is empty": (small, {}, {}),
+    "role named 'tanj'": (small, "gelu", {"where": ["relu", "tanj"]}),
+    "'adam' is no torch optimiser": (small, "prelu", {"optimizer": "adam", "inplace": True}),
+    "trains none of the model's": (small, "prelu", {"optimizer": torch.optim.SGD([nn.Parameter(X)]), "inplace": True}),
 }
 
 

@@ -1,6 +1,7 @@
 """Mean-field theory against known values, closed forms, and sampled networks of 1,000 units."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -218,15 +219,32 @@ def test_what_theory_can_say_nothing_of_is_refused_with_the_reason(what: str, wo
         analyse(what)
 
 
-def test_numbers_out_of_range_are_refused() -> None:
+@pytest.mark.parametrize("wrong", ["a", -2, math.nan, math.inf, [1.0], 1j, True])
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("sigma_w=.* no standard deviation", lambda t, v: t.chi(v, 0)),
+        ("sigma_b=.* no standard deviation", lambda t, v: t.depth_scale(1, v)),
+        ("sigma_b=.* no standard deviation", lambda t, v: t.edge_of_chaos(v)),
+        ("q=.* no length", lambda t, v: t.chi(1, q=v)),
+        ("q=.* no length", lambda t, v: t.correlation_map(0.5, q=v)),
+        ("depth=.* no number of layers", lambda t, v: t.forecast(v)),
+        ("depth=.* no number of layers", lambda t, v: t.tailored(v)),
+        ("depth=.* no number of layers", lambda t, v: t.best(v)),
+        ("most=.* no number of layers", lambda t, v: t.reach(most=v)),
+        ("width=.* no number of units", lambda t, v: t.forecast(3, width=v)),
+    ],
+)
+def test_what_is_no_number_or_out_of_range_is_refused(kind: str, asked: Callable, wrong: object) -> None:
+    with pytest.raises(UserError, match=kind):
+        asked(analyse("relu"), wrong)
+
+
+def test_maps_take_arrays_and_refuse_what_lies_outside() -> None:
     t = analyse("relu")
-    for wrong in (
-        lambda: t.chi(-1.0),
-        lambda: t.forecast(0),
-        lambda: t.correlation_map(1.5, q=1.0),
-        lambda: t.length_map(-1.0),
-    ):
-        with pytest.raises(UserError):
+    assert t.length_map([1.0, 2.0], 1.0).tolist() == pytest.approx([0.5, 1.0])
+    for wrong in (lambda: t.length_map([1.0, -1.0]), lambda: t.correlation_map(np.array([0.0, 1.5]), q=1.0)):
+        with pytest.raises(UserError, match="Give numbers from"):
             wrong()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from whet.activations.formula import Formula
+from whet.activations.formula import Formula, check_place
 from whet.entry import Catalogue, Entry
 from whet.errors import RecipeError, shown
 
@@ -71,7 +71,11 @@ class Activation(Entry[nn.Module]):
         return self.spell(**filled) if self.spell else (self.formula, dict(filled))
 
     def placed(self, channels: int | None, dim: int | None) -> dict[str, int | None]:
-        """What `make` wants to know of the place: nothing, the dimension, or the channels as well."""
+        """What `make` wants to know of the place: nothing, the dimension, or the channels as well.
+
+        Raises RecipeError for what is neither.
+        """
+        check_place(channels, dim)
         where = {} if dim is None else {"dim": dim}
         if self.wants_channels:
             return {"channels": channels, **where}

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from whet.activations.expression.check import check_curves
 from whet.activations.scalar import Scalar, as_scalar
 from whet.activations.shape import Shape
+from whet.errors import RecipeError, shown
 from whet.quadrature import Mean, gaussian_mean
 
 Array = NDArray[np.float64]
@@ -104,13 +105,18 @@ class Facts:
 
     def moments_at(self, q: float) -> Moments:
         """Means of f and f', and of their squares, under N(0, q)."""
+        if isinstance(q, bool) or not (isinstance(q, int | float) and 0 <= q < math.inf):
+            raise RecipeError(f"q={shown(q)} is no variance.", "Give a number from 0.")
         return moments(self.scalar, q)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def facts(what: object, **params: float) -> Facts:
     """The facts of a catalogue name, a formula, a module, or a function of tensors, as `as_scalar` takes them."""
     scalar = as_scalar(what, **params)
     look = Shape(scalar)
+    if not np.isfinite(look.f).any():
+        raise RecipeError(f"{scalar.name} is a finite number nowhere.", "Give another function.")
     low, low_attained = look.lowest(1)
     high, high_attained = look.lowest(-1)
     problems = check_curves(scalar.value, scalar.slope)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from whet.activations.differentiable import Plan, apply
 from whet.activations.expression import Node, free_names, parse, replace, simplify
 from whet.activations.expression.bounds import LARGEST_CONSTANT
-from whet.activations.expression.nodes import number, walk
+from whet.activations.expression.nodes import Call, number, walk
 from whet.activations.expression.points import at_point
 from whet.errors import RecipeError
 
@@ -34,8 +34,7 @@ class Formula(nn.Module):
     ) -> None:
         super().__init__()
         learn, fix = dict(learn or {}), dict(fix or {})
-        if channels is not None and not (isinstance(channels, int) and channels > 0):
-            raise RecipeError(f"channels={channels!r} is no number of channels.", "Give 1 or more.")
+        check_place(channels, dim)
         self.plan = Plan.ready(prepare(text, learn, fix), tuple(learn))
         self.text, self.fix, self.channels, self.dim = text, fix, channels, dim
         for name in learn:
@@ -50,6 +49,12 @@ class Formula(nn.Module):
         value: Tensor = getattr(self, name)
         if self.channels is None:
             return value
+        if not -x.dim() <= self.dim < x.dim() or x.shape[self.dim] not in (1, self.channels):
+            raise RecipeError(
+                f"The formula has parameters for {self.channels} channels along dimension {self.dim}, which an input of "
+                f"shape {tuple(x.shape)} has not.",
+                "Give dim=, the dimension of the channels, and channels=, their number.",
+            )
         sizes = [1] * x.dim()
         sizes[self.dim] = self.channels
         return value.view(sizes)
@@ -90,9 +95,19 @@ def prepare(text: str, learn: Mapping[str, float], fix: Mapping[str, float]) -> 
     return node
 
 
+def check_place(channels: Any, dim: Any) -> None:
+    """RecipeError for what is no number of channels, and no number of a dimension; None is both."""
+    if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
+        raise RecipeError(f"channels={channels!r} is no number of channels.", "Give 1 or more.")
+    if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int)):
+        raise RecipeError(f"dim={dim!r} is no dimension of a tensor.", "Give a whole number: -1 is the last one.")
+
+
 def check_constants(node: Node) -> None:
     """RecipeError for a part without x or parameters that is worth no number, or one too large for float32."""
     for part in walk(node):
+        if isinstance(part, Call) and part.function == "div" and part.arguments[1] == number(0):
+            raise RecipeError(f"The formula divides by 0: {part}.", "Change it.")
         value = at_point(part, {}) if not free_names(part) else 0.0
         if not abs(value) <= LARGEST_CONSTANT:
             what = "is undefined" if value != value else "is more than float32 can hold"

@@ -65,6 +65,7 @@ def as_scalar(what: object, **params: float) -> Scalar:
         raise RecipeError(f"{', '.join(params)}: parameters go with a name or a formula, not with {what!r}.")
     if isinstance(what, Scalar):
         return what
+    what = getattr(what, "_orig_mod", getattr(what, "_torchdynamo_orig_callable", what))  # before torch.compile
     if isinstance(what, Formula) and what.channels is None:
         values = {n: getattr(what, n).item() for n in what.plan.names}
         return of_node(str(what), prepare(what.text, {}, {**what.fix, **values}), what.text)
@@ -109,7 +110,8 @@ def _of_callable(given: Callable[..., Any], name: str | None = None) -> Scalar:
     try:
         slope(np.zeros(1))
     except RuntimeError as error:
-        raise RecipeError(f"torch can't differentiate {name}: {error}", "Write it in torch's operations.") from error
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"torch can't differentiate {name}: {reason}", "Write it in torch's operations.") from error
     try:
         curvature(np.zeros(1))
     except RuntimeError:  # torch has no second derivative of some of its own functions, hardsigmoid's for one

@@ -27,11 +27,11 @@ from whet.init.isometry import Layer, orthogonal_matrix, orthogonal_weight
 from whet.init.plan import Plan, make
 from whet.init.recurrent import draw_recurrent
 from whet.init.refine import LEAST_EXAMPLES, Measured, norms_awake, refine
-from whet.init.samples import as_call, made_up
+from whet.init.samples import as_call, made_up, ready
 from whet.init.shaped import Shaped
 from whet.init.walk import LAYERS, Node, evaluating, walk
 from whet.surgery.modules import Slot, every_module, slots
-from whet.surgery.sample import check, run, tensors_in
+from whet.surgery.sample import run, tensors_in
 
 _NO_INPUT = ["no made-up input fits the model, so its layers were drawn one by one: give a sample"]
 STEP = 1e-3
@@ -76,30 +76,16 @@ def auto_(model: nn.Module, sample: Any = None, generator: Generator | None = No
     are. The same generator state gives the same weights, also when applied twice. Raises UserError, with the model
     unchanged, for lazy layers that have not seen their input, for scripted modules, and for a sample that does not fit.
     """
-    check(model)
-    _check(sample, generator, step)
-    model = getattr(model, "_orig_mod", model)  # what torch.compile runs can't be walked; it has the same weights
+    model = ready(model, sample, generator)
+    if not (isinstance(step, int | float) and 0 <= step < inf):
+        raise UserError(f"step={step!r} is no size of a step.", "Give the learning rate of Adam, or 0 for SGD.")
     given = made_up(model) if sample is None else sample
-    if given is not None:
-        with evaluating(model), torch.no_grad():
-            run(model, given)
     unshape(model)
     plan, notes = _plan(model, given, step)
     drawn = _draw(model, plan, generator if generator is not None else torch.default_generator)
     _put_shapes(model, plan)
     measured = _refine(model, plan, given) if sample is not None else {}
     return _report(model, plan, drawn, measured, notes)
-
-
-def _check(sample: Any, generator: object, step: float) -> None:
-    if not all(t.isfinite().all() for t in tensors_in(sample)):
-        raise UserError("The sample holds numbers that are not finite.", "Give a batch as the model is to learn from.")
-    if any(t.ndim and not len(t) for t in tensors_in(sample)):
-        raise UserError("The sample is empty.", "Give a batch as the model is to learn from, or none.")
-    if not (generator is None or isinstance(generator, Generator)):
-        raise UserError(f"generator={generator!r} is no torch.Generator.", "Write torch.Generator().manual_seed(0).")
-    if not 0 <= step < inf:
-        raise UserError(f"step={step!r} is no size of a step.", "Give the learning rate of Adam, or 0 for SGD.")
 
 
 def unshape(model: nn.Module) -> None:

@@ -15,7 +15,7 @@ from whet.init.branches import Branch, branches, tail_of
 from whet.init.draw import Initialise, drawn, he, layers, orthogonal, redraw, xavier, zero
 from whet.init.isometry import Layer
 from whet.init.refine import refine
-from whet.init.samples import as_call, made_up
+from whet.init.samples import as_call, made_up, ready
 from whet.init.walk import evaluating, walk
 
 
@@ -28,6 +28,7 @@ def zero_residual_(
     model: nn.Module, sample: Any = None, generator: Generator | None = None, *, gain: float = 2.0**0.5
 ) -> None:
     """He's weights, and the last norm or layer of every branch at 0; branches are looked for by running the sample."""
+    model = ready(model, sample, generator)
     he(gain)(model, generator if generator is not None else torch.default_generator)
     for branch in found(model, sample):
         _multiply(tail_of(branch), 0.0)
@@ -40,6 +41,7 @@ def fixup(gain: float) -> Initialise:
 
 def fixup_(model: nn.Module, sample: Any = None, generator: Generator | None = None, *, gain: float = 2.0**0.5) -> None:
     """He's weights times J^(-1 / (2m - 2)) in branches of m layers, of which there are J; last layers and the head 0."""
+    model = ready(model, sample, generator)
     he(gain)(model, generator if generator is not None else torch.default_generator)
     all_branches = found(model, sample)
     for branch in all_branches:
@@ -62,6 +64,7 @@ def lsuv(gain: float) -> Initialise:
 
 def lsuv_(model: nn.Module, sample: Any = None, generator: Generator | None = None, *, gain: float = 1.0) -> None:
     """Layer-sequential unit-variance initialisation in place, on a batch; on made-up input where `sample` is None."""
+    model = ready(model, sample, generator)
     orthogonal(1.0)(model, generator if generator is not None else torch.default_generator)
     given = made_up(model) if sample is None else sample
     if given is None:

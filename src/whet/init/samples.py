@@ -9,11 +9,40 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from whet.errors import UserError
 from whet.init.walk import LAYERS, evaluating
+from whet.surgery.sample import check, run, tensors_in
 
 SIDES = (32, 28, 8, 16, 64, 96, 128, 224)
 """Of made-up pictures, tried in turn."""
 ROWS = 4
+
+
+def ready(model: nn.Module, sample: Any, generator: object) -> nn.Module:
+    """The model to initialise: what torch.compile was given, which has the same weights and can be walked.
+
+    Raises UserError, with the model unchanged, for what is none, and for a sample or a generator that does not fit.
+    """
+    model = check(getattr(model, "_orig_mod", model))
+    if "eval" in vars(model):  # torch.export's: it refuses evaluation mode, and its layers are flat calls
+        raise UserError(
+            "The model is an exported program, whose layers can't be told apart.",
+            "Initialise the model first, then torch.export.export it.",
+        )
+    if not (generator is None or isinstance(generator, Generator)):
+        raise UserError(f"generator={generator!r} is no torch.Generator.", "Write torch.Generator().manual_seed(0).")
+    if sample is not None:
+        _check_sample(model, sample)
+    return model
+
+
+def _check_sample(model: nn.Module, sample: Any) -> None:
+    with evaluating(model), torch.no_grad():
+        run(model, sample)
+    if not all(t.isfinite().all() for t in tensors_in(sample)):
+        raise UserError("The sample holds numbers that are not finite.", "Give a batch as the model is to learn from.")
+    if any(t.ndim and not len(t) for t in tensors_in(sample)):
+        raise UserError("The sample is empty.", "Give a batch as the model is to learn from, or none.")
 
 
 def as_call(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from whet.activations import ACTIVATIONS
@@ -49,6 +50,7 @@ def maker_of(new: Given, per_channel: bool = False) -> Maker:
     if isinstance(new, Choice):
         return _of_formula(new) if _is_formula(new.name) else _of_entry(new, per_channel)
     if isinstance(new, nn.Module):
+        _check_module(new)
         return Maker(type(new).__name__, lambda place: copy.deepcopy(new))
     if isinstance(new, type) and issubclass(new, nn.Module):
         if _needs_argument(new):
@@ -60,6 +62,13 @@ def maker_of(new: Given, per_channel: bool = False) -> Maker:
         f"{new!r} is no activation.",
         "Give a name, a formula, a Choice, a module, a function that makes one, or a function of a tensor.",
     )
+
+
+def _check_module(new: nn.Module) -> None:
+    if isinstance(new, torch.jit.ScriptModule):
+        raise UserError(f"{new} is a TorchScript module, whose code is fixed.", "Give the module that it was made of.")
+    if any(nn.parameter.is_lazy(p) for p in new.parameters()):
+        raise UserError(f"{type(new).__name__} has no weights yet.", "Run it once, so that it sees its input.")
 
 
 def maker(choice: Choice) -> Callable[[], nn.Module]:

@@ -57,7 +57,7 @@ def check_new(path: str, module: nn.Module, old: nn.Module | None) -> None:
             raise Unproven(f"{path}: has {now} {name.strip('_').replace('_', ' ')}, where there were {before}.")
     for part in _parts(module):
         if other := _other_layer(type(part)):
-            raise Unproven(f"{path}: {other} stands there now, and is no activation.")
+            raise Unproven(f"{path or '(model)'}: {other} stands there now, and is no activation.")
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module]:

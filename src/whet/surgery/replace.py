@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from whet.activations import Formula
 from whet.errors import UserError
 from whet.surgery import catalogue, operate, select
 from whet.surgery import sample as samples
@@ -43,10 +44,8 @@ def replace_activations(
     The given model stays as it is, unless `inplace`; then `optimizer` is told of new parameters. Places that already
     have what is asked for are left alone. Raises UserError, and changes nothing, if a place can't be replaced.
     """
-    if optimizer is not None and not inplace:
-        raise UserError(
-            "An optimiser trains the model that it was made for, and this would be another.", "Use inplace=True."
-        )
+    if optimizer is not None:
+        _check_optimizer(optimizer, model, inplace)
     places = find(model, sample)
     target = model if inplace else samples.twin(model)
     wanted = _wanted(places, new, where, target)
@@ -57,6 +56,18 @@ def replace_activations(
         if optimizer is not None and (fresh := [p for p in target.parameters() if id(p) not in known]):
             changes._inverses.append(extend_optimizer(optimizer, fresh))
     return target, changes
+
+
+def _check_optimizer(optimizer: Any, model: nn.Module, inplace: bool) -> None:
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise UserError(f"{optimizer!r} is no torch optimiser.", "Give the one that trains this model.")
+    if not inplace:
+        raise UserError(
+            "An optimiser trains the model that it was made for, and this would be another.", "Use inplace=True."
+        )
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not trained & {id(p) for p in model.parameters()}:
+        raise UserError("The optimiser trains none of the model's parameters.", "Give the one that trains this model.")
 
 
 def _wanted(places: list[Place], new: New, where: select.Where, model: nn.Module) -> list[tuple[Place, Any]]:
@@ -83,7 +94,7 @@ def _replace(
     due = [operation for operation in operations if not _is_settled(operation, changes)]
     _rewrite([o for o in due if not _replaced_whole(o, places, wanted_places, changes)], changes)
     changes._inverses.extend(operate.tell_encoders(model))
-    confirm(model, [o for o in due if o.place.count and o.place.how != "module"], sample)
+    confirm(model, [o for o in due if o.place.count and not (o.place.how == "module" and _keeps_shape(o.new))], sample)
 
 
 def _operation(model: nn.Module, place: Place, new: Any, per_channel: bool) -> Operation:
@@ -98,6 +109,11 @@ def _operation(model: nn.Module, place: Place, new: Any, per_channel: bool) -> O
     if like is not None:
         made.to(device=like.device, dtype=like.dtype)
     return Operation(model, place, WriteBack(made) if place.stale else made)
+
+
+def _keeps_shape(new: nn.Module) -> bool:
+    """Whether it is known that this function gives back as many numbers as it gets: the catalogue's and formulas do."""
+    return isinstance(new, Formula) or hasattr(new, "catalogue_name")
 
 
 def _is_settled(operation: Operation, changes: Changes) -> bool:
@@ -185,7 +201,13 @@ class Calls:
     def follow(self, new: nn.Module, place: Place) -> None:
         """From now on note the calls of this new function."""
         new.register_forward_pre_hook(lambda *_: self.running.append(place))
-        new.register_forward_hook(lambda *_: self.done.append(self.running.pop()))
+        new.register_forward_hook(self._finished)
+
+    def _finished(self, new: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        shapes = [tuple(t.shape) if isinstance(t, Tensor) else type(t).__name__ for t in (*given[:1], output)]
+        if shapes[:1] != shapes[-1:]:
+            raise UserError(f"it turns {shapes[0]} into {shapes[-1]}")
+        self.done.append(self.running.pop())
 
     def run(self, model: nn.Module, sample: Any) -> None:
         """The model on its sample. UserError names the place whose new function failed."""

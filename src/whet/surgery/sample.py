@@ -9,6 +9,7 @@ import itertools
 import random
 import sys
 import types
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -183,7 +184,8 @@ def _computed(model: nn.Module) -> list[Tensor]:
 def twin(model: nn.Module) -> nn.Module:
     """A copy to experiment on. UserError where a model can't be copied."""
     try:
-        with _copied_as_they_are():
+        with _copied_as_they_are(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch's own, where it copies what it exported
             copied = copy.deepcopy(model, {id(t): t.detach().clone() for t in _computed(model)})
     except Exception as error:
         raise UserError(

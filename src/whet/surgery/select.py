@@ -32,6 +32,9 @@ def chosen(places: Sequence[Place], where: Where, model: nn.Module) -> list[Plac
         found = [p for p in places if _means(where, p, model)]
     if not found:
         _complain(places, where)
+    for one in where if isinstance(where, list | tuple) else ():
+        if isinstance(one, str) and not any(_means_text(one, p) for p in places):
+            _complain(places, one)
     return found
 
 
@@ -98,6 +101,8 @@ def _is_named(where: str, place: Place) -> bool:
 
 def by_pattern(places: Sequence[Place], table: Mapping[Any, Any], model: nn.Module) -> list[tuple[Place, Any]]:
     """For {pattern: new}: each place with the first pattern's value that means it."""
+    if not table:
+        raise UserError("The table of replacements is empty.", "For example: {'relu': 'gelu'}.")
     pairs: list[tuple[Place, Any]] = []
     for where, new in table.items():
         taken = {id(p) for p, _ in pairs}

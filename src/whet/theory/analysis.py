@@ -17,7 +17,7 @@ import numpy as np
 from whet.activations.expression.check import check_curves
 from whet.activations.scalar import Scalar, as_scalar
 from whet.errors import UserError
-from whet.theory import criticality, lengths, spread
+from whet.theory import criticality, given, lengths, spread
 from whet.theory.correlation import CorrelationMap
 from whet.theory.criticality import DepthScale, Edge
 from whet.theory.forecast import FARTHEST, Forecast, forecast, gradients, reach
@@ -116,9 +116,7 @@ class Analysis:
     def length_map(self, q: float | Array, sigma_w: float | None = None, sigma_b: float = 0.0) -> float | Array:
         """The length after one more layer, sigma_w^2 E f(sqrt(q) z)^2 + sigma_b^2; sigma_w is `gain` if not given."""
         w, b = self._sigmas(sigma_w, sigma_b)
-        if np.any(np.asarray(q) < 0):
-            raise UserError(f"q={q} is no length, which is a mean of squares.", "Give numbers from 0.")
-        return _each(lambda one: lengths.next_length(self.moments, one, w, b), q)
+        return _each(lambda one: lengths.next_length(self.moments, one, w, b), given.lengths(q))
 
     def fixed_points(self, sigma_w: float | None = None, sigma_b: float = 0.0) -> tuple[FixedPoint, ...]:
         """The lengths that layers keep, stable or not, the smallest first."""
@@ -133,13 +131,10 @@ class Analysis:
     ) -> float | Array:
         """The correlation after one more layer of two signals of length q, which is where layers settle if not given."""
         w, b = self._sigmas(sigma_w, sigma_b)
-        if q is None:
-            q = self.fixed_point(w, b)
-        if not (q >= 0 and isfinite(q)):
+        at = self.fixed_point(w, b) if q is None else given.length(q)
+        if not isfinite(at):
             raise UserError(f"With sigma_w={w:g}, sigma_b={b:g} {self.name} keeps no length.", "Give q.")
-        if np.any(np.abs(c) > 1):
-            raise UserError(f"c={c} is no correlation.", "Give numbers from -1 to 1.")
-        return _each(CorrelationMap(self.moments, q, w, b), c)
+        return _each(CorrelationMap(self.moments, at, w, b), given.correlations(c))
 
     # -- gradients -------------------------------------------------------------------------------------------------
 
@@ -149,12 +144,11 @@ class Analysis:
         Where lengths grow without bound, it is the value for long signals.
         """
         w, b = self._sigmas(sigma_w, sigma_b)
-        return criticality.chi(self.moments, self.fixed_point(w, b) if q is None else q, w)
+        return criticality.chi(self.moments, self.fixed_point(w, b) if q is None else given.length(q), w)
 
     def edge(self, sigma_b: float = 0.0) -> Edge:
         """The edge of chaos at sigma_b, with the length it keeps and whether that is stable; or why there is none."""
-        self._sigmas(1.0, sigma_b)
-        return criticality.edge(self.moments, sigma_b)
+        return criticality.edge(self.moments, given.deviation("sigma_b", sigma_b))
 
     def edge_of_chaos(self, sigma_b: float = 0.0) -> float | None:
         """The sigma_w with chi = 1; None where there is none, and `edge(sigma_b).reason` then says why.
@@ -173,7 +167,7 @@ class Analysis:
         """Mean and variance of the squared singular values of the Jacobian of `depth` layers, where lengths settle."""
         w, b = self._sigmas(sigma_w, sigma_b)
         q = self.fixed_point(w, b)
-        return spread.singular_values(self.moments, min(q, criticality.LARGEST), w, _layers(depth), orthogonal)
+        return spread.singular_values(self.moments, min(q, criticality.LARGEST), w, given.layers(depth), orthogonal)
 
     # -- networks --------------------------------------------------------------------------------------------------
 
@@ -187,14 +181,16 @@ class Analysis:
     ) -> Forecast:
         """Signal and gradient layer by layer in a plain network, from inputs of second moment 1."""
         w, b = self._sigmas(sigma_w, sigma_b)
-        return forecast(self.moments, _layers(depth), w, b, width, orthogonal)
+        units = None if width is None else given.units(width)
+        return forecast(self.moments, given.layers(depth), w, b, units, orthogonal)
 
     def reach(self, sigma_w: float | None = None, sigma_b: float = 0.0, most: int = FARTHEST) -> int:
         """The most layers, up to `most`, of which a plain network carries signal and gradient."""
-        return reach(self.moments, *self._sigmas(sigma_w, sigma_b), most)
+        return reach(self.moments, *self._sigmas(sigma_w, sigma_b), given.layers(most, "most"))
 
     def best(self, depth: int) -> Forecast:
         """The sigma_w and sigma_b with which a plain network of `depth` layers carries most: `gain`, or on the edge."""
+        depth = given.layers(depth)
         found = [(self.gain, 0.0), *self._even(depth)]
         for sigma_b in BIASES:
             found += [(e.sigma_w, sigma_b) for e in criticality.edges(self.moments, sigma_b) if e.sigma_w]
@@ -223,14 +219,11 @@ class Analysis:
 
     def tailored(self, depth: int, method: str | None = None) -> Tailored:
         """The scale and shift with which f suits a plain network of `depth` layers; see `whet.theory.tailor`."""
-        return tailor(self.scalar, _layers(depth), method)
+        return tailor(self.scalar, depth, method)
 
     def _sigmas(self, sigma_w: float | None, sigma_b: float) -> tuple[float, float]:
-        w = self.gain if sigma_w is None else float(sigma_w)
-        for name, value in (("sigma_w", w), ("sigma_b", float(sigma_b))):
-            if not (value >= 0 and isfinite(value)):
-                raise UserError(f"{name}={value} is no standard deviation.", "Give a number that is not negative.")
-        return w, float(sigma_b)
+        w = self.gain if sigma_w is None else given.deviation("sigma_w", sigma_w)
+        return w, given.deviation("sigma_b", sigma_b)
 
 
 def _check(m: Moments) -> None:
@@ -249,14 +242,8 @@ def _check(m: Moments) -> None:
     )
 
 
-def _layers(depth: int) -> int:
-    if depth < 1:
-        raise UserError(f"depth={depth} is no number of layers.", "Give 1 or more.")
-    return int(depth)
-
-
 def _each(f: Callable[[float], float], x: float | Array) -> float | Array:
     """f of a number, or of each number of an array."""
-    if isinstance(x, int | float):
-        return f(float(x))
+    if isinstance(x, float):
+        return f(x)
     return np.array([f(float(one)) for one in np.ravel(x)]).reshape(np.shape(x))

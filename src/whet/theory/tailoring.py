@@ -24,6 +24,7 @@ import numpy as np
 from whet.activations.scalar import Scalar, as_scalar
 from whet.errors import UserError
 from whet.quadrature import gaussian_mean
+from whet.theory import given
 from whet.theory.family import Family, Shape
 from whet.theory.moments import Moments
 from whet.theory.roots import root
@@ -80,8 +81,8 @@ def tailor(
     method that changes more than scale and shift); None takes "dks", which any function can follow. Raises UserError,
     with the reason, where a function can't be shaped: a constant, a line, one that jumps.
     """
-    scalar = as_scalar(what, **params)
-    _check(scalar, depth, method)
+    scalar, depth = as_scalar(what, **params), given.layers(depth)
+    _check(scalar, method)
     if method == "leaky":
         return _leaky(scalar, depth, eta)
     family = Family(scalar, "tat" if method == "tat" else "dks")
@@ -95,10 +96,8 @@ def tailor(
     return _tailored(family, solve(family, target, depth), depth)
 
 
-def _check(scalar: Scalar, depth: int, method: str | None) -> None:
-    if depth < 1:
-        raise UserError(f"depth={depth} is no number of layers.", "Give 1 or more.")
-    if method is not None and method not in METHODS:
+def _check(scalar: Scalar, method: str | None) -> None:
+    if method is not None and not (isinstance(method, str) and method in METHODS):
         raise UserError(f"There is no method {method!r} of tailoring.", f"Known: {', '.join(METHODS)}.")
     refuse(scalar)
 

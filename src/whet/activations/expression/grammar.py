@@ -28,8 +28,19 @@ LONGEST = 2000
 DEEPEST = 50
 """Parentheses, signs and powers within each other."""
 TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|(?P<symbol>\*\*|<=|>=|[-+*/^(),<>])"
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>(?!\d)[^\W²³]+)|(?P<symbol>\*\*|<=|>=|[-+*/^(),<>])"
 )
+HINTS = {
+    **dict.fromkeys("·×", "Multiplication is written with *."),
+    **dict.fromkeys("²³", "Powers are written with ^."),
+    **dict.fromkeys("[]{}", "Parentheses are round."),
+    "÷": "Division is written with /.",
+    "−": "Minus is written with -.",
+    "√": "The square root is sqrt(u).",
+    "|": "The absolute value is abs(u).",
+    "=": "Comparisons are < <= > >=.",
+}
+"""What to write in place of signs that other notations have."""
 SYMBOLS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 
 
@@ -62,19 +73,19 @@ def tokens(text: str) -> list[Token]:
             continue
         match = TOKEN.match(text, at)
         if match is None:
-            refuse(text, at, f"{text[at]!r} has no meaning here")
+            refuse(text, at, f"{text[at]!r} has no meaning here", HINTS.get(text[at], ""))
         found.append(Token(str(match.lastgroup), match.group(), at))
         at = match.end()
     return [*found, Token("end", "", len(text))]
 
 
 def refuse(text: str, at: int, what: str, next_step: str = "") -> NoReturn:
-    """RecipeError in a line, then the text with a caret below the place."""
+    """RecipeError in a line, then the text, if there is any, with a caret below the place."""
     shown = re.sub(r"\s", " ", text)
     begin = max(0, at - 60)
     piece = shown[begin : at + 40]
     said = f"The formula is wrong at position {at + 1}: {what}. {next_step}".rstrip()
-    raise RecipeError(f"{said}\n    {piece}\n    {' ' * (at - begin)}^")
+    raise RecipeError(f"{said}\n    {piece}\n    {' ' * (at - begin)}^" if text.strip() else said)
 
 
 class _Parser:
