@@ -98,7 +98,10 @@ def read(found: Examined, seed: int, sharpness: bool) -> Iterator[Reading]:
 
 
 def watched(setup: Setup, seed: int) -> Examined:
-    """The set-up examined; a training that stands still for a known reason is not watched to its end."""
+    """The set-up examined; a training that stands still for a known reason is not watched to its end.
+
+    Where the sign and the outcome don't fit each other a second seed is asked, and believed where it says otherwise.
+    """
     if not isinstance(setup, Setup):
         raise UserError(
             f"{type(setup).__name__} is no set-up.", "Give whet.Setup(model=..., loss=..., optimizer=..., ...)."
@@ -106,11 +109,12 @@ def watched(setup: Setup, seed: int) -> Examined:
     first = before(setup, seed)
     sure = any(f.confidence >= SURE and f.name in REMEDIES for f in judge(first))
     found = examine(setup, seed, first=first, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
-    if not sure or harm(found.evidence):
+    suffers = harm(found.evidence)
+    if not (suffers.slight if suffers else sure):
         return found
-    # a grave sign in a training that went well: perhaps it was luck
+    # hardly behind for no certain cause, or well in spite of a grave sign: perhaps that was luck
     again = examine(setup, seed + 1, first=before(setup, seed + 1, known=first))
-    one, other = (again, found) if harm(again.evidence) else (found, again)
+    one, other = (again, found) if bool(harm(again.evidence)) != bool(suffers) else (found, again)
     return dataclasses.replace(one, beside=(other.trained.course,))
 
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from whet.diagnosis.behind import margin
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.rules import judge
-from whet.diagnosis.verdict import Harm, harm, margin
+from whet.diagnosis.verdict import Harm, harm
 from whet.diagnosis.yardsticks import rows_cost
 from whet.doctor import WORTH, Diagnosis, diagnosed, hopeless, need_of, watched
 from whet.errors import BudgetError, UserError
@@ -249,7 +250,8 @@ def concluded(origin: Attempt, best: Attempt) -> str:
             "the data has to change." if data_is_at_fault(e) else "no edit of the set-up was better than what is there."
         )
     mended = "It is healthy now" if not best.suffers else "It is better now, but not healthy"
-    return f"{mended}: {e.metric} {number(origin.value)} before, {number(best.value)} after {len(best.setup.edits)} edit(s)."
+    edits = f"{len(best.setup.edits)} edit{'s' * (len(best.setup.edits) != 1)}"
+    return f"{mended}: {e.metric} {number(origin.value)} before, {number(best.value)} after {edits}."
 
 
 def data_is_at_fault(e: Evidence) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -179,3 +180,14 @@ class Evidence:
     @property
     def classify(self) -> bool:
         return self.data.classes > 0
+
+    def share(self, value: float) -> float:
+        """A value of the metric on a scale where 1 is perfect: an accuracy as it is; of errors the share of what the mean
+        leaves unexplained that is explained, R2 for squares. NaN for a loss, and where the mean's own error is not known."""
+        guess = self.yardsticks.get("guess", 0.0)
+        if self.higher_is_better:
+            return value
+        if self.metric not in ("rmse", "mae") or not guess > 0:
+            return math.nan
+        ratio = value / guess
+        return 1 - (ratio**2 if self.metric == "rmse" else ratio)

@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from whet.diagnosis.behind import BEHIND_R2, FAR, Behind, behind, counts, margin, mild
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.data import DISAGREE_R2, FEW, SHIFT, STRETCH
 from whet.diagnosis.rules.measures import step_of
 
-BEHIND = 0.05
-"""Accuracy below the best yardstick that counts, if it is more than two standard errors. Of random trainings
-(`benchmarks/doctor/calibrate.py`) harmless ones are up to 0.08 behind, and sick ones that it has to find 0.09 and more."""
-BEHIND_R2 = 0.1
-WORSE = 0.1
-"""The same for errors, as a share of the yardstick's."""
-MILD, MILD_R2 = 0.1, 0.15
-LIKELY = 0.5
-"""Confidence from which a finding counts as a cause."""
+LIKELY, CERTAIN = 0.5, 0.8
+"""Confidence from which a finding counts as a cause; from which it is taken for one on the word of a single seed."""
 RECKLESS = 0.8
 """Of a layer's weights that one step moves: from here on what is reached is luck."""
 METHODS = {
@@ -39,9 +33,11 @@ class Harm:
 
     said: str = ""
     gap: float = 0.0
-    """How far it is behind, in the metric's own unit."""
+    """How far it is behind, on the scale of `Evidence.share`."""
     luck: bool = False
     """Whether what it reaches is well enough, and differs from seed to seed."""
+    slight: bool = False
+    """Behind by so little, for no certain cause, that another seed may not be."""
 
     def __bool__(self) -> bool:
         return bool(self.said)
@@ -54,22 +50,20 @@ def harm(e: Evidence) -> Harm:
     if not math.isfinite(e.value):
         return Harm("the metric is no number", math.inf)
     known = {k: v for k, v in e.yardsticks.items() if math.isfinite(v)}
-    if known:
-        name = (max if e.higher_is_better else min)(known, key=lambda k: known[k])
-        gap = (known[name] - e.value) * (1 if e.higher_is_better else -1)
-        if gap > margin(e, known[name]) and not (gap < mild(e) and is_unsuspected(e)):
-            return Harm(f"{METHODS[name]} reaches {known[name]:.3g}, this network {e.value:.3g}", gap)
+    best = behind(e)
+    if best is not None and counts(e, best, not is_unsuspected(e)):
+        said = f"{METHODS[best.name]} reaches {known[best.name]:.3g}, this network {e.value:.3g}"
+        return Harm(said, best.gap, slight=is_slight(e, best))
     return mistaught(e) or reckless(e, known) or apart(e, known) or stuck(e, known)
-
-
-def mild(e: Evidence) -> float:
-    """Behind by less than this, in the metric's own unit: a sound training may end so, where nothing speaks against it."""
-    return {"accuracy": MILD, "r2": MILD_R2}.get(e.metric, 0.0)
 
 
 def is_unsuspected(e: Evidence) -> bool:
     """Whether all that speaks against a training, if anything, is that it still got better when it ended."""
     return {f.name for f in judge(e) if f.confidence >= LIKELY} <= {"still improving"}
+
+
+def is_slight(e: Evidence, best: Behind) -> bool:
+    return best.gap < FAR * mild(e) and not any(f.confidence >= CERTAIN for f in judge(e))
 
 
 def mistaught(e: Evidence) -> Harm:
@@ -110,22 +104,14 @@ def apart(e: Evidence, known: dict[str, float]) -> Harm:
     return Harm()
 
 
-def margin(e: Evidence, best: float) -> float:
-    if e.metric == "accuracy":
-        return max(BEHIND, 2 * math.sqrt(max(best * (1 - best), 0.01) / max(1, e.data.val_rows)))
-    if e.metric == "r2":
-        return BEHIND_R2
-    return WORSE * abs(best)
-
-
 def stuck(e: Evidence, known: dict[str, float]) -> Harm:
     """A loss that never moved, or outputs that are alike for every example."""
     last = e.course.last
     if last is None:
         return Harm()
     guess = known.get("guess")
-    at_guess = guess is not None and e.higher_is_better and last.train <= guess + 0.05
-    if at_guess and e.metric == "r2" and e.value <= BEHIND_R2:
+    at_guess = guess is not None and e.share(last.train) <= e.share(guess) + 0.05
+    if at_guess and e.metric in ("r2", "rmse", "mae") and e.share(e.value) <= BEHIND_R2:
         return Harm(f"it says hardly more than the same answer for all: {e.metric} {e.value:.3g}", BEHIND_R2)
     fell = 1 - last.loss / e.course.first_loss if e.course.first_loss > 0 else 1.0
     if (guess is None or at_guess) and fell < LEARNED and last.loss > 1e-3:
