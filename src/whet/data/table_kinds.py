@@ -28,7 +28,7 @@ DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y",
 NAMED_DATES = ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%Y-%b-%d", "%a, %d %b %Y")
 SHORT_DATES = ("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y")
 MONTHS = "%Y-%m"
-CLOCKS = ("", " %H:%M", " %H:%M:%S%.f", "T%H:%M", "T%H:%M:%S%.f", "T%H:%M:%S%.fZ", " %I:%M %p", " %I:%M:%S %p")
+CLOCKS = ("", " %H:%M", " %H:%M:%S%.f", "T%H:%M", "T%H:%M:%S%.f", "T%H:%M:%S%.fZ", " %I:%M %p", " %I:%M:%S %p", "T%H")
 ZONED = ("%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S %Z")
 
 
@@ -240,6 +240,8 @@ def to_date(text: pl.Series, form: str) -> pl.Series:
     """The column as Datetime("us") in one format; what doesn't fit is null. Zones are turned into UTC."""
     if form == MONTHS:
         text, form = text + "-01", MONTHS + "-%d"
+    if form.endswith("%H"):  # nothing is read without its minutes
+        text, form = text + ":00", form + ":%M"
     try:
         date = text.str.strptime(pl.Datetime("us"), form, strict=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):

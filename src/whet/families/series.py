@@ -108,6 +108,8 @@ class Forecaster(nn.Module):
         self.core = core
         self.aside = Aside(sizes, calendar)
         self.apart = nn.Parameter(apart(sizes)) if sizes.levels else None
+        if self.apart is not None:
+            self.apart.no_decay = True  # type: ignore[attr-defined]
 
     def forward(self, past: Tensor, covariates: Tensor | None = None, calendar: Tensor | None = None) -> Tensor:
         x, middle, spread = self.instance(past.transpose(1, 2).float())

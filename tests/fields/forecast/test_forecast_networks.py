@@ -1,11 +1,17 @@
 """What every forecasting network keeps: shapes, gradients, seeds, and what normalised windows promise."""
 
+import itertools
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError
 from whet.families import FAMILIES, InputSpec
+from whet.fields.forecast.recipes import near, series_recipes
+from whet.regularise.penalties import L2
+from whet.search.first import Facts
 
 NAMES = [e.name for e in FAMILIES if e.domains == ("series",)]
 SMALL = {"width": 16, "heads": 2, "patch": 6, "depth": 2, "members": 2}
@@ -41,7 +47,8 @@ def stirred(network: nn.Module) -> nn.Module:
 def forms(name: str) -> list[dict[str, object]]:
     """The forms of a family: with channels mixed or alone, linear ones by their name."""
     if name == "series_linear":
-        return [{"form": f, "individual": i} for f in ("nlinear", "dlinear", "rlinear") for i in (False, True)]
+        plain = [{"form": f, "individual": i} for f in ("nlinear", "dlinear", "rlinear") for i in (False, True)]
+        return [*plain, {"form": "nlinear", "start": "season", "own": 0.5}]
     return [{"mixing": m} for m in (True, False)] if "mixing" in FAMILIES[name].defaults else [{}]
 
 
@@ -127,6 +134,25 @@ def test_a_linear_network_recovers_a_linear_rule() -> None:
     assert loss < 1e-3
 
 
+def test_a_linear_map_can_begin_as_the_mean_of_earlier_seasons() -> None:
+    network = made("series_linear", spec(), form="nlinear", start="season").eval()
+    past = windows()[0]
+    expected = (past[:, :H] + past[:, 12 : 12 + H]) / 2  # two seasons of 12 steps, whose first H follow
+    torch.testing.assert_close(network(past), expected.flatten(1))
+
+
+def test_what_a_channel_has_of_its_own_costs_more_than_what_all_share() -> None:
+    """The same change of all channels' maps, shared or each by itself: a penalty on weights prefers it shared."""
+    shared, apart = (made("series_linear", spec(), own=0.25) for _ in range(2))
+    with torch.no_grad():
+        shared.core[1].change.fill_(0.25)  # type: ignore[index]
+        apart.core[1].own.fill_(1.0)  # type: ignore[index]
+    past = windows()[0]
+    torch.testing.assert_close(shared(past), apart(past))
+    cost = [float(L2(1.0)(network).detach()) for network in (shared, apart)]
+    assert cost[1] == pytest.approx(cost[0] * C * 16)
+
+
 def test_a_convolution_sees_the_whole_look_back_and_nothing_is_left_unseen() -> None:
     network = stirred(made("series_tcn", spec(), depth=0)).eval()
     past = windows(1)[0].requires_grad_()
@@ -139,6 +165,8 @@ def test_a_convolution_sees_the_whole_look_back_and_nothing_is_left_unseen() -> 
     ("name", "params", "said"),
     [
         ("series_linear", {"form": "xlinear"}, "no linear form"),
+        ("series_linear", {"start": "zero"}, "no start 'zero'"),
+        ("series_linear", {"own": -1.0}, "is negative"),
         ("series_mixer", {"centre": "middle"}, "can't be centred"),
         ("series_rnn", {"cell": "elman"}, "no cell 'elman'"),
         ("series_patch", {"width": 15, "heads": 4}, "don't share"),
@@ -148,3 +176,25 @@ def test_a_convolution_sees_the_whole_look_back_and_nothing_is_left_unseen() -> 
 def test_a_value_out_of_range_is_refused(name: str, params: dict[str, object], said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         made(name, spec(), **params)
+
+
+def test_a_season_longer_than_the_look_back_can_begin_nothing() -> None:
+    given = spec()
+    longer = replace(given, more={**given.more, "season": L + 1})
+    with pytest.raises(RecipeError, match="No season of 25 steps fits into a look-back of 24"):
+        made("series_linear", longer, start="season")
+
+
+@pytest.mark.parametrize(
+    ("rows", "season", "covariates", "start"),
+    [(10_000, 12, 0, "season"), (1_000, 12, 0, "mean"), (10_000, L + 1, 0, "mean"), (10_000, 12, 1, "mean")],
+)
+def test_many_windows_of_a_season_are_shrunk_towards_it(rows: int, season: int, covariates: int, start: str) -> None:
+    more = {"horizon": H, "season": season, "series": 1, "covariates": covariates}
+    facts = Facts("series", "forecast", rows, (L, C), H * C, seconds=100.0, more=more)
+    (found,) = series_recipes(facts)
+    assert found.recipe.family.params.get("start", "mean") == start
+    assert any(choice.name == "l2" for choice in found.recipe.regularise) == (start == "season")
+    assert all(
+        c.recipe["regularise.l2"] is None for c in itertools.islice(near(found.recipe, 0), 20) if c.name == "mlp"
+    )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 from whet.recipe import Choice, Recipe
 from whet.rng import generator
@@ -31,6 +32,13 @@ MANY = 20_000
 """The same, from which on windows are counted in units of their spread, at a lower rate. Validation part of ETTh1, and a
 stretch of its training part before that, with an intercept: 0.6685 and 0.355 so, 0.6684 and 0.3645 without and at three
 times the rate; at 720 steps, on that stretch, without an intercept: 0.480 so, 0.488 without."""
+SHRINK, OWN = 1.0, 1 / 3
+"""Of so many windows of a series with a known season: a ridge penalty, in units of the mean square of what goes in, towards the
+mean of earlier seasons, and the part of a map that each channel has of its own. ETTh1 at 96 steps, the stretch after its first
+4,320, 5,760, 7,200 and 8,640 rows (the last one is its validation part): 0.297, 0.339, 0.334 and 0.675 so, 0.306, 0.354, 0.347
+and 0.669 without. In closed form, 336 and 720 steps gained 1.3 and 1.1 % on the mean of such stretches. Towards zero, that
+is the last value, a penalty of 1 cost 0.4 to 1.2 %. With one of 0.3, and 0.26, the stretches were at 0.297, 0.341, 0.334 and
+0.671."""
 CENTRED = {"nlinear": "less their last value", "rlinear": "in units of their own mean and spread"}
 
 
@@ -38,10 +46,27 @@ def series_recipes(facts: Facts) -> list[Candidate]:
     """One strong recipe; what else is tried when it is done before the time is up, `near` says."""
     recipe = linear(facts)
     form = str(recipe.family.params["form"])
-    return [Candidate(form, recipe, f"one linear map from windows, {CENTRED[form]}, to what follows, for all channels")]
+    said = f"one linear map from windows, {CENTRED[form]}, to what follows, for all channels"
+    return [Candidate(form, recipe, said + (", shrunk towards earlier seasons" if is_seasonal(facts) else ""))]
+
+
+def is_seasonal(facts: Facts) -> bool:
+    """Whether there are many windows that hold a season, and nothing beside them."""
+    season, covariates = (facts.more.get(name, 0) for name in ("season", "covariates"))
+    return bool(1 < season <= facts.shape[0] and not covariates and facts.n_train * facts.shape[1] >= MANY)
 
 
 def linear(facts: Facts) -> Recipe:
+    """See the top of this file, and SHRINK."""
+    recipe = plain(facts)
+    if not is_seasonal(facts):
+        return recipe
+    penalty = Choice("l2", strength=2 * SHRINK / facts.more["horizon"])  # the loss is a mean over the steps ahead
+    family = Choice("series_linear", form="nlinear", start="season", own=OWN)
+    return replace(recipe, family=family, regularise=(*recipe.regularise, penalty))
+
+
+def plain(facts: Facts) -> Recipe:
     batch, seen = max(1, min(BATCH, facts.n_train // 8)), facts.n_train * facts.shape[1]
     return Recipe(
         family=Choice("series_linear", form="nlinear" if seen < FEW else "rlinear"),
@@ -78,8 +103,9 @@ def near(recipe: Recipe, seed: int) -> Iterator[Candidate]:
 
 def with_family(recipe: Recipe, family: Choice) -> Recipe:
     """The recipe with hidden layers, whose weights are shrunk a little."""
+    free = replace(recipe, regularise=tuple(choice for choice in recipe.regularise if choice.name != "l2"))
     return (
-        recipe.put("family", family)
+        free.put("family", family)
         .put("activation", Choice("gelu"))
         .put("optimizer", Choice("adamw", lr=1e-3, weight_decay=0.1))
     )

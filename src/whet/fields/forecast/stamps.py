@@ -9,7 +9,7 @@ from whet.data.raw import counted
 from whet.data.table_kinds import blank_missing, find_dates, plain_column, strays, to_float
 from whet.errors import DataError, did_you_mean, nearest
 
-ZONE = r"(?i)[T ]\d{1,2}:\d{2}.*?\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})$"
+ZONE = r"(?i)(?:\dT\d{2}|[T ]\d{1,2}:\d{2}.*?)\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})$"
 SECONDS = (3e8, 5e9)
 """Numbers between these are seconds since 1970 (years 1979 to 2128); 1,000 times as large, milliseconds."""
 MOST_LOST = 0.05
@@ -90,6 +90,7 @@ def _dates(text: pl.Series) -> pl.Series | None:
                 "Give all of them a zone, or none.",
             )
         even = text.str.replace(r"(?i)\s?(Z|UTC|GMT)$", "+0000").str.replace(r"([+-]\d{2}):(\d{2})$", "${1}${2}")
+        even = even.str.replace(r"(\dT\d{2})([+-]\d{4})$", "${1}:00${2}")  # 2024-01-31T18Z
         for form in ("%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d %H:%M%z"):
             dates = even.str.strptime(pl.Datetime("us", "UTC"), form, strict=False)
             if dates.null_count() <= even.null_count() + MOST_LOST * len(even):
