@@ -250,7 +250,7 @@ def test_another_process_gets_the_same_answer(method: str) -> None:
     answers = context.Queue()
     child = context.Process(target=_in_child, args=(answers, f, x))
     child.start()
-    assert answers.get(timeout=60) == pytest.approx(here, rel=1e-6)
+    assert answers.get(timeout=250) == pytest.approx(here, rel=1e-6)
     child.join()
 
 

@@ -71,7 +71,7 @@ def peak(source):
 
 few, again, many = map(Path, sys.argv[2:])
 peak(few)  # what is imported late, and the allocator's first blocks
-print(json.dumps([peak(again), peak(many)]))
+print(json.dumps([max(peak(again), peak(few)), peak(many)]))  # a look now and then may miss a peak
 """.replace("RESIZED", str(RESIZED))
 
 

@@ -106,7 +106,8 @@ class Killer:
         """One life of the driver, in which at most so many are killed; False when it came to its end."""
         driver = subprocess.Popen([sys.executable, __file__, str(self.folder)], env=environment())
         try:
-            if kills > 1 and self.draw.random() < 0.5 and self.strike(driver, "worker"):
+            worker_too = self.draw.random() < 0.5 or not self.killed["worker"]
+            if kills > 1 and worker_too and self.strike(driver, "worker"):
                 self.look()
             if kills > 0 and self.strike(driver, "driver"):
                 driver.wait()

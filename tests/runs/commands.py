@@ -20,6 +20,7 @@ from whet.train import checkpoint
 if hasattr(os, "sched_setaffinity"):  # one core: two threads on a busy machine wait for each other
     os.sched_setaffinity(0, {random.choice([*os.sched_getaffinity(0)])})
 checkpoint.Checkpoints.__init__.__defaults__ = (0.0,)  # a checkpoint after each step: kills shall find some
+improve.BASELINE_SHARE = improve.BASELINE_SECONDS = 1e6  # baselines that a busy machine cuts short would be others
 
 def call(order):
     os.chdir(order["cwd"])

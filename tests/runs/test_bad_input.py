@@ -206,11 +206,18 @@ def test_a_budget_that_is_no_time(refused: Refused, budget: str) -> None:
     assert "budget" in refused("fit", "iris", f"--budget={budget}")
 
 
-def test_the_least_budget_is_said_and_works(refused: Refused, tmp_path: Path) -> None:
-    said = refused("fit", "iris", "--budget", "0.2s")
-    least = re.search(r"--budget (\d+)s", said)
-    assert least
-    assert cli.run(["fit", "iris", "--budget", f"{least[1]}s", "--out", str(tmp_path / "out")]) == 0
+def test_the_least_budget_is_said_and_works(
+    refused: Refused, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, code, tries = refused("fit", "iris", "--budget", "0.2s"), 2, 0
+    while (
+        code == 2 and tries < 5
+    ):  # a machine that has become busier needs more than it needed a moment ago, and says so
+        least = re.search(r"--budget (\d+)s", said)
+        assert least, said
+        code, tries = cli.run(["fit", "iris", "--budget", f"{least[1]}s", "--out", str(tmp_path / "out")]), tries + 1
+        said = capsys.readouterr().err
+    assert code == 0
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+TINY = Recipe(
+    family=Choice("tabular", width=8, depth=1, members=2),
+    optimizer=Choice("adamw", lr=0.01),
+    batch_size=32,
+    steps=24,
+)
 STEPS = 18
 
 
@@ -107,14 +113,16 @@ def test_a_kill_at_each_file_changes_no_bit(once: str, command: Commands, home: 
 
 def test_kills_during_a_search_lose_no_trial_and_begin_none_twice(command: Commands, home: Path) -> None:
     run, draw = home / "searched", random.Random(1)
-    words = ["fit", "iris", "--budget", "12s", "--out", run]
+    (home / "tiny.toml").write_text(TINY.to_toml())
+    finite = "activation=relu,gelu,mish,silu,tanh,elu"  # the search ends when all are tried, however long that takes
+    words = ["fit", "iris", "--recipe", "tiny.toml", "--search", finite, "--budget", "1h", "--out", run]
     command.killed(*words, once=run / "study.jsonl")
     for _ in range(3):
         command.killed(*words, after=draw.uniform(0.3, 1.5))
     assert command(*words).code == 0
     events = [json.loads(line) for line in (run / "study.jsonl").read_text().splitlines()]
     begun = [e["trial"] for e in events if e["event"] == "new"]
-    assert begun == list(range(len(begun)))
+    assert begun == list(range(6))
     for trial in begun:
         points = [e["resource"] for e in events if e["event"] == "told" and e["trial"] == trial]
         assert points == sorted(set(points)), "a point was told twice"

@@ -192,7 +192,7 @@ def test_a_journal_that_somebody_else_wrote_to_is_not_written_over(tmp_path: Pat
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     code = f"import time; from whet.search import *; s = Study(Space({{'x': ['a']}}), journal={str(path)!r}); print(1)"
-    other = subprocess.Popen([sys.executable, "-uc", f"{code}; time.sleep(60)"], stdout=subprocess.PIPE)
+    other = subprocess.Popen([sys.executable, "-uc", f"{code}; time.sleep(600)"], stdout=subprocess.PIPE)
     try:
         assert other.stdout is not None
         other.stdout.readline()

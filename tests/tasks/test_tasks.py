@@ -68,7 +68,7 @@ def test_baselines_beat_the_constant_answer(goal):
     y = (y > 0).astype(np.int64) if goal == "classify" else y
     task = make_task("table", goal, ("n", "p") if goal == "classify" else (), "t")
     train, y_train, test, y_test = halves(features, y)
-    found = baselines(train, y_train, test, goal=goal, outputs=task.outputs, seconds=60, threads=1)
+    found = baselines(train, y_train, test, goal=goal, outputs=task.outputs, seconds=600, threads=1)
     scores = {b.name: task.score(y_test, b.predicted) for b in found}
     assert list(scores) == ["majority" if goal == "classify" else "mean", "linear", "trees"]
     first, linear_score, trees_score = scores.values()
@@ -82,7 +82,7 @@ def test_ridge_on_exactly_linear_data_is_exact():
     features, _ = table(600)
     y = features.numeric @ np.array([1.0, -2.0, 0.5]) + 3 * (features.category[:, 1] == 1)
     train, y_train, test, y_test = halves(features, y)
-    found = linear(train, y_train, test, Wanted("regress", 1, 60))
+    found = linear(train, y_train, test, Wanted("regress", 1, 600))
     assert np.abs(found.predicted - y_test).max() < 0.1
 
 
@@ -100,7 +100,7 @@ def test_the_linear_baseline_is_scikit_learns_logistic_regression(classes):
 
 def test_the_linear_baseline_is_scikit_learns_ridge():
     features, y = table()
-    found = linear(features, y, features, Wanted("regress", 1, 60)).predicted
+    found = linear(features, y, features, Wanted("regress", 1, 600)).predicted
     hot = [np.eye(4)[features.category[:, k]] for k in range(2)]
     numbers = (features.numeric - features.numeric.mean(0)) / features.numeric.std(0)
     design = np.concatenate([numbers, *hot], 1)
@@ -112,7 +112,7 @@ def test_images_and_their_linear_baseline_do_not_import_scikit_learn():
         "import sys, numpy as np",
         "from whet.tasks import Features, baselines",
         "x = Features.images(np.eye(8, dtype=np.uint8).reshape(8, 8, 1, 1).repeat(40, 0))",
-        "baselines(x, np.arange(320) % 2, x, goal='classify', outputs=2, seconds=60, threads=1)",
+        "baselines(x, np.arange(320) % 2, x, goal='classify', outputs=2, seconds=600, threads=1)",
         "sys.exit('sklearn' in sys.modules)",
     ]
     assert subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode == 0
@@ -123,7 +123,7 @@ def test_trees_of_another_process_are_the_same_trees(goal):
     features, y = table()
     y = (y > 0).astype(np.int64) if goal == "classify" else y
     train, y_train, test, _ = halves(features, y)
-    wanted = Wanted(goal, 2 if goal == "classify" else 1, 60)
+    wanted = Wanted(goal, 2 if goal == "classify" else 1, 600)
     here = aside.trees(train, y_train, test, wanted)
     with sklearn_unknown():
         aside.start()
@@ -139,7 +139,7 @@ def test_a_process_that_fails_is_replaced_by_this_one(monkeypatch):
     with sklearn_unknown():
         aside.start()
     assert aside._started
-    assert aside.trees(features, y, features, Wanted("regress", 1, 60)).predicted is not None
+    assert aside.trees(features, y, features, Wanted("regress", 1, 600)).predicted is not None
 
 
 def test_a_process_that_nobody_asks_ends_by_itself():
@@ -147,7 +147,7 @@ def test_a_process_that_nobody_asks_ends_by_itself():
         aside.start()
     with aside._started.pop() as process:
         process.stdin.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=250) == 0
 
 
 def test_the_other_process_is_started_for_a_text_table_only_and_ends_with_the_command(tmp_path):
@@ -164,7 +164,7 @@ def test_images_have_a_linear_baseline():
     for i, label in enumerate(y):
         x[i, :, label * 12 : label * 12 + 6] += 150
     found = baselines(
-        Features.images(x[:200]), y[:200], Features.images(x[200:]), goal="classify", outputs=3, seconds=60, threads=1
+        Features.images(x[:200]), y[:200], Features.images(x[200:]), goal="classify", outputs=3, seconds=600, threads=1
     )
     assert [b.name for b in found] == ["majority", "linear"]
     assert (found[1].predicted.argmax(1) == y[200:]).mean() > 0.95
@@ -173,10 +173,10 @@ def test_images_have_a_linear_baseline():
 def test_a_class_that_training_never_saw_has_no_probability():
     features, y = table()
     labels = np.where(y > 0, 2, 0)
-    found = trees(features, labels, features, Wanted("classify", 4, 60))
+    found = trees(features, labels, features, Wanted("classify", 4, 600))
     assert found.predicted.shape == (400, 4)
     assert (found.predicted[:, [1, 3]] == 0).all()
-    assert constant(labels, 2, Wanted("classify", 4, 60)).predicted[0, 1] == 0
+    assert constant(labels, 2, Wanted("classify", 4, 600)).predicted[0, 1] == 0
 
 
 @pytest.mark.parametrize("fit", [linear, trees])

@@ -135,9 +135,11 @@ def run(folder):
     )
     return {"last": last, "best": best, "step": one.best.step, "score": one.best.score}
 
-began = time.perf_counter()
+def newest():
+    found = checkpoint.checkpoints(folder / "killed")
+    return int(found[0].name.split("-")[1]) if found else 0
+
 truth = run(folder / "straight")
-whole = time.perf_counter() - began
 random.seed(int(sys.argv[3]))
 kills, reached = 0, []
 while kills < 20:
@@ -145,12 +147,14 @@ while kills < 20:
     if child == 0:
         run(folder / "killed")
         os._exit(0)
-    time.sleep(random.uniform(0.02, 0.2 * whole))
+    goal = newest() + random.randrange(steps // 20)  # how far it comes does not depend on how fast it is
+    while newest() < goal and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.002)
+    time.sleep(random.uniform(0.0, 0.02))
     os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
+    os.waitpid(child, 0)
     kills += 1
-    newest = checkpoint.checkpoints(folder / "killed")
-    reached.append(int(newest[0].name.split("-")[1]) if newest else 0)
+    reached.append(newest())
 print(json.dumps({"truth": truth, "found": run(folder / "killed"), "reached": reached}))
 """
 

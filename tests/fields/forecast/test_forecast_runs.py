@@ -39,7 +39,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(source: Path, tmp_path_factory: pytest.TempPathFactory) -> whet.Result:
     """A finished run on two channels."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    return whet.fit(source, time="when", horizon=12, lookback=48, steps=STEPS, budget=20, out=out)
+    return whet.fit(source, time="when", horizon=12, lookback=48, steps=STEPS, budget="10m", out=out)
 
 
 def test_a_forecast_is_learned_and_beats_the_last_value(run: whet.Result) -> None:

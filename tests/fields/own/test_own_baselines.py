@@ -37,7 +37,7 @@ class Slow(TensorDataset):
         return super().__getitem__(index)
 
 
-def asked(data: Dataset[Any], model: Any, seconds: float = 5.0) -> Wanted:
+def asked(data: Dataset[Any], model: Any, seconds: float = 300.0) -> Wanted:
     source = OwnSource.of(data, None, remember(model), nn.CrossEntropyLoss())
     own, known = field("own"), load(source)
     parts = own.split(known, 0)
