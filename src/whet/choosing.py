@@ -110,7 +110,7 @@ def facts_of(run: Run) -> Facts:
 
 def measure_plan(recipe: Recipe, run: Run) -> Plan:
     """How this recipe runs fastest here, found in a second or two."""
-    first = replace(first_plan(cores()), micro_batch=fitting_rows(recipe, run))
+    first = replace(first_plan(cores(), convolves(recipe, run)), micro_batch=fitting_rows(recipe, run))
     if run.order.steps:  # a repeatable run: the clock decides nothing, not even how numbers are rounded
         return replace(first, bfloat16=first.bfloat16 and run.data.domain != "table")
 
@@ -122,6 +122,12 @@ def measure_plan(recipe: Recipe, run: Run) -> Plan:
 
     key = f"{recipe.hash}|{run.prepared.shape}|{run.task.outputs}|{run.prepared.n_train}"
     return measure(time_step, first, key, limit=min(2.0, 0.02 * run.order.budget))
+
+
+def convolves(recipe: Recipe, run: Run) -> bool:
+    """Whether the network has weights for pictures: (out, in, height, width)."""
+    model = build(recipe, run.task, run.prepared, run.order.seed, Plan()).model
+    return any(p.dim() == 4 for p in model.parameters())
 
 
 def fitting_rows(recipe: Recipe, run: Run) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def profile(
     """
     refuse_run(data, holdout)
     found = load(data, target=target, task=task, holdout=holdout, split=split, roles=roles_of(roles))
-    return profile_of(found, field(found.domain).split(found, 0))
+    return replace(profile_of(found, field(found.domain).split(found, 0)), said=found.said)
 
 
 def profile_of(data: Data, parts: Mapping[str, np.ndarray], seen: Signs | None = None) -> Profile:

@@ -134,3 +134,5 @@ class Profile:
     name: str
     sections: tuple[Section, ...]
     findings: tuple[Finding, ...] = ()
+    said: tuple[str, ...] = ()
+    """How the source was read, in sentences."""

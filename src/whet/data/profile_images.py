@@ -54,7 +54,7 @@ def _pictures(data: Data) -> tuple[Row, ...]:
     rows = [
         Row("pictures", f"{n:,}", _about_number(n)),
         Row("trained on as", f"{width} x {height}, {_colour(channels)}", _about_size(height, width)),
-        Row("decoded", f"{data.x.nbytes / (1 << 20):,.0f} MiB"),
+        Row("decoded", _memory(data.x.nbytes)),
     ]
     if len(sizes) > 1:
         rows.append(Row("sizes in the files", _range_of(sizes), "each is resized to one size, the whole picture kept"))
@@ -69,6 +69,11 @@ def _pictures(data: Data) -> tuple[Row, ...]:
         corrupt += f" (such as {data.problems[0].where}: {data.problems[0].why})"
     rows.append(Row("unreadable", corrupt, "they are skipped; repair or remove them" if data.problems else ""))
     return tuple(rows)
+
+
+def _memory(size: int) -> str:
+    """Bytes in words: "28 KiB", "312 MiB"."""
+    return f"{size / (1 << 20):,.0f} MiB" if size >= 10 << 20 else f"{size / (1 << 10):,.0f} KiB"
 
 
 def _colour(channels: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import PARTS, Data, Profile, Row, Section
+from whet.data.raw import counted
 from whet.data.splits import duplicates, row_groups
 from whet.data.transforms import TableTransform
 from whet.errors import DataError
@@ -63,7 +64,7 @@ def _table(data: Data) -> tuple[Row, ...]:
     assert isinstance(x, pl.DataFrame)
     n, width = x.shape
     kinds = [c["kind"] for c in data.origin.get("columns", ())]
-    counted = ", ".join(f"{kinds.count(k)} {k}" for k in ("number", "boolean", "date", "text") if kinds.count(k))
+    found = ", ".join(f"{kinds.count(k)} {k}" for k in ("number", "boolean", "date", "text") if kinds.count(k))
     missing = sum(s.null_count() for s in x) / max(1, n * width)
     numbers = [s for s in x if s.dtype.is_numeric()]
     zeros = float(np.mean([(s == 0).sum() / n for s in numbers])) if numbers else 0.0
@@ -72,7 +73,7 @@ def _table(data: Data) -> tuple[Row, ...]:
         corrupt += f" (such as {data.problems[0].where}: {data.problems[0].why})"
     rows = [
         Row("rows", f"{n:,}", _about_number(n)),
-        Row("columns", f"{width} ({counted})" if counted else f"{width}", _about_width(n, width)),
+        Row("columns", f"{width} ({found})" if found else f"{width}", _about_width(n, width)),
         Row("missing", f"{missing:.1%} of all values", "gaps are filled and flagged" if missing else ""),
         Row("zeros", f"{zeros:.0%} of all numbers", "sparse: scale by range, not by spread" if zeros > 0.5 else ""),
         Row("corrupt rows", corrupt, "they are skipped; repair or remove them" if data.problems else ""),
@@ -200,7 +201,7 @@ def _categories(x: pl.DataFrame) -> tuple[Row, ...]:
             continue
         once = int((counts.get_column("n") == 1).sum())
         share = counts.item(0, "n") / max(1, series.len())
-        shown = f"{counts.height:,} values, most frequent {str(counts.item(0, 0))[:30]!r} {share:.0%}"
+        shown = f"{counted(counts.height, 'value')}, most frequent {str(counts.item(0, 0))[:30]!r} {share:.0%}"
         gone = series.null_count() / series.len()
         shown += f", {once:,} of them once" * (once > 0) + f", missing {gone:.1%}" * (gone > 0)
         advice = "many values: embed them, rare ones together" if counts.height > MANY_CATEGORIES else ""

@@ -66,7 +66,7 @@ def unfinished(record: Record) -> Iterable[Finding]:
             where=record.trial,
             evidence={"a fifth earlier": before, "last": last, "threshold": UNFINISHED_SHARE},
             severity="info",
-            advice="A larger budget would help.",
+            advice="More passes would help: a larger --budget, or more --steps where they are given.",
         )
 
 

@@ -13,13 +13,15 @@ from functools import partial
 import numpy as np
 
 from whet.report import wording
-from whet.report.markup import Html, h, text
+from whet.report.markup import Html, h
 
 WIDTH = 720.0
 MOST_POINTS = 240
 """Points kept of a line: more can't be seen."""
 MOST_DOTS = 1500
 """Dots kept of a scatter plot."""
+LETTER, LINE_HEIGHT = 6.6, 13.0
+"""The width of a letter beside an axis or a line, and the room that a line of them takes, in a chart's units."""
 
 Point = tuple[float, float]
 
@@ -82,6 +84,7 @@ def curves(lines: Sequence[Line], x_label: str, y_label: str, better: str, metri
         grid(x, y, height - bottom, metric),
         h("text", x_label, x=(left + WIDTH - right) / 2, y=height - 4, class_="axis mid"),
         h("g", [_polyline(one, x, y, top, height - bottom) for one in order]),
+        h("g", _names([one for one in clean if one.style == "other"], x, y)),
         end_labels([one for one in clean if one.style != "other"], x, y, partial(wording.score, metric)),
     )
 
@@ -125,9 +128,20 @@ def _polyline(line: Line, x: Axis, y: Axis, top: float, floor: float) -> Html:
         return h("circle", name, cx=placed[0][0], cy=placed[0][1], r=3, class_=f"dot {line.style}")
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in placed)
     end = h("circle", cx=placed[-1][0], cy=placed[-1][1], r=3, class_=f"dot {line.style}")
-    if line.style == "other":
-        end = text(end, h("text", line.label.split(" ")[0], x=placed[-1][0] + 7, y=placed[-1][1] + 4, class_="tick"))
     return h("g", h("polyline", name, points=path, class_=f"line {line.style}"), end)
+
+
+def _names(lines: Sequence[Line], x: Axis, y: Axis) -> list[Html]:
+    """A name at the end of each line, the longest first; where one would lie on another, pointing at the line still says it."""
+    taken: list[tuple[float, float, float]] = []
+    shown = []
+    for line in sorted(lines, key=lambda one: -one.points[-1][0]):
+        name, left = line.label.split(" ")[0], x(line.points[-1][0]) + 7
+        at, right = min(max(y(line.points[-1][1]), y.end), y.start) + 4, left + LETTER * len(name)
+        if all(abs(at - b) > LINE_HEIGHT or right < a or left > c for a, b, c in taken):
+            taken.append((left, at, right))
+            shown.append(h("text", name, x=left, y=at, class_="tick"))
+    return shown
 
 
 def end_labels(lines: Sequence[Line], x: Axis, y: Axis, show: Callable[[float], str]) -> list[Html]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from whet.figures import Bars, Figure, Grid, Heat, Lines, Pictures
 from whet.report import wording
-from whet.report.charts import WIDTH, Axis, Line, cut, end_labels, grid, svg
+from whet.report.charts import LETTER, WIDTH, Axis, Line, cut, end_labels, grid, svg
 from whet.report.markup import Html, h, text
 from whet.report.pictures import AS_PNG, shrunk, thumbnail, tinted
 
@@ -19,8 +19,6 @@ STYLES = ("main", "strong", "second", "dotted", "other")
 """Classes of the stylesheet, for the first, second, … series; those after the last look like the last."""
 ACCENT = (34, 150, 138)
 """For pictures, which can't follow the stylesheet: between the accents for light and dark."""
-LETTER = 6.6
-"""The width of a letter below an axis, in a chart's units."""
 MOST_CELLS = 720
 """Rows and columns of shades that a picture has room for; a larger one is made smaller."""
 MOST_PICTURES = 120

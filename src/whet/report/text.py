@@ -97,6 +97,8 @@ def show_profile(profile: Profile, console: Console | None = None) -> None:
     """Print what data looks like, and what that suggests."""
     console = console or Console(highlight=False, emoji=False)
     console.print(f"\n[bold]{escape(profile.name)}[/bold]")
+    for sentence in profile.said:
+        console.print(Text(sentence))
     for section in profile.sections:
         table = Table.grid(padding=(0, 2))
         for row in section.rows:

@@ -57,11 +57,11 @@ class Plan:
         return ", ".join([threads, *yes])
 
 
-def first_plan(threads: int) -> Plan:
-    """The plan to start measuring from: what most often won on this kind of processor."""
+def first_plan(threads: int, pictures: bool = True) -> Plan:
+    """The plan to start measuring from: what most often won on this kind of processor, for pictures or anything else."""
     return Plan(
         threads=threads,
-        channels_last=True,
+        channels_last=pictures,
         bfloat16=has_fast_bfloat16(),
         fused=True,
         allocator=keep_large_blocks(),
@@ -144,8 +144,8 @@ def free_memory() -> int:
 
 def changes(plan: Plan) -> list[dict[str, Any]]:
     """What is worth trying, the likeliest gain first."""
-    flags = [{name: not getattr(plan, name)} for name in ("bfloat16", "channels_last", "fused")]
-    return [flags[0], *fewer_threads(plan), *flags[1:]]
+    layout = [{"channels_last": False}] if plan.channels_last else []
+    return [{"bfloat16": not plan.bfloat16}, *fewer_threads(plan), *layout, {"fused": not plan.fused}]
 
 
 def fewer_threads(plan: Plan) -> list[dict[str, Any]]:
