@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -91,16 +92,37 @@ def started_in(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def fitting_workers(workers: int | None, order: Order, screen: Screen) -> int:
-    """No more processes than cores, and one where the network is a function of this process; 0: as many as pay."""
-    if workers is None:
-        return 1 if functions_of_this_process(order) else 0
-    if workers > 1 and (own := functions_of_this_process(order)):
-        screen.say(f"The {own} is a function of this process: trials run one after the other (give FILE.py:function).")
-        return 1
-    if workers > cores():
-        screen.say(f"{workers} workers on {cores()} cores: {cores()} are used.")
-    return max(1, min(workers, cores()))
+@dataclass(frozen=True)
+class Where:
+    """Where trainings are done: in so many processes of this machine, or on a Ray cluster. Refused where it makes no sense."""
+
+    workers: int | None = None
+    """None: as many as pay."""
+    ray: str | None = None
+    storage: str | None = None
+
+    def __post_init__(self) -> None:
+        refuse_counts(workers=self.workers)
+        refuse_storage_alone(self.storage, self.ray)
+        refuse_silence(self.ray)
+
+    def at_once(self, order: Order, screen: Screen) -> int:
+        """Trainings side by side on this machine: no more than cores, and one where a part of them is a function of this
+        process; 0: as many as pay. Raises RecipeError where a cluster would have to know such a function."""
+        own = functions_of_this_process(order)
+        if self.ray:
+            refuse_own_functions(own)
+            return 1
+        if self.workers is None:
+            return 1 if own else 0
+        if self.workers > 1 and own:
+            screen.say(
+                f"The {own} is a function of this process: trials run one after the other (give FILE.py:function)."
+            )
+            return 1
+        if self.workers > cores():
+            screen.say(f"{self.workers} workers on {cores()} cores: {cores()} are used.")
+        return min(self.workers, cores())
 
 
 def functions_of_this_process(order: Order) -> str:
@@ -139,9 +161,9 @@ def refuse_silence(ray: str | None) -> None:
         ) from None
 
 
-def refuse_own_functions(order: Order, ray: str | None) -> None:
-    """Raises RecipeError where a cluster would have to know a function of this process."""
-    if ray and (own := functions_of_this_process(order)):
+def refuse_own_functions(own: str) -> None:
+    """Raises RecipeError where a cluster would have to know functions of this process."""
+    if own:
         raise RecipeError(
             f"The {own} is a function of this process, which no node of a cluster knows.", "Give FILE.py:function."
         )

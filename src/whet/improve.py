@@ -13,18 +13,7 @@ from typing import Any
 import numpy as np
 
 from whet import files, naming
-from whet.asked import (
-    Source,
-    factory_name,
-    fitting_workers,
-    ordered,
-    read_recipe,
-    refuse_counts,
-    refuse_own_functions,
-    refuse_run,
-    refuse_silence,
-    refuse_storage_alone,
-)
+from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run
 from whet.build import build
 from whet.choosing import choose_recipes
 from whet.conclude import Outcome, conclude
@@ -49,6 +38,7 @@ from whet.run_folder import Order, RunFolder, choose, opened
 from whet.runners.together import follow, leading
 from whet.screen import Screen, clock_time
 from whet.search.recipes import read as read_space
+from whet.search.space import Parameter
 from whet.tasks import Baseline, aside
 from whet.train.horizon import Clock, parse_seconds
 from whet.train.plan import Plan, cores
@@ -105,25 +95,33 @@ def fit(
     if world.rank:  # one of several processes that torchrun or Ray Train started: the first one conducts
         return Result.read(RunFolder(follow(world)))
     with leading(world) as lead:
-        screen, fixed, wanted = Screen(show), read_recipe(recipe), read_space(space or {})
-        refuse_counts(steps=steps, workers=workers)
-        refuse_storage_alone(storage, ray)
-        refuse_silence(ray)
+        screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)
+        refuse_counts(steps=steps)
         refuse_run(data, holdout)
-        naming.check_space(wanted)
-        given = OwnSource.of(data, holdout, str(factory_name(model)), loss) if is_own(data, model, loss) else data
-        source = Source(given, target, task, holdout, split, roles)
+        wanted = own_space(space)
+        source = Source(own_rows(data, holdout, model, loss), target, task, holdout, split, roles)
         ranges = {path: p.describe() for path, p in wanted.items()}
-        more = {"seed": seed, "steps": steps or 0, "space": ranges, "ensemble": ensemble, "loss": factory_name(loss)}
-        order, found = ordered(Order, source, model, fixed, budget=parse_seconds(budget), **more)
-        refuse_own_functions(order, ray)
-        at_once = 1 if ray or world.size > 1 else fitting_workers(workers, order, screen)
+        asked = {"seed": seed, "steps": steps or 0, "space": ranges, "ensemble": ensemble, "loss": factory_name(loss)}
+        order, found = ordered(Order, source, model, fixed, budget=parse_seconds(budget), **asked)
+        at_once = where.at_once(order, screen) if world.size == 1 else 1
         folder = choose(order, found.name, Path(out) if out is not None else None)
         with opened(folder, order) as journal:
             lead.folder = folder.path
             clock = Clock(order.budget, journal.spent, started)
             conduct(Run(order, folder, journal, clock, screen, found, at_once, fixed, wanted, lead, ray, storage))
         return told(Result.read(folder), show)
+
+
+def own_space(space: Mapping[str, Any] | Sequence[str] | None) -> dict[str, Parameter]:
+    """What the user wants searched. Raises UserError for what makes no sense, before any data is read."""
+    wanted = read_space(space or {})
+    naming.check_space(wanted)
+    return wanted
+
+
+def own_rows(data: Any, holdout: Any, model: Any, loss: Any) -> Any:
+    """The data; loaders of a user's own network as one source."""
+    return OwnSource.of(data, holdout, str(factory_name(model)), loss) if is_own(data, model, loss) else data
 
 
 def told(result: Result, show: bool) -> Result:

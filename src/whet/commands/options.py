@@ -20,6 +20,8 @@ Split = Annotated[
     str | None, typer.Option(help="A CSV of path,label,split, a column with train/val/test, or temporal.")
 ]
 Model = Annotated[str | None, typer.Option(help="Your own network: FILE.py:function.")]
+Ray = Annotated[str | None, typer.Option(help="On this Ray cluster: auto, HOST:PORT, or local.")]
+Storage = Annotated[str | None, typer.Option(help="A URL that all nodes reach, if they share no disk.")]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.")]
 Said = dict[str, Any]
 """What was said of columns; see `whet.roles`."""

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from whet.commands.options import Data, Holdout, Model, Said, Split, Target, TaskName, process_start
+from whet.commands.options import (
+    Data,
+    Holdout,
+    Model,
+    Ray,
+    Said,
+    Split,
+    Storage,
+    Target,
+    TaskName,
+    process_start,
+)
 from whet.roles import with_roles
 
 COMPARED = "What is compared"
@@ -28,8 +39,8 @@ def fit(
     workers: Annotated[
         int | None, typer.Option(help="Trials that run side by side; if not given, as many as pay.", min=1)
     ] = None,
-    ray: Annotated[str | None, typer.Option(help="Trials run on this Ray cluster: auto, HOST:PORT, or local.")] = None,
-    storage: Annotated[str | None, typer.Option(help="A URL that all nodes reach, if they share no disk.")] = None,
+    ray: Ray = None,
+    storage: Storage = None,
     holdout: Holdout = None,
     split: Split = None,
     model: Model = None,
@@ -95,6 +106,8 @@ def compare(
     seed: Annotated[int, typer.Option(help="Of the split, and the first of the trainings'.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder; the same command goes on in it.")] = None,
     workers: Annotated[int, typer.Option(help="Trainings that run side by side.", min=1)] = 1,
+    ray: Ray = None,
+    storage: Storage = None,
     holdout: Holdout = None,
     split: Split = None,
     model: Model = None,
@@ -122,6 +135,8 @@ def compare(
         seed=seed,
         out=out,
         workers=workers,
+        ray=ray,
+        storage=storage,
         holdout=holdout,
         split=split,
         model=model,

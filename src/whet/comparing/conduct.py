@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.asked import Source, fitting_workers, ordered, read_recipe, refuse_counts, refuse_run
+from whet.asked import Source, Where, ordered, read_recipe, refuse_counts, refuse_run
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
 from whet.comparing.experiment import Asked, ComparisonFolder, Experiment, name_of, trained_of, wanted
-from whet.comparing.layout import REPORT_SECONDS, lay_out
+from whet.comparing.layout import REPORT_SECONDS, arms_in, lay_out
 from whet.comparing.sizing import Size, again
-from whet.comparing.training import known, trainer
+from whet.comparing.training import at_hand, known, trainer
 from whet.comparing.tuning import tune
 from whet.errors import UserError
 from whet.improve import get_ready, look
@@ -51,6 +51,8 @@ def compare(
     seed: int = 0,
     out: str | Path | None = None,
     workers: int = 1,
+    ray: str | None = None,
+    storage: str | None = None,
     holdout: Any = None,
     split: str | None = None,
     model: Any = None,
@@ -66,28 +68,45 @@ def compare(
     would try, or as in `recipe`. `seeds`: trainings per arm; data order and random numbers of a seed are the same in each.
     `budget`: wall-clock for everything; from it follows how long each training is: equally many steps in each arm, or
     with `by="seconds"` equally long. `steps`: exactly so many instead, without a clock, to the bit repeatable. `keep_lr`:
-    don't tune each arm's learning rate. `seed`: of the split, and the first of the trainings'. The rest as in `whet.fit`.
+    don't tune each arm's learning rate. `seed`: of the split, and the first of the trainings'. `ray`: on this cluster, each
+    training on one core. The rest as in `whet.fit`.
 
     The same call goes on with a comparison that was killed. Raises UserError for wrong input.
     """
     started = time.monotonic() if started is None else started
     check(choices)
-    refuse_counts(seeds=seeds, steps=steps, workers=workers)
+    refuse_counts(seeds=seeds, steps=steps)
     check_numbers(seeds, by)
     refuse_run(data, holdout)
-    fixed, screen = read_recipe(recipe), Screen(show)
-    arms = {path: tuple(map(str, some)) for path, some in choices.items()}
+    screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)
     source = Source(data, target, task, holdout, split, roles)
-    more = {"seed": seed, "steps": steps or 0, "choices": arms, "seeds": seeds, "by": by, "keep_lr": keep_lr}
+    more = {
+        "seed": seed,
+        "steps": steps or 0,
+        "choices": in_words(choices),
+        "seeds": seeds,
+        "by": by,
+        "keep_lr": keep_lr,
+    }
     asked, found = ordered(Asked, source, model, fixed, budget=parse_seconds(budget), **more)
-    at_once = fitting_workers(workers, asked, screen)
+    at_once = where.at_once(asked, screen)
     folder = ComparisonFolder(Path(out) if out is not None else HOME / f"compare-{found.name}-{asked.hash[:6]}")
     with opened(folder, asked) as journal:
         clock = Clock(asked.budget, journal.spent, started)
-        conduct(Experiment(Run(asked, folder, journal, clock, screen, found, at_once, fixed), asked, choices))
-    comparison = Comparison.read(folder.path)
+        run = Run(asked, folder, journal, clock, screen, found, at_once, fixed, cluster=ray, storage=storage)
+        conduct(Experiment(run, asked, choices))
+    return told(Comparison.read(folder.path), folder.path, show)
+
+
+def in_words(choices: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, ...]]:
+    """What is compared, as an order keeps it."""
+    return {path: tuple(map(str, some)) for path, some in choices.items()}
+
+
+def told(comparison: Comparison, folder: Path, show: bool) -> Comparison:
+    """The comparison, printed where someone looks on."""
     if show:
-        report.show(comparison.details, folder.path)
+        report.show(comparison.details, folder)
     return comparison
 
 
@@ -107,10 +126,11 @@ def conduct(e: Experiment) -> None:
     try:
         look(e.run)
         get_ready(e.run)
-        lay_out(e)
-        with trainer(e.run) as e.train:
-            for step in STEPS:
-                step(e)
+        with at_hand(e.run, arms_in(e.choices) * e.asked.seeds):
+            lay_out(e)
+            with trainer(e.run) as e.train:
+                for step in STEPS:
+                    step(e)
         e.run.screen.end()
         conclude(e)
     except KeyboardInterrupt:

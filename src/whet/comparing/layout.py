@@ -14,6 +14,7 @@ from whet.choosing import facts_of, measure_plan
 from whet.comparing.arms import Arm, arms_of, repeats, to_no_purpose
 from whet.comparing.experiment import Experiment
 from whet.comparing.sizing import Cost, Layout, Size, size_for
+from whet.comparing.training import threads_each
 from whet.fields import field as field_of
 from whet.recipe import Choice, Recipe
 from whet.run import Run
@@ -21,7 +22,7 @@ from whet.runners.trial import Validator
 from whet.search import rates
 from whet.train.horizon import Horizon
 from whet.train.loop import Training, evaluation_weights, own_random_numbers, train_step
-from whet.train.plan import Plan, cores, keep_large_blocks, running
+from whet.train.plan import Plan, keep_large_blocks, running
 
 REPORT_SECONDS = 1.0
 TIMING_SECONDS, MOST_STEPS = 0.5, 200
@@ -58,8 +59,8 @@ def begin_with(e: Experiment) -> None:
         if not run.order.steps:
             facts = facts.at_speed(probe, run.plan.milliseconds)
         e.base = own.portfolio(facts)[0].recipe
-    if run.workers > 1:
-        run.plan = replace(run.plan, threads=max(1, cores() // run.workers))
+    if run.workers > 1 or run.cluster:
+        run.plan = replace(run.plan, threads=threads_each(run))
     e.arms = arms_of(e.base, e.choices)
     e.costs = tuple(cost_of(arm, run) for arm in e.arms)
     if run.order.steps:
@@ -116,7 +117,8 @@ def tell_plan(e: Experiment) -> None:
     for sentence in repeats(e.arms) or to_no_purpose(e.arms):
         run.screen.say(f"! {sentence}", "yellow")
     same = "the same steps, rows and order" if e.size.steps else "the same time"
-    run.screen.say(f"Each training: {e.size} ({e.size.why}); {same} in each arm. Plan: {run.plan}.")
+    beside = f", {run.workers} trainings side by side" if run.workers > 1 else ""
+    run.screen.say(f"Each training: {e.size} ({e.size.why}); {same} in each arm. Plan: {run.plan}{beside}.")
     if e.asked.tuned:
         run.screen.say(
             f"First each arm's learning rate is tuned: {rates.TRIALS} trainings of half that length, on a seed of their own."

@@ -15,10 +15,12 @@ from whet.comparing.arms import rate_of
 from whet.comparing.sizing import Size
 from whet.errors import OutputError
 from whet.recipe import Recipe
+from whet.record import Step
 from whet.run import Run
 from whet.runners import rescue
 from whet.runners.job import Job, Outcome, Runner
 from whet.runners.pool import Pool
+from whet.runners.ray import RayRunner, connected
 from whet.runners.serial import Serial
 from whet.runners.trial import RECIPE, Trial, open_trial, recipe_in
 from whet.tasks import Task
@@ -74,7 +76,7 @@ Train = Callable[[Sequence[Wanted]], list[Trained]]
 
 @contextlib.contextmanager
 def trainer(run: Run) -> Iterator[Train]:
-    """How trainings are done here: one after the other in this process, or in `workers` processes."""
+    """How trainings are done: one after the other in this process, in `workers` processes, or on a cluster."""
     open_ones: dict[str, Wanted] = {}
 
     def train(wanted: Sequence[Wanted]) -> list[Trained]:
@@ -101,18 +103,43 @@ def known(run: Run) -> dict[str, Trained]:
 
 
 @contextlib.contextmanager
+def at_hand(run: Run, trainings: int) -> Iterator[None]:
+    """Within the block the cluster is there, if one was asked for, and it is known how many trainings it has room for."""
+    if run.cluster is None:
+        yield
+        return
+    with connected(run.cluster) as room:
+        run.workers = min(room, trainings)
+        yield
+
+
+def threads_each(run: Run) -> int:
+    """Of a training: its share of this machine's cores, or one core of a node."""
+    return 1 if run.cluster else max(1, cores() // run.workers)
+
+
+@contextlib.contextmanager
 def runner_of(run: Run, wanted: Mapping[str, Wanted]) -> Iterator[Runner]:
-    runner: Runner
-    if run.workers == 1:
-        runner = Serial(lambda name: opened(run, wanted[name]))
-    else:
+    here = run.workers == 1 and not run.cluster
+    if not here:
         run.prepared.save(shared(run))
-        runner = Pool(run.workers, max(1, cores() // run.workers))
+    runner = Serial(lambda name: opened(run, wanted[name])) if here else elsewhere(run)
     try:
         yield runner
     finally:
         runner.close()
         shutil.rmtree(shared(run), ignore_errors=True)
+
+
+def elsewhere(run: Run) -> Pool | RayRunner:
+    """Processes that share this machine's cores, or a cluster."""
+
+    def tell(name: str, point: Step) -> None:
+        move(run, name, point.progress)
+
+    if run.cluster is None:
+        return Pool(run.workers, run.plan.threads, tell)
+    return RayRunner(run.cluster, run.plan.threads, run.folder.path, run.storage, tell)
 
 
 def shared(run: Run) -> Path:
@@ -138,7 +165,11 @@ class Moves:
         self.run, self.name = run, name
 
     def on_step(self, training: Any) -> None:
-        self.run.screen.move(self.name, f"{training.progress:.0%}", max(0.0, self.run.clock.left))
+        move(self.run, self.name, training.progress)
+
+
+def move(run: Run, name: str, progress: float) -> None:
+    run.screen.move(name, f"{progress:.0%}", max(0.0, run.clock.left))
 
 
 def finished(one: Wanted, outcome: Outcome, run: Run) -> Trained:

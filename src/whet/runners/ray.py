@@ -8,6 +8,7 @@ shared disk, or a copy of it at a URL (see mirror.py).
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import logging
@@ -73,16 +74,11 @@ class RayRunner:
     @property
     def slots(self) -> int:
         """What the nodes that are alive have room for; at least one, for a node that may come."""
-        return max(1, sum(int(cores // self.threads) for cores in self._cores()))
-
-    def _cores(self) -> list[float]:
-        """Of each node that is alive and takes jobs."""
-        alive = [node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"]]
-        return [cores for cores in alive if cores >= 1]
+        return max(1, sum(int(cores // self.threads) for cores in cores_of(self._ray)))
 
     def _fitting(self, threads: int) -> int:
         """So many threads that a job fits on every node that is there."""
-        return max(1, min([threads, *map(int, self._cores())]))
+        return max(1, min([threads, *map(int, cores_of(self._ray))]))
 
     @property
     def pending(self) -> int:
@@ -171,6 +167,23 @@ class RayRunner:
             self._ray.cancel(stream, force=True)
             why = Failure("died", "No node of the cluster had room for it in its time.")
             self._end(stream, Outcome(self._out[stream].name, failure=why))
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[int]:
+    """Within the block a cluster is at hand, for every runner: how many jobs of one thread it has room for."""
+    ray, own = connect(address)
+    try:
+        yield max(1, sum(map(int, cores_of(ray))))
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def cores_of(ray: Any) -> list[float]:
+    """Of each node that is alive and takes jobs."""
+    alive = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+    return [cores for cores in alive if cores >= 1]
 
 
 def connect(address: str) -> tuple[Any, bool]:
