@@ -150,6 +150,17 @@ def test_fit_runs_its_trials_on_a_cluster(cluster: Any, tmp_path: Path, monkeypa
     assert again.value == result.value
 
 
+def test_a_comparison_on_a_cluster_finds_the_numbers_that_it_finds_here(cluster: Any, tmp_path: Path) -> None:
+    small = Recipe(Choice("mlp", width=8, depth=1), optimizer=Choice("adamw", lr=1e-2), batch_size=32)
+    asked: dict[str, Any] = {"seeds": 2, "steps": 8, "recipe": small, "keep_lr": True}
+    here, there = (
+        whet.compare("iris", {"activation": ["relu", "tanh"]}, out=tmp_path / str(ray), ray=ray, **asked)
+        for ray in (None, "auto")
+    )
+    assert [arm.scores for arm in there.arms] == [arm.scores for arm in here.arms]
+    assert there.details["plan"]["threads"] == 1
+
+
 def test_a_function_of_this_process_is_refused_for_a_cluster(tmp_path: Path) -> None:
     def make() -> torch.nn.Module:
         return torch.nn.LazyLinear(3)

@@ -133,4 +133,6 @@ def tell_plan(e: Experiment) -> None:
 
 
 def short(recipe: Recipe) -> str:
-    return f"{recipe.family.name}, {recipe.activation.name}, {recipe.optimizer}, batches of {recipe.batch_size}"
+    own = recipe.activation.name == "own"  # the network's: its family says it
+    activation = "" if own else f", {recipe.activation.name}"
+    return f"{recipe.family.name}{activation}, {recipe.optimizer}, batches of {recipe.batch_size}"
