@@ -23,7 +23,7 @@ from whet.runners.together import Lead, Leg
 from whet.search.score import Score
 from whet.tasks import Task, goal
 from whet.train import checkpoint
-from whet.train.evaluate import outputs
+from whet.train.evaluate import BATCH, outputs
 from whet.train.horizon import Horizon
 from whet.train.loop import CHOICE, Training, advance, evaluation_weights
 from whet.train.parts import Parts
@@ -171,8 +171,21 @@ class Validator:
         predicted = asked.predictions(said, scale)
         self.rows = asked.row_losses(truth, predicted, scale)
         loss = asked.fit_loss(truth, predicted, scale) if asked.fit_loss else float(self.rows.mean())
-        choice = {CHOICE: float(self.rows.mean())} if self.task.chosen_by_rows else {}
-        return {**self.task.validation(truth, predicted), "loss": loss, **choice}
+        return {**self.task.validation(truth, predicted), "loss": loss, **self.choice(said, predicted)}
+
+    def choice(self, said: Tensor, predicted: np.ndarray) -> dict[str, float]:
+        """The number that chooses, where it isn't the metric."""
+        by_loss = goal(self.task.goal).chosen_by_loss
+        if by_loss is not None and by_loss(predicted):
+            return {CHOICE: self.trained_loss(said)}
+        return {CHOICE: float(self.rows.mean())} if self.task.chosen_by_rows else {}
+
+    def trained_loss(self, said: Tensor) -> float:
+        """The loss that is trained, of what was said of the validation rows."""
+        target, total = self.data.target[self.data.rows["val"]], 0.0
+        for answers, truth in zip(said.split(BATCH), target.split(BATCH), strict=True):
+            total += len(truth) * float(self.parts.loss(answers, truth))
+        return total / len(target)
 
 
 @contextlib.contextmanager

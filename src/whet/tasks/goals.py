@@ -50,6 +50,9 @@ class Goal:
     """The metric of validation rows, where they have no truth that the deciding one could be asked with; empty: that one."""
     chosen_by_rows: bool = False
     """Whether validation chooses by the mean of `row_losses` where `metric` decides: that one is too coarse for few rows."""
+    chosen_by_loss: Callable[[np.ndarray], bool] | None = None
+    """Of predictions: whether validation chooses by the loss that is trained, since metrics judge only a part of what they
+    say. None: never."""
 
 
 def probabilities(said: Tensor, scale: Any) -> np.ndarray:

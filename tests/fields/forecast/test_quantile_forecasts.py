@@ -13,12 +13,18 @@ from series_made import table
 from test_forecast_networks import NAMES, C, H, made, spec, stirred, windows
 
 import whet
+from whet.build import build
+from whet.data.core import Roles
 from whet.errors import RecipeError
+from whet.fields import field, load
 from whet.fields.forecast.intervals import Intervals, covered, ends
 from whet.losses import LOSSES
 from whet.losses.quantile import quantile, quantiles
 from whet.recipe import Choice, Recipe
+from whet.runners.trial import Validator
 from whet.tasks.forecast import Futures, Units, mse
+from whet.train.loop import CHOICE
+from whet.train.plan import Plan
 
 LEVELS = (0.05, 0.5, 0.95)
 
@@ -93,6 +99,21 @@ def test_quantiles_are_moved_until_they_cover_what_is_wanted() -> None:
     low, high = found.around(said[half[1]], np.zeros((3000, 1, 1)), rows[half[1]])
     np.testing.assert_allclose(covered(truth[half[1]], low, high), 0.9, atol=0.03)
     assert np.corrcoef((high - low)[:, 0, 0], size[1500:, 0])[0, 1] > 0.99
+
+
+def test_weights_are_chosen_by_the_loss_of_all_quantiles_not_by_the_median_alone(tmp_path: Path) -> None:
+    source = tmp_path / "load.csv"
+    table(300).write_csv(source)
+    own = field("series")
+    data = load(str(source), roles=Roles(time="when", horizon=12, lookback=24))
+    ready, task = own.prepare(data, own.split(data, 0)), own.task(data)
+    for loss in ("quantiles", "mae"):
+        parts = build(Recipe(family=Choice("series_linear"), loss=Choice(loss)), task, ready, 0, Plan())
+        measured = Validator(task, ready, parts)(parts.model.eval())
+        rows = ready.rows["val"]
+        with torch.no_grad():
+            whole = parts.loss(parts.model(*(x[rows] for x in ready.inputs)), ready.target[rows])
+        assert measured.get(CHOICE) == (pytest.approx(float(whole), rel=1e-4) if loss == "quantiles" else None)
 
 
 def test_a_run_of_quantiles_tells_what_they_cover_and_predicts_between_them(tmp_path: Path) -> None:
