@@ -22,7 +22,7 @@ import whet
 from whet.data import split
 from whet.data.core import Data
 from whet.data.prepared import prepare
-from whet.data.symmetry import mirror_symmetry
+from whet.data.symmetry import NOTHING_KNOWN, mirror_gain
 from whet.recipe import Choice, Recipe
 from whet.runners.trial import open_trial
 from whet.search.first import Facts, image_size, portfolio
@@ -88,9 +88,9 @@ def trained(data: Data, name: str, function: str, seed: int) -> tuple[float, str
 
 
 def recipe_for(data: Data, parts: dict[str, np.ndarray], shape: tuple[int, ...], outputs: int) -> Recipe:
-    mirror = (0.0, 0.0)
+    mirror = NOTHING_KNOWN
     if isinstance(data.x, np.ndarray):
-        mirror = mirror_symmetry(data.x, data.y, parts["train"], parts["val"])
+        mirror = mirror_gain(data.x, data.y, parts["train"])
     facts = Facts(data.domain, data.goal, len(parts["train"]), shape, outputs, seconds=60.0, mirror=mirror)
     return portfolio(facts)[0].recipe
 

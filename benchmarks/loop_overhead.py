@@ -66,7 +66,7 @@ def arguments() -> argparse.Namespace:
 
 def fastconv() -> tuple[Recipe, Data]:
     """What `whet fit` tries first on 32x32 colour images: batch 256, mirrored and cropped."""
-    facts = Facts("image", "classify", ROWS, (3, 32, 32), 10, seconds=300.0, mirror=(1.0, 0.0))
+    facts = Facts("image", "classify", ROWS, (3, 32, 32), 10, seconds=300.0, mirror=(4.0, -3.0))
     recipe = portfolio(facts)[0].recipe
     return recipe.put("optimizer.lr", TINY_LR).put("optimizer.rest_lr", TINY_LR), random_images(32, 3)
 

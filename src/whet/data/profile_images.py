@@ -8,7 +8,9 @@ import numpy as np
 
 from whet.data.core import PARTS, Data, Profile, Row, Section
 from whet.data.splits import duplicates, row_groups
+from whet.data.symmetry import mirror_gain
 from whet.record import Finding
+from whet.search.first import MIRRORED, UPSIDE_DOWN
 
 SAMPLE = 2_000
 """Pictures, evenly spread over the training rows, whose pixels are measured."""
@@ -22,10 +24,6 @@ FEW = 20
 """Training examples of a class, below which little can be learned of it."""
 NOISY = 10.0
 """Noise (of 255) that can be seen with the naked eye."""
-ALIKE = 0.85
-"""A correlation of a class's mean with its mirror image, from where flips look harmless."""
-PLACED = 0.3
-"""The contrast of the class means, as a share of a picture's, from where they tell how objects are placed."""
 SHOWN = 20
 """Classes that are listed one by one."""
 
@@ -42,7 +40,7 @@ def profile(data: Data, parts: Mapping[str, np.ndarray]) -> Profile:
     pixels, pixel_findings = _pixels(x)
     sections = [Section("Pictures", _pictures(data)), classes, Section("Parts", parts_of(parts, data)), copies, pixels]
     if data.goal == "classify":
-        sections.append(Section("Structure", _structure(x, data.y[sample])))
+        sections.append(Section("Structure", _structure(data, train, x)))
     found = (*data.findings, *class_findings, *copy_findings, *pixel_findings)
     return Profile(data.name, tuple(sections), found)
 
@@ -221,30 +219,22 @@ def noise_of(grey: np.ndarray) -> np.ndarray:
     return np.sqrt(np.pi / 2) / 6 * np.abs(response).mean(axis=(1, 2))
 
 
-def _structure(x: np.ndarray, y: np.ndarray) -> tuple[Row, ...]:
-    """What the classes' mean pictures say about flips and shifts."""
+def _structure(data: Data, train: np.ndarray, x: np.ndarray) -> tuple[Row, ...]:
+    """What a quick judge says of mirror images, and the borders of shifts."""
+    assert isinstance(data.x, np.ndarray)
+    across, upside = mirror_gain(data.x, data.y, train)
     grey = greys(x)
-    y = y[: len(grey)]
-    means = np.stack([grey[y == c].mean(axis=0) for c in np.unique(y)])
-    placed = float(means.std(axis=(1, 2)).mean() / max(1e-6, grey.std(axis=(1, 2)).mean())) >= PLACED
-    sideways, upside = _likeness(means, means[:, :, ::-1]), _likeness(means, means[:, ::-1])
     border = np.concatenate([grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]], axis=1)
     plain = float((border.std(axis=1) < FLAT).mean())
     return (
-        Row("left-right symmetry of the class means", f"{sideways:.2f}", _about_flips(sideways, placed, "horizontal")),
-        Row("up-down symmetry of the class means", f"{upside:.2f}", _about_flips(upside, placed, "vertical")),
+        Row("left-right mirror images", f"{across:+.1f} standard errors", _about_flips(across, MIRRORED, "horizontal")),
+        Row("upside-down images", f"{upside:+.1f} standard errors", _about_flips(upside, UPSIDE_DOWN, "vertical")),
         Row("plain borders", f"{plain:.0%}", "shifts lose nothing" if plain > 0.8 else ""),
     )
 
 
-def _about_flips(likeness: float, placed: bool, which: str) -> str:
-    if likeness >= ALIKE:
-        return f"{which} flips look harmless"
-    return f"{which} flips may harm" if likeness < 0.5 and placed else f"try {which} flips and measure"
-
-
-def _likeness(a: np.ndarray, b: np.ndarray) -> float:
-    """The mean correlation of pictures (n, height, width) with others; 1 for constant ones."""
-    a, b = (v.reshape(len(v), -1) - v.reshape(len(v), -1).mean(axis=1, keepdims=True) for v in (a, b))
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return float(np.where(scale > 0, (a * b).sum(axis=1) / np.maximum(scale, 1e-9), 1.0).mean())
+def _about_flips(gain: float, least: float, which: str) -> str:
+    """Of what flipped images add to the accuracy of a quick judge, which is unsure below 2 standard errors."""
+    if gain < least:
+        return f"{which} flips harm a quick judge"
+    return f"{which} flips help a quick judge" if gain > 2 else f"{which} flips look harmless"

@@ -15,7 +15,7 @@ from whet import regularise
 from whet.data.core import Data, Profile
 from whet.data.image_transform import ImageTransform
 from whet.data.prepared import Prepared, prepare
-from whet.data.symmetry import mirror_symmetry
+from whet.data.symmetry import mirror_gain
 from whet.data.targets import TASKS
 from whet.fields.base import Shown, Wanted
 from whet.fields.common import CommonField
@@ -62,7 +62,7 @@ class ImageField(CommonField):
     def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
         if data.goal != "classify":
             return {}
-        return {"mirror": mirror_symmetry(data.x, data.y, parts["train"], parts["val"])}
+        return {"mirror": mirror_gain(data.x, data.y, parts["train"])}
 
     def recipes(self, facts: Facts) -> list[Candidate]:
         return image_recipes(facts)
