@@ -6,8 +6,9 @@ import dataclasses
 import hashlib
 import importlib.util
 import inspect
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,6 +49,37 @@ class OnFirst(nn.Module):
         return out
 
 
+class OnNames(nn.Module):
+    """A network whose batches are dicts: it gets what its forward names, or the dict where it names none of them."""
+
+    def __init__(self, names: Sequence[str], network: nn.Module) -> None:
+        super().__init__()
+        asked = inspect.signature(network.forward).parameters
+        self.names, self.asked = tuple(names), tuple(name for name in names if name in asked)
+        self.network = network
+
+    def forward(self, *tensors: Tensor) -> Any:
+        batch = dict(zip(self.names, tensors, strict=True))
+        return self.network(**{name: batch[name] for name in self.asked}) if self.asked else self.network(batch)
+
+
+class Joined(nn.Module):
+    """A network that gives several tensors, as one: `apart` gives them back, for a loss that wants them."""
+
+    def __init__(self, network: nn.Module, outputs: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.shapes = [tuple(one.shape[1:]) for one in outputs]
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return torch.cat([one.flatten(1) if one.dim() > 1 else one[:, None] for one in self.network(*tensors)], 1)
+
+    def apart(self, outputs: Tensor) -> tuple[Tensor, ...]:
+        """(n, all values) -> a tensor for each output."""
+        parts = outputs.split([math.prod(shape) for shape in self.shapes], 1)
+        return tuple(part.reshape(len(part), *shape) for part, shape in zip(parts, self.shapes, strict=True))
+
+
 def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
     """The network that `factory` returns: a callable, or "file.py:name".
 
@@ -56,16 +88,26 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
     """
     if not factory:
         raise RecipeError("family 'user' has no factory.", 'Write factory = "file.py:function".')
-    called = factory if isinstance(factory, str) else getattr(factory, "__name__", type(factory).__name__)
+    called = in_words(factory)
     network = _call(load(factory) if isinstance(factory, str) else factory, called, spec)
     spec = dataclasses.replace(spec, example=spec.more.get("inside", spec.example))
     if spec.example is None and not spec.is_image and _takes(network) == 1:
         network = OnFlat(spec, network)
-    if spec.example is not None and _takes(network) == 1 and len(spec.example()) > 1:
+    if names := spec.more.get("names"):
+        network = OnNames(names, network)
+    elif spec.example is not None and _takes(network) == 1 and len(spec.example()) > 1:
         network = OnFirst(network)
-    check(network, called, spec)
+    out = check(network, called, spec)
+    network = network if isinstance(out, Tensor) else Joined(network, out)
     around: Callable[[nn.Module], nn.Module] | None = spec.more.get("around")  # what reads its outputs for the field
     return network if around is None else around(network)
+
+
+def in_words(factory: str | Factory) -> str:
+    """What a person calls it: "FILE.py:function", or a function's or a class's own name."""
+    if not isinstance(factory, str):
+        return str(getattr(factory, "__name__", type(factory).__name__))
+    return factory.rpartition(".")[2].rpartition("-")[0] if factory.startswith("python:") else factory
 
 
 _KNOWN: dict[str, Factory] = {}
@@ -147,10 +189,20 @@ def _call(factory: Factory, called: str, spec: InputSpec) -> nn.Module:
     except UserError:
         raise
     except Exception as error:
-        raise RecipeError(f"The network {called} can't be made: {_short(error)}") from error
+        raise RecipeError(
+            f"The network {called} can't be made: {_short(error)}", _arguments(factory, called)
+        ) from error
     if not isinstance(network, nn.Module):
         raise RecipeError(f"{called} returned {type(network).__name__}, not an nn.Module.", _backend(network))
     return network
+
+
+def _arguments(factory: Factory, called: str) -> str:
+    """The way out for a function or a class that wants arguments which nobody gives."""
+    known = ("spec", "outputs", "shape")
+    wanted = [p for p in inspect.signature(factory).parameters.values() if p.default is p.empty and p.name not in known]
+    named = [p.name for p in wanted if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return f"Give them: model=lambda: {called}({', '.join(f'{name}=…' for name in named)})." if named else ""
 
 
 def _backend(made: object) -> str:
@@ -169,8 +221,9 @@ def _takes(network: nn.Module) -> int:
     return min(2, sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters))
 
 
-def check(network: nn.Module, called: str, spec: InputSpec) -> None:
-    """Raises RecipeError, in one line, if a batch of two does not come out as (2, outputs). Draws no random numbers."""
+def check(network: nn.Module, called: str, spec: InputSpec) -> Tensor | tuple[Tensor, ...]:
+    """What a batch of two comes out as. Raises RecipeError, in one line, if that is not (2, outputs), or anything with rows
+    where a loss of the user's own knows what to do with it. Draws no random numbers."""
     inputs: tuple[Tensor, ...] = spec.example() if spec.example else (torch.zeros(2, *spec.shape),)
     if spec.example is None and not spec.is_image:
         inputs = (*inputs, torch.zeros(2, len(spec.cardinalities), dtype=torch.int64))
@@ -184,8 +237,8 @@ def check(network: nn.Module, called: str, spec: InputSpec) -> None:
     finally:
         for module, mode in modes:
             module.training = mode
-    if spec.more.get("free") and isinstance(out, Tensor):
-        return  # the user's own loss knows what to do with it
+    if spec.more.get("free") and has_rows(out):
+        return out if isinstance(out, Tensor) else tuple(out)
     seen = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
     if seen != (2, *spec.more.get("output_shape", (spec.outputs,))):
         what = f"{spec.outputs} classes" if spec.goal == "classify" else f"{spec.outputs} value(s)"
@@ -193,6 +246,13 @@ def check(network: nn.Module, called: str, spec: InputSpec) -> None:
             f"The network {called} turns a batch of shape {shapes} into {seen}, but {what} need {(2, spec.outputs)}.",
             f"Give its last layer {spec.outputs} output(s).",
         )
+    return out
+
+
+def has_rows(out: Any) -> bool:
+    """Whether it is a tensor, or several, with a row for each of two examples."""
+    several = out if isinstance(out, tuple | list) else (out,)
+    return len(several) > 0 and all(isinstance(one, Tensor) and one.dim() > 0 and len(one) == 2 for one in several)
 
 
 def _short(error: BaseException) -> str:

@@ -93,6 +93,80 @@ def test_five_lines_search_a_network_with_its_own_loss_and_loader(tmp_path: Path
     assert 1e-4 <= result.recipe["optimizer.lr"] <= 1e-1
 
 
+class Named(Dataset[Any]):
+    """Dicts, with a tensor that no network asks for."""
+
+    def __init__(self, rows: TensorDataset) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> dict[str, Tensor]:
+        x, y = self.rows[i]
+        return {"label": y, "number": torch.tensor(i), "features": x}
+
+
+class ByName(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = two_outputs()
+
+    def forward(self, features: Tensor) -> Tensor:
+        found: Tensor = self.network(features)
+        return found
+
+
+class Whole(ByName):
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:  # type: ignore[override]
+        return super().forward(batch["features"])
+
+
+@pytest.mark.parametrize("model", [ByName, Whole])
+def test_batches_may_be_dicts_which_a_network_takes_by_name_or_whole(model: type[nn.Module], tmp_path: Path) -> None:
+    named = Named(classes())
+    result = whet.fit(named, model=model, loss=nn.CrossEntropyLoss(), steps=60, out=tmp_path)
+    assert result.metric == "accuracy"
+    assert result.value > 0.65
+    assert whet.predict(tmp_path, named, model=model).scores["accuracy"] > 0.65
+
+
+class TwoHeads(nn.Module):
+    """A mean and the logarithm of a variance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.mean, self.spread = nn.Linear(6, 16), nn.Linear(16, 1), nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        found = F.relu(self.body(x))
+        return self.mean(found), self.spread(found)
+
+
+def likelihood(outputs: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
+    mean, spread = outputs
+    assert mean.shape == spread.shape == target.shape
+    return (spread + (target - mean) ** 2 / spread.exp()).mean()
+
+
+def test_a_network_may_give_several_tensors_to_a_loss_that_wants_them(tmp_path: Path) -> None:
+    x, y = pairs(60).tensors
+    y, parts = y[:, :1], [TensorDataset(x, y[:, :1]) for x, y in (pairs().tensors, (x, y), (x, y))]
+    result = whet.fit(parts, model=TwoHeads, loss=likelihood, space={"activation": ["tanh"]}, steps=60, out=tmp_path)
+    said = whet.predict(tmp_path, x, model=TwoHeads).columns
+    outputs = (torch.tensor(said["prediction"])[:, None], torch.tensor(said["output 1"])[:, None])
+    assert float(likelihood(outputs, y)) == pytest.approx(result.value, rel=1e-4)
+
+
+def test_a_network_that_wants_arguments_is_told_how_to_get_them() -> None:
+    class Wide(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+
+    with pytest.raises(RecipeError, match=r"The network Wide can't be made.*Give them: model=lambda: Wide\(width=…\)"):
+        whet.fit(DataLoader(pairs()), model=Wide, loss=odd_loss)
+
+
 def test_a_misspelt_choice_is_refused_before_anything_trains(tmp_path: Path) -> None:
     with pytest.raises(whet.UserError, match="gelu"):
         whet.fit(DataLoader(pairs()), model=two_outputs, loss=odd_loss, space={"activation": ["gelo"]}, out=tmp_path)
@@ -135,10 +209,18 @@ def test_only_a_network_of_ones_own_takes_loaders() -> None:
     assert not is_own((np.zeros((3, 2)), np.zeros(3)), two_outputs, odd_loss)
 
 
-@pytest.mark.parametrize("batch", [{"x": torch.zeros(2)}, [torch.zeros(2), ["a", "b"]], [torch.zeros(2)]])
+@pytest.mark.parametrize(
+    "batch",
+    [{"x": ["a"], "y": torch.zeros(2)}, {"y": torch.zeros(2)}, [torch.zeros(2), ["a", "b"]], [torch.zeros(2)]],
+)
 def test_batches_that_are_no_tensors_are_refused(batch: Any) -> None:
     with pytest.raises(DataError, match="as a batch"):
         parted(batch)
+
+
+def test_a_dict_whose_target_nobody_can_tell_is_refused() -> None:
+    with pytest.raises(DataError, match="'x', 'z': which is the target"):
+        parted({"x": torch.zeros(2), "z": torch.zeros(2)})
 
 
 def test_outputs_that_say_nothing_of_the_targets_ask_for_a_loss(tmp_path: Path) -> None:

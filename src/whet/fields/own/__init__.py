@@ -27,7 +27,7 @@ from whet.errors import DataError
 from whet.families import InputSpec, user
 from whet.fields.base import Field, Wanted
 from whet.fields.own.baselines import baselines
-from whet.fields.own.rows import Given, Rows, as_loader, part_of, size_of
+from whet.fields.own.rows import TARGETS, Given, Rows, as_loader, part_of, size_of
 from whet.fields.own.transform import OwnTransform, column
 from whet.search.first import Candidate, Facts
 from whet.tasks import Baseline, Task, make_task
@@ -94,8 +94,10 @@ class OwnField(Field):
         ends = np.cumsum([0, *(len(loader.dataset) for loader in source.loaders.values())])  # type: ignore[arg-type]
         parts = {part: np.arange(a, b) for part, a, b in zip(source.loaders, ends, ends[1:], strict=False)}
         inputs, wanted = rows[np.arange(min(LOOK, len(rows)))]
-        said = output_of(source, inputs)
-        goal = goal_of(source, task, wanted, said)
+        network, said = tried(source, inputs, rows.names)
+        if isinstance(network, user.Joined):
+            source = dataclasses.replace(source, loss=of_several(source.loss, network.apart))
+        goal = "own" if isinstance(network, user.Joined) else goal_of(source, task, wanted, said)
         y = rows.targets().reshape(len(rows)).numpy() if goal != "own" else np.zeros(len(rows))
         classes = tuple(map(str, range(said.shape[1]))) if goal == "classify" else ()
         digest = hashlib.sha256(repr([*parts, len(rows), said.shape[1:]]).encode())
@@ -117,15 +119,16 @@ class OwnField(Field):
         )
 
     def input_spec(self, data: Data) -> dict[str, Any]:
-        return {"domain": "own", "inputs": len(data.x[np.arange(1)][0]), "goal": data.goal}
+        inputs = len(data.x[np.arange(1)][0])
+        return {"domain": "own", "inputs": inputs, "names": list(data.x.names), "goal": data.goal}
 
     def load_inputs(self, source: Any, spec: Mapping[str, Any]) -> Inputs:
-        """A loader, a Dataset, an array, or a tuple of arrays; targets behind the inputs are looked at where they fit."""
+        """A loader, a Dataset, arrays alone, in a tuple or a dict; targets behind the inputs are looked at where they fit."""
         if isinstance(source, DataLoader | Dataset):
-            pieces = [tuple(b) if isinstance(b, tuple | list) else (b,) for b in in_order(source)]
+            pieces = [in_columns(batch, spec) for batch in in_order(source)]
             columns = [torch.cat(c) for c in zip(*pieces, strict=True)]
         else:
-            columns = [torch.as_tensor(as_array(c)) for c in (source if isinstance(source, tuple) else (source,))]
+            columns = [torch.as_tensor(as_array(c)) for c in in_columns(source, spec)]
         count = spec["inputs"]
         if len(columns) < count:
             raise DataError(f"The network takes {count} tensors, and {len(columns)} were given.")
@@ -155,7 +158,8 @@ class OwnField(Field):
         inputs, target = data.x[np.concatenate([look, parts["val"]])]
         source: OwnSource = data.origin["source"]
         train = source.loaders["train"]
-        known = OwnTransform(tuple(column(x) for x in inputs), part_of(train, parts["train"], size_of(train)))
+        own = part_of(train, parts["train"], size_of(train))
+        known = OwnTransform(tuple(column(x) for x in inputs), own, data.x.names)
         rows = {"train": torch.arange(len(look)), "val": torch.arange(len(look), len(target))}
         scale = TargetScale(0.0, 1.0) if data.goal == "regress" else None
         return Prepared("own", inputs, target, truth_of(source, data.goal, target), rows, known, scale)
@@ -206,6 +210,16 @@ class Columns(tuple[Tensor, ...]):
         return len(self[0])
 
 
+def in_columns(batch: Any, spec: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The network's inputs in their order, and what stands behind them. Raises DataError for a dict that lacks one."""
+    if not isinstance(batch, Mapping):
+        return tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+    if missing := [name for name in spec.get("names", ()) if name not in batch]:
+        raise DataError(f"There is no {missing[0]!r} among {', '.join(map(repr, batch))}.")
+    target = [batch[name] for name in TARGETS if name in batch][:1]
+    return (*(batch[name] for name in spec["names"]), *target)
+
+
 def in_order(source: Any) -> DataLoader[Any]:
     """A loader's or a Dataset's batches, unshuffled where rows can be asked for by number."""
     if isinstance(source, DataLoader):
@@ -215,14 +229,24 @@ def in_order(source: Any) -> DataLoader[Any]:
     return DataLoader(source, batch_size=LOOK)
 
 
-def output_of(source: OwnSource, inputs: Sequence[Tensor]) -> Tensor:
-    """What a fresh network says of two rows: (2, …)."""
-    known = OwnTransform(tuple(column(x) for x in inputs))
+def tried(source: OwnSource, inputs: Sequence[Tensor], names: tuple[str, ...]) -> tuple[torch.nn.Module, Tensor]:
+    """A fresh network, and what it says of two rows: (2, …)."""
+    known = OwnTransform(tuple(column(x) for x in inputs), names=names)
     spec = InputSpec(outputs=1, goal="own", activation=torch.nn.ReLU, norm=torch.nn.BatchNorm1d, **known.spec())
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         network = user.make(spec, source.model).eval()
-        found: Tensor = network(*(x[:2] for x in inputs))
-    return found
+        said: Tensor = network(*(x[:2] for x in inputs))
+    return network, said
+
+
+def of_several(loss: Loss | None, apart: Callable[[Tensor], tuple[Tensor, ...]]) -> Loss:
+    """The loss of a network that gives several tensors. Raises DataError where there is none."""
+    if loss is None:
+        raise DataError(
+            "The network gives several tensors, and only a loss could say what the targets are to them.",
+            "Give loss=, a function (outputs, targets) -> scalar.",
+        )
+    return lambda outputs, target: loss(apart(outputs), target)  # type: ignore[arg-type]
 
 
 def goal_of(source: OwnSource, task: str | None, target: Tensor, said: Tensor) -> str:

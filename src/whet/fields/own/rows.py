@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,36 @@ Batch = tuple[tuple[Tensor, ...], Tensor]
 """(inputs, target), rows first."""
 
 
+TARGETS = ("target", "targets", "label", "labels", "y")
+"""What the target may be called in a batch that is a dict."""
+
+
 def parted(batch: Any) -> Batch:
-    """A loader's batch as inputs and target: the last of several tensors, or the only one itself. Raises DataError."""
+    """A loader's batch as inputs and target: the last of several tensors, or the only one itself; of a dict the one that is
+    called so. Raises DataError."""
+    if isinstance(batch, Mapping):
+        *names, target = (*names_of(batch), target_in(batch))
+        batch = [batch[name] for name in (*names, target)]
     pieces = (batch, batch) if isinstance(batch, Tensor) else tuple(batch) if isinstance(batch, tuple | list) else ()
     if len(pieces) < 2 or not all(isinstance(piece, Tensor) for piece in pieces):
         kinds = ", ".join(type(piece).__name__ for piece in pieces) or type(batch).__name__
         raise DataError(f"The loader gives {kinds} as a batch.", "Let it give tensors: (input, target).")
     return pieces[:-1], pieces[-1]
+
+
+def names_of(batch: Any) -> tuple[str, ...]:
+    """What the inputs of a dict are called; nothing for other batches."""
+    return tuple(name for name in batch if name != target_in(batch)) if isinstance(batch, Mapping) else ()
+
+
+def target_in(batch: Mapping[str, Any]) -> str:
+    """What the target of a dict is called. Raises DataError where nobody can tell."""
+    if found := [name for name in TARGETS if name in batch]:
+        return found[0]
+    raise DataError(
+        f"The loader gives a dict of {', '.join(map(repr, batch))}: which is the target?",
+        f"Call it {' or '.join(map(repr, TARGETS))}, or let the loader give tensors: (input, target).",
+    )
 
 
 def as_loader(source: Any) -> DataLoader[Any]:
@@ -64,6 +87,12 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.dataset)  # type: ignore[arg-type]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What inputs are called, where batches are dicts."""
+        with drawing(0):
+            return names_of(self.collate([self.dataset[0]]))
 
     def __getitem__(self, rows: np.ndarray) -> Batch:
         with drawing(0):  # a Dataset that augments gives the same rows each time

@@ -44,6 +44,8 @@ class OwnTransform:
     columns: tuple[Column, ...]
     loader: DataLoader[Any] | None = field(default=None, compare=False)
     """Of the training rows; None in a network that is read from disk."""
+    names: tuple[str, ...] = ()
+    """Of the columns, where a batch is a dict."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,7 +56,7 @@ class OwnTransform:
             "domain": "own",
             "shape": self.shape,
             "example": lambda: tuple(self.drawn(2, 0).values()),
-            "more": {"free": True},
+            "more": {"free": True, "names": self.names},
         }
 
     def apply(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -68,8 +70,9 @@ class OwnTransform:
         return {f"input{i}": column.drawn(rows, draw) for i, column in enumerate(self.columns)}
 
     def to_dict(self) -> dict[str, Any]:
-        return {"columns": [[list(c.shape), c.kind, c.most] for c in self.columns]}
+        return {"columns": [[list(c.shape), c.kind, c.most] for c in self.columns], "names": list(self.names)}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> OwnTransform:
-        return cls(tuple(Column(tuple(shape), kind, most) for shape, kind, most in state["columns"]))
+        columns = tuple(Column(tuple(shape), kind, most) for shape, kind, most in state["columns"])
+        return cls(columns, names=tuple(state.get("names", ())))
