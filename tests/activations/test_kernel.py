@@ -88,6 +88,16 @@ def test_a_function_of_the_prelude_is_exact_to_a_few_places(text: str) -> None:
     assert (y[true.abs() <= 2e-38] <= 4e-38).all()
 
 
+@pytest.mark.parametrize("b", [-3.0, 0.0, 0.625, 2.0, 30.0])
+def test_a_learned_exponent_is_exact_at_every_base(b: float) -> None:
+    x = torch.cat([inputs(), torch.logspace(-30, 4, 500), torch.tensor([1e-42, 1.0])])
+    y, true = (Formula("abs(x)^b + 0 * x^3", {"b": b}).to(x.dtype)(x).double() for x in (x, x.double()))
+    normal = (true.abs() > 2e-38) & (true.abs() < 3e38)
+    assert ((y - true).abs() / true.abs())[normal].max() <= 8 * ULP
+    assert (y[true.abs() <= 2e-38] <= 4e-38).all()
+    assert (y[true.abs() >= 3e38] >= 3e38).all()
+
+
 TWINS = ["x * tanh(softplus(x))", "x * Phi(x)", "x * tanh(exp(x))", "where(x > 0, x, expm1(x))", "x / (1 + abs(x))"]
 TWINS += ["x * tanh(x * Phi(x))", "x * erf(softplus(x))", "tanh(0.87 * x) * softplus(x)"]
 TWINS += ["x * exp(-exp(-x))", "x * exp(-1.5 * softplus(-2 * x))"]

@@ -84,7 +84,7 @@ class Plan:
         (answer,) = run(self.program, values)
         if not isinstance(answer, Tensor):
             return torch.full_like(x, answer, dtype=wide)
-        return answer if "x" in self.program.names else answer.expand(x.shape)
+        return answer if "x" in self.program.names else answer + torch.zeros_like(x, dtype=wide)
 
 
 class _Elementwise(torch.autograd.Function):

@@ -24,8 +24,6 @@ PRELUDE = {
             *("rational_tanh", "tanh_within", "erf_log", "erf_log_slope", "paired_sin", "paired_cos"),
             *("absolute_gelu", "absolute_gelu_slope", "phish", "phish_slope"),
             *("tanh_soft", "tanh_soft_slope", "tanh_exp_slope", "serf_slope"),
-            *("tanh_soft", "tanh_soft_slope", "tanh_exp_slope", "serf_slope"),
-            *("tanh_soft", "tanh_soft_slope", "tanh_exp_slope", "serf_slope"),
         )
     },
     "with_sign": Function(("size", "u"), ("0", "0")),
@@ -121,6 +119,7 @@ PARTS = Rules(
     u^6               square(u * square(u))
     u^8               square(square(square(u)))
     u^1.5             u * sqrt(u)
+    u^2.5             square(u) * sqrt(u)
     u^-0.5            1 / sqrt(u)
     u^-2              1 / square(u)
     u^-3              1 / (u * square(u))

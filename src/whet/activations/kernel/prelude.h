@@ -16,8 +16,6 @@
 
 VECTOR int32_t bits_of(float u) { int32_t i; memcpy(&i, &u, 4); return i; }
 VECTOR float float_of(int32_t i) { float u; memcpy(&u, &i, 4); return u; }
-VECTOR int64_t bits_of_double(double u) { int64_t i; memcpy(&i, &u, 8); return i; }
-VECTOR double double_of(int64_t i) { double u; memcpy(&u, &i, 8); return u; }
 
 VECTOR float abs_(float u) { return float_of(bits_of(u) & 0x7fffffff); }
 VECTOR float with_sign_(float size, float sign) { return float_of((bits_of(size) & 0x7fffffff) | (bits_of(sign) & (int32_t)0x80000000)); }
@@ -144,14 +142,20 @@ VECTOR float log1p_unit_(float u)
     return u * above / below;
 }
 
-VECTOR float log_(float u)
+/* log of u / 2^k, for the k with which that lies from sqrt(1/2) to sqrt(2); u > 0. */
+VECTOR float reduced_log(float u, float *k)
 {
     float normal = u < 1.17549435e-38f ? u * 8388608.0f : u;
     float shift = u < 1.17549435e-38f ? 23.0f : 0.0f;
     int32_t bits = bits_of(normal);
     int32_t n = (bits - 0x3f3504f3) >> 23; /* normal = 2^n (1 + f) */
-    float k = (float)n - shift;
-    float y = log1p_near(float_of(bits - (int32_t)((uint32_t)n << 23)) - 1.0f);
+    *k = (float)n - shift;
+    return log1p_near(float_of(bits - (int32_t)((uint32_t)n << 23)) - 1.0f);
+}
+
+VECTOR float log_(float u)
+{
+    float k, y = reduced_log(u, &k);
     y = (y - k * 2.12194440e-4f) + k * 0.693359375f;
     y = u <= MOST ? y : u; /* infinity and NaN */
     y = u == 0.0f ? -__builtin_inff() : y;
@@ -409,49 +413,33 @@ VECTOR float erf_log_slope_(float v)
     return v >= 69.99f ? 0.0f : above / below;
 }
 
-/* |a|^b, in double: log2 by its series in (m - 1) / (m + 1), then 2^y. */
+/* |a|^b as 2^(b log2 |a|), with log2 |a| = k + l: what k adds to the exponent is never rounded. */
 VECTOR float power_of_size(float a, float b)
 {
-    double size = abs_(a);
-    int64_t bits = bits_of_double(size);
-    int64_t n = (bits - 0x3fe6a09e667f3bcdLL) >> 52;
-    double m = double_of(bits - (int64_t)((uint64_t)n << 52));
-    double t = (m - 1.0) / (m + 1.0), s = t * t;
-    double q = 0.2623081893; /* 2 / (log 2 (2 i + 1)), i = 5 … 0 */
-    q = q * s + 0.3205988980;
-    q = q * s + 0.4121985831;
-    q = q * s + 0.5770780163551;
-    q = q * s + 0.96179669392597;
-    q = q * s + 2.8853900817779268;
-    double y = b * ((double)n + q * t);
-    y = y > 128.0 ? 128.0 : y;
-    y = y < -160.0 ? -160.0 : y;
-    double shifted = y + 6755399441055744.0;
-    double r = (y - (shifted - 6755399441055744.0)) * 0.69314718055994531;
-    double p = 1.9841269841e-4; /* 1 / i!, i = 7 … 0 */
-    p = p * r + 1.3888888889e-3;
-    p = p * r + 8.3333333333e-3;
-    p = p * r + 4.1666666667e-2;
-    p = p * r + 1.66666666667e-1;
-    p = p * r + 0.5;
-    p = p * r + 1.0;
-    p = p * r + 1.0;
-    double power = double_of((bits_of_double(shifted) - 0x4338000000000000LL + 1023) << 52);
-    double z = p * power;
-    return z > MOST ? MOST : (float)z;
+    float k, l = reduced_log(abs_(a), &k);
+    l = __builtin_fmaf(l, 1.44269502f, l * 1.92596299e-8f);
+    float exponent = __builtin_fmaf(b, l, b * k);
+    float whole = exponent + WHOLE;
+    float r = __builtin_fmaf(b, l, __builtin_fmaf(b, k, WHOLE - whole));
+    float p = near_expm1(r * 0.693147181f) + 1.0f;
+    float y = float_of(bits_of(p) + (int32_t)((uint32_t)bits_of(whole) << 23));
+    y = exponent < -126.0f ? 0.0f : y; /* below the least normal number, as in exp_ */
+    return exponent < 127.9999f ? y : MOST;
 }
 
-/* a^b; of a negative number only where b is whole. */
+/* a^b; of a negative number only where b is whole. What depends on b alone is a number, never a condition: gcc has no vector
+   of one condition for all. */
 VECTOR float pow_(float a, float b)
 {
-    float y = power_of_size(a, b);
     float near = b + WHOLE;
-    float whole = near - WHOLE;
-    int odd = bits_of(near) & 1;
-    y = a == 0 ? (b > 0 ? 0.0f : __builtin_inff()) : y;
-    y = a < 0 && odd ? -y : y;
-    y = a < 0 && whole != b ? __builtin_nanf("") : y;
-    y = a != a || b != b ? a + b : y;
+    float if_broken = near - WHOLE == b ? 0.0f : __builtin_nanf("");
+    float at_0 = b > 0 ? 0.0f : __builtin_inff(), at_infinity = b > 0 ? MOST : 0.0f;
+    float y = power_of_size(a, b);
+    y = abs_(a) > MOST ? at_infinity : y;
+    y = a == 0 ? at_0 : y;
+    y = float_of(bits_of(y) | (bits_of(a) & (int32_t)((uint32_t)bits_of(near) << 31))); /* b is odd */
+    y = a < 0 ? y + if_broken : y;
+    y = a + b != a + b ? a + b : y;
     return b == 0 ? 1.0f : y;
 }
 
