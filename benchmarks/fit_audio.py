@@ -52,6 +52,7 @@ def main() -> None:
         split.write_text("\n".join(["path,label,split", *(",".join(row) for row in rows)]) + "\n")
         data = source / "transcripts.csv" if said.data == "yesno" else source / "recordings"
         options = ["--split", str(split)] + ([] if said.data == "yesno" else ["--pattern", PATTERN])
+        options += ["--steps", str(said.steps)] if said.steps else []
         budget = parse_seconds(said.budget) if said.budget else BUDGETS[said.data.partition("-")[0]]
         for seed in said.seeds:
             record = whet_fit(data, *options, budget=budget, seed=seed, empty_cache=True)
@@ -65,6 +66,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="whet fit on speech, with the usual picks as its controls.")
     parser.add_argument("--data", required=True, choices=["fsdd", "yesno", *(f"fsdd-{name}" for name in SPEAKERS)])
     parser.add_argument("--budget", help="such as 60s or 5m; the data's own if not given")
+    parser.add_argument("--steps", type=int, default=0, help="of the first recipe, for a machine that others use too")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--control", action="store_true", help="also fit the usual picks, after each run")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "fit_audio.jsonl")
