@@ -82,6 +82,8 @@ def go_through(run: Run, known: dict[str, Any]) -> None:
 def outcome_of(hunt: Hunt) -> str:
     """How many changes were tried, and which is the best."""
     run, tried = hunt.run, [t for t in hunt.study.trials[1:] if t.points]  # the first is the recipe itself
+    if not tried:
+        return "No change was tried: there was no time for one."
     ended = sum(t.state == FINISHED for t in tried)
     best = "none is clearly better" if run.winner == run.candidates[0].name else f"the best: {run.why}"
     return f"Tried {counted(len(tried), 'change')}, {ended} of them to the end; {best}."

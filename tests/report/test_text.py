@@ -47,6 +47,18 @@ def test_anomalies_without_labels_are_counted_in_place_of_a_score():
     assert "auc pr" not in said
 
 
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        ({"name": "mlp"}, "whet predict run DATA"),
+        ({"name": "user", "factory": "net.py:make"}, "whet predict run DATA --model net.py:make"),
+        ({"name": "user", "factory": "python:__main__.Net-1a2b"}, "whet.predict('run', data, model=…)"),
+    ],
+)
+def test_how_a_network_is_used_names_the_users_own(family: dict[str, str], said: str) -> None:
+    assert wording.command({"recipe": {"family": family}}, "run") == said
+
+
 def test_a_score_that_equals_the_best_baseline_is_level_with_it():
     result = {"metric": "accuracy", "value": 1.0, "ci95": [0.94, 0.999999999], "n": 60, "baselines": {"linear": 1.0}}
     said = printed(show_result, result, Path())
@@ -55,10 +67,12 @@ def test_a_score_that_equals_the_best_baseline_is_level_with_it():
 
 
 def test_a_profile_is_printed_with_what_it_suggests():
-    profile = Profile("[x]", (Section("Size", (Row("rows", "12", "[few]"),)),), (Finding("tiny", "It is small."),))
+    sections, findings = (Section("Size", (Row("rows", "12", "[few]"),)),), (Finding("tiny", "It is small."),)
+    profile = Profile("[x]", sections, findings, ("It has [no] header.",))
     said = printed(show_profile, profile)
     assert "[x]" in said
     assert "[few]" in said
+    assert "It has [no] header." in said
     assert "It is small." in said
 
 

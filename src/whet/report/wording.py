@@ -129,9 +129,14 @@ def unmeasured(result: Mapping[str, Any]) -> str:
 
 def command(result: Mapping[str, Any], folder: Any) -> str:
     """What a run is for, as a command."""
+    family = (result.get("recipe") or {}).get("family")
+    own = family.get("factory", "") if isinstance(family, Mapping) else ""  # of a network of the user's own
+    if own.startswith("python:"):
+        return f"whet.predict({str(folder)!r}, data, model=…)"
+    more = f" --model {own}" if own else ""
     if str(result.get("task")).endswith("-generation"):
-        return f"whet generate {folder} --n 64 --out made"
-    return f"whet predict {folder} DATA"
+        return f"whet generate {folder} --n 64 --out made{more}"
+    return f"whet predict {folder} DATA{more}"
 
 
 def rows_of(result: Mapping[str, Any], domain: str = "") -> str:
