@@ -19,6 +19,7 @@ OF_DATA = (
     "validation data on another scale",
     "classes without examples",
     "label noise",
+    "targets of another meaning",
     "too few data",
     "rare classes",
     "rows in both parts",

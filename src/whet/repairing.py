@@ -16,18 +16,21 @@ from whet.diagnosis.behind import margin
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.rules import judge
+from whet.diagnosis.rules.measures import planned
 from whet.diagnosis.verdict import Harm, harm
 from whet.diagnosis.yardsticks import rows_cost
-from whet.doctor import WORTH, Diagnosis, diagnosed, hopeless, need_of, watched
+from whet.doctor import WORTH, Diagnosis, diagnosed, has_room, hopeless, need_of, watched
 from whet.errors import BudgetError, UserError
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
+from whet.remedies.steps import ENOUGH
 from whet.repaired import OF_DATA, Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, train
 from whet.setups.work import Purse, cost_of, whole
 
 CERTAIN, UNSURE = 0.8, 0.25
 """Confidence from which two findings are mended together; one at all."""
+AS_USUAL = "Nothing that was found helps by itself, so that what is usual is tried."
 ENOUGH_LEFT = 0.3
 """Of a training that the purse must still hold for another attempt."""
 
@@ -129,29 +132,29 @@ def plans(attempt: Attempt) -> Iterator[tuple[Stage, ...]]:
     """What to try on an attempt: the surest findings together where two are certain, then one after the other; then what
     is usual in everything; then what is less sure, and the likely ones' other remedies."""
     e = attempt.found.evidence
-    able = [f for f in judge(e) if f.name in REMEDIES]
+    able = [f for f in judge(e) if f.name in REMEDIES and not (f.code == "HNE" and e.course.broke is not None)]
     likely = [f for f in able if f.confidence >= WORTH]
     certain = [f for f in able if f.confidence >= CERTAIN]
     certain = [f for i, f in enumerate(certain) if f.code not in {g.code for g in certain[:i]}]
     if len(certain) > 1:
         yield (*attempt.stages, *(Stage(f, e) for f in certain[:2]))
     yield from ((*attempt.stages, Stage(f, e)) for f in likely)
-    yield (*attempt.stages, *(Stage(f, e) for f in usual(e, able)))
+    if not any(stage.finding.cause == AS_USUAL for stage in attempt.stages):
+        yield (*attempt.stages, *(Stage(f, e) for f in usual(e, able)))
     yield from ((*attempt.stages, Stage(f, e)) for f in able if UNSURE <= f.confidence < WORTH)
     yield from ((*attempt.stages, Stage(f, e, place)) for f in likely for place in range(1, len(REMEDIES[f.name])))
 
 
 def usual(e: Evidence, able: list[Finding]) -> list[Finding]:
     """What a blind recipe would do, where no finding alone helps: scales, weights, loss, optimiser, enough steps."""
-    why = "Nothing that was found helps by itself, so that what is usual is tried."
     names = [f.name for f in able if f.confidence >= WORTH and f.code in ("ACH", "LCH", "RAW", "RCD", "ZGR", "FRZ")]
     if e.data.numbers and (e.data.offset > 1 or not 0.5 < e.data.std < 2):
         names.append("unscaled inputs")
     if not e.classify and not (0.2 < e.data.target_std < 5 and abs(e.data.target_mean) < 3):
         names.append("unscaled targets")
     names += ["vanishing signal", "optimiser too slow"]
-    names += ["too few steps"] if e.course.steps < 800 else []
-    return [Finding(name, why, confidence=UNSURE) for name in dict.fromkeys(names)]
+    names += ["too few steps"] if planned(e) < ENOUGH else []
+    return [Finding(name, AS_USUAL, confidence=UNSURE) for name in dict.fromkeys(names)]
 
 
 def applied(setup: Setup, stages: tuple[Stage, ...]) -> Setup | None:
@@ -183,9 +186,9 @@ def tried_out(setup: Setup, origin: Attempt, stages: tuple[Stage, ...], seed: in
 
 
 def is_content(attempt: Attempt) -> bool:
-    """Whether an attempt is as good as the best simple method: then nothing more is tried."""
+    """Whether an attempt is as good as the best simple method, and good by itself: then nothing more is tried."""
     e = attempt.found.evidence
-    if attempt.suffers:
+    if attempt.suffers or has_room(e):
         return False
     known = [v for v in e.yardsticks.values() if math.isfinite(v)]
     if not known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from cases import HEALTHY, SICK, adam, moons, net, setup
 from torch import nn
 
 import whet
-from whet.diagnosis.examine import examine
+from whet.diagnosis.examine import Examined, examine
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import Harm, harm
+from whet.doctor import beside_mended, watched
 from whet.errors import UserError
 from whet.repairing import Attempt, is_better
 from whet.setups import train
@@ -152,3 +154,71 @@ def test_parts_that_do_not_fit_are_answered_in_one_line(name: str) -> None:
 def test_a_loader_can_be_trained_and_measured_on() -> None:
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*moons()), batch_size=32, shuffle=True)
     assert whet.diagnose(setup(train=loader)).healthy
+
+
+def test_what_is_hardly_behind_for_no_certain_cause_is_asked_again_with_another_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = setup()
+    found = examine(given)
+    last = found.trained.course.last
+    assert last is not None
+
+    def seen(reached: float) -> Examined:
+        course = replace(found.trained.course, points=[replace(last, train=reached, val=reached)])
+        known = {"guess": 0.5, "linear": 1.0}
+        return replace(found, evidence=replace(found.evidence, course=course, yardsticks=known))
+
+    monkeypatch.setattr("whet.doctor.examine", lambda *_, **__: next(answers))
+    for reached, again, healthy in ((0.87, 0.99, True), (0.87, 0.87, False)):
+        answers = iter((seen(reached), seen(again)))
+        assert bool(harm(watched(given, 0).evidence)) != healthy
+    answers = iter((seen(0.6), seen(0.99)))
+    assert harm(watched(given, 0).evidence)  # far behind: nothing is asked
+    assert next(answers)
+
+
+def test_where_simple_methods_are_bad_at_the_rows_a_grave_sign_is_tried_out() -> None:
+    """Pictures of what may stand anywhere: 0.65 is more than any simple method, and 0.95 what it reaches when mended."""
+    given = SICK["gradients pile up"][1]()
+    hopeless_rows = replace(examine(given).evidence, yardsticks={"guess": 0.1})
+    beside = beside_mended(replace(examine(given), evidence=hopeless_rows), 0)
+    assert beside.evidence.yardsticks["mended"] > 0.9
+    assert "mended" in harm(beside.evidence).said
+
+
+class Stream(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return zip(*moons(max(1, self.rows)), strict=True) if self.rows else iter(())
+
+
+def test_rows_may_come_as_a_stream_and_an_empty_one_is_told() -> None:
+    assert whet.diagnose(setup(train=Stream(600))).value > 0.8
+    with pytest.raises(UserError, match="gives no batch"):
+        whet.diagnose(setup(train=Stream(0)))
+
+
+def test_an_optimiser_that_asks_for_the_loss_several_times_is_served() -> None:
+    found = whet.diagnose(setup(optimizer=lambda p: torch.optim.LBFGS(p, lr=0.3), epochs=3, batch_size=200))
+    assert found.value > 0.8
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"loss": nn.BCELoss(), "model": net(outputs=1)}, "BCEWithLogitsLoss"),
+        ({"train": (moons()[0], moons()[1] + 1)}, "counted from 0"),
+        ({"train": (moons()[0].double(), moons()[1])}, "X.float"),
+        ({"model": lambda: net()().to("meta")}, "device of the rows"),
+    ],
+)
+def test_what_torch_says_of_parts_that_do_not_fit_comes_with_what_to_do(changes: dict[str, Any], said: str) -> None:
+    if "loss" in changes:
+        x, y = moons()
+        changes = {**changes, "train": (x, y[:, None].float()), "val": (x, y[:, None].float())}
+        changes["model"] = lambda: nn.Sequential(nn.Linear(2, 1))
+    with pytest.raises(UserError, match=said):
+        whet.diagnose(setup(**changes))

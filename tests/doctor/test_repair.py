@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from cases import SICK, moons, net, setup
+from torch import Tensor, nn
 
 import whet
 from whet.record import Finding
@@ -38,6 +39,19 @@ def test_a_machine_that_is_ten_times_slower_finds_the_same_edits(monkeypatch: py
     assert busy.tried == idle.tried
     assert busy.proof == idle.proof
     assert len(idle.tried) > 1
+
+
+def test_a_training_that_breaks_at_once_is_not_given_ever_more_epochs() -> None:
+    """Each attempt that broke asked for three times the epochs of the one before: 160 of them, the last of 1e43 epochs."""
+
+    class Log(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.log()
+
+    repaired = whet.repair(setup(model=lambda: nn.Sequential(Log(), net()())))
+    assert not repaired.diagnosis.healthy
+    assert len(repaired.tried) <= 3
+    assert not any(f"epochs: {n}" in repaired.tried[-1] for n in range(100, 1000))
 
 
 def test_seconds_that_were_given_are_kept_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:

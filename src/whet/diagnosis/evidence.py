@@ -51,6 +51,10 @@ class DataFacts:
     """How much worse neighbours foretell training targets than validation targets, in accuracy or R2."""
     foretold: float = 0.0
     """How well they foretell validation targets."""
+    renamed: float = 0.0
+    """How much better they foretell them once each class is called by another name, or values are stretched and moved."""
+    several: bool = False
+    """Whether a row has any number of labels."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,10 @@ class Look:
     """Whether outputs are rows of probabilities."""
     outputs: int
     finite: bool = True
+    columns_sum_to_one: bool = False
+    """Whether they are shares over the rows of the batch, column by column."""
+    log_shares: bool = False
+    """Whether they are logarithms of rows of probabilities."""
     half: str = ""
     """"float16" or "bfloat16" where something is computed in it."""
     overflow: str = ""
@@ -131,6 +139,8 @@ class Steps:
 
     penalty: float = 0.0
     """Norm of the gradient that the step adds to the loss's own, relative to that one."""
+    shrinks: float = 1.0
+    """What the step leaves of the gradient's length, by clipping it for one."""
     accumulates: bool = False
     """Whether gradients of earlier steps are still there."""
     evaluates: bool = False
@@ -168,6 +178,10 @@ class Evidence:
     repeated: tuple[str, ...] = ()
     """Paths of one and the same layer with weights, where it has several."""
     rounding: Rounding = Rounding()
+    born: str = ""
+    """Where a fresh network first makes numbers that are none; "" where it makes none such."""
+    wobble: float = 0.0
+    """How far two answers to the same rows differ in evaluation mode, in spreads of the answers."""
     yardsticks: Mapping[str, float] = field(default_factory=dict)
     """name -> the metric that a simple method reaches on the same rows."""
 

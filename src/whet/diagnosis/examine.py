@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from whet import surgery
 from whet.diagnosis import rows
+from whet.diagnosis.born import born
 from whet.diagnosis.evidence import Evidence, Look, Rounding, Steps
 from whet.diagnosis.first_steps import moves, own_steps, probe_batch, rounded, settings, under
 from whet.diagnosis.look import look
@@ -20,11 +21,14 @@ from whet.errors import UserError
 from whet.setups import Course, Setup, Trained, train
 from whet.setups.parts import Batch
 from whet.setups.setup import check_fresh
-from whet.setups.training import criterion_of
+from whet.setups.training import criterion_of, forward
 
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 DROPOUTS = (nn.modules.dropout._DropoutNd,)
+WOBBLES = 64
+"""Rows that are asked about twice."""
+NO_GRADIENT = "Leave out torch.no_grad(), .detach() and .item() between the inputs and the loss, and return a tensor."
 
 
 @dataclass
@@ -69,7 +73,8 @@ def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Eviden
     moved = moves(setup, seed)
     steps = own_steps(setup, seed) if setup.step is not None else Steps()
     start = safely(model, setup, batch, held, moved, steps.autocast)
-    assert start is not None
+    if start is None:
+        raise UserError("No gradient comes back from the loss.", NO_GRADIENT)
     places, followed = non_linearities(model, batch[0])
     return Evidence(
         data=known.data if known else rows.facts(setup, criterion),
@@ -91,8 +96,19 @@ def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Eviden
         followed=followed,
         repeated=repeated(model),
         rounding=rounded(setup, seed) if start.half else Rounding(),
+        born="" if start.finite else born(model, batch[0]),
+        wobble=wobble(model, batch[0]),
         yardsticks=known.yardsticks if known else yardsticks(setup, criterion, narrowest(start)),
     )
+
+
+def wobble(model: nn.Module, inputs: tuple[Tensor, ...]) -> float:
+    """How far two answers to the same rows differ in evaluation mode, in spreads of the answers; random state is put back."""
+    few = tuple(x[:WOBBLES] for x in inputs)
+    with torch.random.fork_rng(devices=[]):
+        first, second = (forward(model, few).float() for _ in range(2))
+    spread = float(first.std(correction=0))
+    return float((first - second).square().mean().sqrt()) / spread if spread > 0 else 0.0
 
 
 def narrowest(start: Look) -> int:

@@ -139,7 +139,8 @@ def side_effects(setup: Setup, seed: int, autocast: str) -> Steps:
     if len(seen) < 3 or any(len(s) != len(plain) for s in seen) or not float(plain.norm()):
         return Steps()
     piled = float(seen[2].norm()) > 2.5 * float(seen[0].norm()) > 0
-    return Steps(pull(seen[0].float(), plain.float()), piled)
+    shrinks = float(seen[0].float().norm() / plain.float().norm())
+    return Steps(pull(seen[0].float(), plain.float()), shrinks, piled)
 
 
 def pull(seen: Tensor, plain: Tensor) -> float:

@@ -95,6 +95,11 @@ def fitting_loss(need: Need) -> Setup:
     return need.setup.edited(need.edit("loss", need.criterion.name, "cross_entropy"), loss=table[shares, several])
 
 
+def right_axis(need: Need) -> Setup:
+    """A softmax over the classes of a row, or none where the loss has its own."""
+    return plain_output(need) if need.criterion.takes == "logits" else softmax_instead(need)
+
+
 def pairwise_shapes(need: Need) -> Setup:
     return need.setup.edited(
         need.edit("loss", "every output with every target", "row by row"), loss=same_shape(need.setup.loss)
@@ -109,6 +114,9 @@ REMEDIES = {
     "softmax over one unit": (sigmoid_instead, plain_output),
     "rectified output": (plain_output,),
     "doubled output function": (plain_output,),
+    "softmax over the rows": (right_axis,),
+    "softmax over several labels": (plain_output,),
+    "one of several classes for labels": (loss_of_logits,),
     "missing output function": (loss_of_logits,),
     "sigmoid for several classes": (softmax_instead, plain_output),
     "targets out of the output's range": (plain_output,),

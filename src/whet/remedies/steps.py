@@ -7,12 +7,14 @@ import math
 from whet.remedies.need import Need, of_kind, tuned
 from whet.remedies.network import ADAPTIVE, draw_weights, sloped_function
 from whet.setups import Setup
+from whet.setups.dropouts import ModedDropout
 from whet.setups.operations import SetDropout
 
 USUAL = 5e-3
 """The share of its weights that a step of Adam moves a layer by, with a rate of 1e-3 and torch's initial weights."""
 USUAL_PLAIN = 0.015
 """The same for steps as long as gradients, which shrink as the training goes on."""
+ADAMS_RATE = 1e-3
 ENOUGH = 800
 """Steps of a usual length after which small networks have learned what they will."""
 MOST_TIMES = 60
@@ -56,8 +58,14 @@ def lower_rate(need: Need) -> Setup | None:
     )
 
 
-def adam(need: Need) -> Setup:
-    return need.setup.edited(need.edit("optimizer", need.optimizer, "Adam"), optimizer=of_kind("Adam", lr=1e-3))
+def adam(need: Need) -> Setup | None:
+    """Adam with its usual rate; none where that is what there is."""
+    lr = need.settings.get("lr", 0.0)
+    if need.optimizer == "Adam" and lr == ADAMS_RATE:
+        return None
+    old = f"{need.optimizer}, lr={lr:g}"
+    edit = need.edit("optimizer", old, f"Adam, lr={ADAMS_RATE:g}")
+    return need.setup.edited(edit, optimizer=of_kind("Adam", lr=ADAMS_RATE))
 
 
 def more_epochs(need: Need) -> Setup:
@@ -84,6 +92,13 @@ def less_dropout(need: Need) -> Setup:
     return need.setup.with_operation(SetDropout(new), need.edit("dropout", old, new))
 
 
+def dropout_of_its_mode(need: Need) -> Setup:
+    """Dropout that is off in evaluation mode, whoever calls it, and gentle."""
+    share = GENTLE_DROPOUT if need.width >= NARROW else 0.0
+    edit = need.edit("dropout in evaluation mode", "on", f"off, and at most {share:g} in training")
+    return need.setup.with_operation(ModedDropout(share), edit)
+
+
 def usual_batch(need: Need) -> Setup:
     """32 rows; and as many epochs as leave enough steps, where rows were fewer."""
     old, epochs = need.setup.batch_size, need.setup.epochs
@@ -106,6 +121,7 @@ def usual_momentum(need: Need) -> Setup:
 REMEDIES = {
     "learning rate too high": (usual_rate, lower_rate, adam),
     "unsteady loss": (lower_rate, adam),
+    "exploding gradient": (lower_rate, draw_weights, adam),
     "dying units": (lower_rate, sloped_function, draw_weights),
     "learning rate too low": (usual_rate, adam, more_epochs),
     "optimiser too slow": (adam, usual_rate, more_epochs),
@@ -115,8 +131,10 @@ REMEDIES = {
     "gradients are not cleared": (plain_step,),
     "learning rate fades too fast": (plain_step, more_epochs),
     "trained in evaluation mode": (plain_step,),
+    "gradients clipped too hard": (plain_step,),
     "weight decay too strong": (less_decay,),
     "dropout too strong": (less_dropout,),
+    "random in evaluation mode": (dropout_of_its_mode,),
     "batch too small": (usual_batch, lower_rate),
     "batch norm of few rows": (usual_batch,),
     "batch too large": (usual_batch, more_epochs),

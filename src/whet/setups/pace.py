@@ -18,19 +18,36 @@ MEASURED = 500
 
 @dataclass
 class Rates:
-    """The learning rates of all steps, in three numbers."""
+    """The learning rates that the steps were taken with, in four numbers."""
 
+    asked: float = 0.0
+    """What the optimiser was made with."""
+    first: float = 0.0
     total: float = 0.0
     largest: float = 0.0
     steps: int = 0
 
+    def follow(self, optimizer: torch.optim.Optimizer) -> None:
+        """Reads the rate right before each step: a schedule may be made, or moved on, within the user's own."""
+        group = optimizer.param_groups[0]
+        self.asked = float(group.get("initial_lr", group.get("lr", 0.0)))
+        optimizer.register_step_pre_hook(lambda *_: self.add(optimizer))
+
     def add(self, optimizer: torch.optim.Optimizer) -> None:
         rate = float(optimizer.param_groups[0].get("lr", 0.0))
+        self.first = rate if self.steps == 0 else self.first
         self.total, self.largest, self.steps = self.total + rate, max(self.largest, rate), self.steps + 1
 
     @property
     def pace(self) -> float:
-        return self.total / (self.steps * self.largest) if self.largest > 0 else 1.0
+        """The mean one over the largest, or over what was asked for and never reached."""
+        most = max(self.largest, self.asked)
+        return self.total / (self.steps * most) if most > 0 and self.steps else 1.0
+
+    @property
+    def start(self) -> float:
+        """The first one over the largest, or over what was asked for: below 1 where the rate warms up."""
+        return self.first / max(self.largest, self.asked) if self.first > 0 else 1.0
 
 
 class Stopwatch:

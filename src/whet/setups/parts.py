@@ -41,7 +41,7 @@ class Part:
     def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """All rows once: shuffled if a generator is given, in order otherwise; of a loader as it comes."""
         if self.target is None:
-            yield from (as_batch(b) for b in self.loader or ())
+            yield from (as_batch(b) for b in (() if self.loader is None else self.loader))
             return
         n = len(self.target)
         order = torch.randperm(n, generator=generator) if generator is not None else None
@@ -113,13 +113,21 @@ def _from_dataset(source: Any, what: str) -> Part:
 
 
 def _checked_loader(loader: Any, what: str) -> Part:
-    if hasattr(loader, "__len__") and len(loader) == 0:
+    if has_no_batches(loader):
         raise DataError(f"{what} is an empty loader.", "Give a loader with at least one batch.")
     if iter(loader) is loader:
         raise DataError(
             f"{what} is an iterator: it can be run through only once.", "Give the loader itself, which starts anew."
         )
     return Part(loader=loader)
+
+
+def has_no_batches(loader: Any) -> bool:
+    """Whether a loader says so; one over a stream of rows has a length that can't be asked for."""
+    try:
+        return len(loader) == 0
+    except TypeError:
+        return False
 
 
 def _checked(inputs: tuple[Tensor, ...], target: Tensor, what: str) -> Part:

@@ -53,6 +53,8 @@ class Course:
     """The step at which the loss was no number; None: never."""
     pace: float = 1.0
     """The mean learning rate over the largest one: 1 where it stays, a half where it falls in a straight line."""
+    start: float = 1.0
+    """The first learning rate over the largest one: below 1 where it warms up."""
     waited: float = 0.0
     """Seconds that the median step waits for its batch; 0 for rows in memory."""
     computed: float = 0.0
@@ -112,13 +114,13 @@ def train(
     epochs = setup.epochs if epochs is None else epochs
     every = max(1, epochs // POINTS)
     criterion = criterion_of(setup, model)
+    rates.follow(optimizer)
     began = time.perf_counter()
     with _nothing() if listen is None else listen(model, optimizer):
         for epoch in range(epochs):
             model.train()
             losses: list[float] = []
             for batch in clock.timed(part.batches(setup.batch_size, generator)):
-                rates.add(optimizer)
                 loss = one_step(setup, model, batch, optimizer)
                 course.steps += 1
                 losses.append(loss)
@@ -134,7 +136,7 @@ def train(
                     course.broke = course.steps
             if course.broke is not None or over or (stop is not None and course.points and stop(course)):
                 break
-    course.seconds, course.pace = time.perf_counter() - began, rates.pace
+    course.seconds, course.pace, course.start = time.perf_counter() - began, rates.pace, rates.start
     if part.loader is not None:
         course.waited, course.computed = clock.medians
     return Trained(setup, model, criterion, course)
@@ -153,6 +155,8 @@ def one_step(setup: Setup, model: nn.Module, batch: Batch, optimizer: torch.opti
         given = inputs[0] if len(inputs) == 1 else inputs
         loss = setup.step(model, (given, target), setup.loss, optimizer)
         return as_number(loss)
+    if isinstance(optimizer, torch.optim.LBFGS):
+        return by_closure(setup, model, batch, optimizer)
     optimizer.zero_grad(set_to_none=True)
     loss = setup.loss(model(*inputs), target)
     value = as_number(loss)
@@ -160,6 +164,20 @@ def one_step(setup: Setup, model: nn.Module, batch: Batch, optimizer: torch.opti
         loss.backward()
         optimizer.step()
     return value
+
+
+def by_closure(setup: Setup, model: nn.Module, batch: Batch, optimizer: torch.optim.LBFGS) -> float:
+    """A step of an optimiser that asks for the loss several times; the first one it was told."""
+    inputs, target = batch
+
+    def closure() -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        loss = setup.loss(model(*inputs), target)
+        as_number(loss)
+        loss.backward()
+        return loss
+
+    return as_number(optimizer.step(closure))
 
 
 def as_number(loss: Any) -> float:
@@ -194,13 +212,14 @@ def criterion_of(setup: Setup, model: nn.Module) -> Criterion:
         said = forward(model, inputs)
     except Exception as error:
         shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
-        raise UserError(f"The network fails on inputs of the shape {shapes}: {_line(error)}") from error
+        raise UserError(f"The network fails on inputs of the shape {shapes}: {_line(error)}", hint(error)) from error
     try:
         loss = setup.loss(said, target)
     except Exception as error:
         raise UserError(
             f"The loss fails on outputs of the shape {tuple(said.shape)} and targets of the shape "
-            f"{tuple(target.shape)} ({target.dtype}): {_line(error)}"
+            f"{tuple(target.shape)} ({target.dtype}): {_line(error)}",
+            hint(error),
         ) from error
     if setup.step is None:
         as_number(loss)
@@ -209,6 +228,24 @@ def criterion_of(setup: Setup, model: nn.Module) -> Criterion:
 
 def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0]}"
+
+
+HINTS = (
+    ("device", "Bring the network to the device of the rows, in its factory: make().to(X.device)."),
+    ("between 0 and 1", "nn.BCELoss takes probabilities; give outputs as they are to nn.BCEWithLogitsLoss()."),
+    ("Long", "Class indices are whole numbers: y.long()."),
+    ("out of bounds", "Classes are counted from 0, and the last layer needs one output for each."),
+    ("same dtype", "Bring inputs and weights to one type: X.float()."),
+    ("got tuple", "Return one tensor from the network; what else it computes may be kept in an attribute."),
+    ("mat1 and mat2 shapes", "The first number of nn.Linear(...) is how many numbers come in."),
+    ("embedding", "Indices are whole numbers from 0, below the number of embeddings."),
+)
+"""What torch's words mean, and what to do."""
+
+
+def hint(error: BaseException) -> str:
+    said = str(error)
+    return next((advice for words, advice in HINTS if words in said), "")
 
 
 def measured(setup: Setup, model: nn.Module, criterion: Criterion, epoch: int, step: int, losses: list[float]) -> Point:

@@ -21,6 +21,7 @@ LOPSIDED = 5.0
 LEAKED = 0.05
 STILL = 0.5
 DISAGREE, DISAGREE_R2 = 0.12, 0.3
+RENAMED = 0.3
 
 
 def not_numbers(e: Evidence) -> Iterator[Finding]:
@@ -140,6 +141,24 @@ def wrong_labels(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def other_names(e: Evidence) -> Iterator[Finding]:
+    """Validation targets that mean something else than training targets: one too high, in other units, inverted."""
+    d = e.data
+    if d.renamed <= RENAMED or d.shift > SHIFT or not 1 / STRETCH < d.stretch < STRETCH:
+        return
+    how = "each class stood for another one" if d.classes else "they were stretched and moved"
+    yield finding(
+        "targets of another meaning",
+        "TCL" if d.classes else "CPP",
+        f"Training rows would foretell validation targets by {d.renamed:.2f} more ({'accuracy' if d.classes else 'R2'}, from "
+        f"{RENAMED:g} on counts) if {how}: the same target does not mean the same in both parts.",
+        0.9,
+        "Make the targets of both parts by the same code: one table of names and indices, the training part's mean and spread.",
+        gain=d.renamed,
+        border=RENAMED,
+    )
+
+
 def not_shuffled(e: Evidence) -> Iterator[Finding]:
     if e.data.sorted_runs > 0.5:
         yield finding(
@@ -232,6 +251,7 @@ RULES = (
     unscaled_targets,
     constant_inputs,
     wrong_labels,
+    other_names,
     not_shuffled,
     few_rows,
     rare_classes,

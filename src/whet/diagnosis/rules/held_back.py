@@ -12,6 +12,8 @@ from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, step_of
 from whet.record import Finding
 
 FEW_FOR_NORM = 4
+WOBBLE = 0.2
+"""Between two answers to the same rows, in spreads of the answers."""
 FEW_STEPS = 300
 SHRINKING = 2e-3
 """Share of its weights that AdamW's decay may take away in a step."""
@@ -83,6 +85,21 @@ def dropped(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def never_still(e: Evidence) -> Iterator[Finding]:
+    """Chance that stays on where the network is only asked."""
+    if e.wobble > WOBBLE:
+        yield finding(
+            "random in evaluation mode",
+            "RCD",
+            f"After model.eval() the same rows get answers that differ by {e.wobble:.0%} of the answers' spread (from "
+            f"{WOBBLE:.0%} on counts): dropout, or noise, that is never switched off.",
+            0.72,
+            "Write F.dropout(x, 0.2, training=self.training), or use the layer nn.Dropout(0.2), which knows its mode.",
+            share=e.wobble,
+            border=WOBBLE,
+        )
+
+
 def batch_size(e: Evidence) -> Iterator[Finding]:
     if e.batch_size <= 2 and e.data.rows > 20:
         yield finding(
@@ -120,4 +137,4 @@ def batch_norm(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (evaluation_mode, penalised, dropped, batch_size, batch_norm)
+RULES = (evaluation_mode, penalised, dropped, never_still, batch_size, batch_norm)

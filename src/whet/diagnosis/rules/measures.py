@@ -21,11 +21,16 @@ def longer(e: Evidence, times: int) -> str:
     return f"epochs={times * e.epochs} instead of {e.epochs}" if e.epochs > 1 else f"{times} times as many steps"
 
 
+def planned(e: Evidence) -> int:
+    """Steps of the whole training, also of one that was not watched to its end."""
+    return max(e.course.steps, math.ceil(e.data.rows / max(1, e.batch_size)) * e.epochs)
+
+
 def step_of(e: Evidence) -> float:
-    """The share of their weights that one step moves layers by, the median layer's."""
+    """The share of their weights that one step moves layers by, the median layer's, at the largest learning rate."""
     free = [x for x in e.start.layers if x.held and not x.frozen]
     known = [x.step for x in free if math.isfinite(x.step)]
-    return median(known) if known else math.nan
+    return median(known) / e.course.start if known else math.nan
 
 
 def at_usual_length(e: Evidence, step: float) -> str:

@@ -21,6 +21,7 @@ SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
 FLAT = 0.7
 """Share of a layer's inputs at the ends of their range from which the function before it is saturated."""
 DRAWN = "whet.init.auto_(model, x[:256])"
+ENTROPY_IS_SAFE = "Give logits to nn.CrossEntropyLoss() or nn.BCEWithLogitsLoss(), which can't meet a logarithm of 0."
 GROWING = ("exp", "square", "exponential", "pow", "cube", "sinh", "cosh")
 
 
@@ -154,6 +155,33 @@ def growing_activation(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def no_numbers(e: Evidence) -> Iterator[Finding]:
+    """Sound inputs that become no numbers on their way through fresh weights, or in the loss."""
+    if e.data.bad > 0 or e.start.overflow or max((x.gain for x in e.start.layers), default=0.0) > HUGE_GAIN:
+        return
+    if not e.start.finite:
+        yield finding(
+            "numbers that break inside",
+            "ACH",
+            f"Inputs are numbers, and {e.born or 'the outputs'} are NaN or infinite before any training: a logarithm or a root "
+            "of what may be negative, a division by what may be 0, an exponential of what is large.",
+            0.9,
+            "Keep what goes in within its range, as in x.clamp_min(1e-6).log(), or use another function.",
+            where=e.born,
+        )
+    elif not math.isfinite(e.start.loss):
+        yield finding(
+            "a loss that is no number",
+            "LCH",
+            f"Outputs range from {e.start.out_low:.2g} to {e.start.out_high:.2g}, and the loss makes {e.start.loss} of them "
+            "before any training: often a logarithm of 0 or less.",
+            0.9,
+            ENTROPY_IS_SAFE,
+            low=e.start.out_low,
+            high=e.start.out_high,
+        )
+
+
 def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
     """Units that answer every example alike before any training: biases far below zero."""
     if e.start.overflow:
@@ -206,6 +234,7 @@ RULES = (
     huge_weights,
     lost_signal,
     growing_activation,
+    no_numbers,
     dead_from_the_start,
     saturated,
 )

@@ -62,6 +62,8 @@ def clipped_output(e: Evidence) -> Iterator[Finding]:
 def doubled_output(e: Evidence) -> Iterator[Finding]:
     """Probabilities where the loss makes them itself."""
     last = [n for n in last_functions(e) if n in PROBABILITIES]
+    if e.start.columns_sum_to_one:
+        return
     squeezed = e.start.sums_to_one or (last and e.start.out_low >= 0 and e.start.out_high <= 1)
     if e.criterion.takes == "logits" and squeezed:
         what = last[0] if last else "softmax"
@@ -76,8 +78,44 @@ def doubled_output(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def softmax_over_rows(e: Evidence) -> Iterator[Finding]:
+    if e.start.columns_sum_to_one:
+        yield finding(
+            "softmax over the rows",
+            "ACH",
+            "Each output sums to 1 over the rows of the batch, not over the classes of a row: what is said of one row depends "
+            "on the others beside it.",
+            0.93,
+            "Write softmax(dim=1), or leave it out where the loss is nn.CrossEntropyLoss(), which has its own.",
+        )
+
+
+def softmax_of_labels(e: Evidence) -> Iterator[Finding]:
+    if e.data.several and e.start.sums_to_one:
+        yield finding(
+            "softmax over several labels",
+            "ACH",
+            f"A row may have any number of its {e.data.classes} labels, and the outputs, which sum to 1, can't say yes to two "
+            "of them.",
+            0.9,
+            "Leave the softmax out and use nn.BCEWithLogitsLoss(): a yes or no for each label.",
+            labels=e.data.classes,
+        )
+
+
 def missing_output(e: Evidence) -> Iterator[Finding]:
-    """A loss of probabilities without anything that makes probabilities."""
+    """A loss of probabilities, or of their logarithms, without anything that makes them."""
+    if e.criterion.takes == "log-probabilities" and e.start.finite and not e.start.log_shares and e.start.outputs > 1:
+        yield finding(
+            "missing output function",
+            "ACH",
+            f"The loss ({e.criterion.name}) takes logarithms of probabilities, and outputs range from {e.start.out_low:.2g} to "
+            f"{e.start.out_high:.2g}: it falls without end as they grow.",
+            0.93,
+            "End the network with nn.LogSoftmax(1), or use nn.CrossEntropyLoss(), which has it inside.",
+            low=e.start.out_low,
+            high=e.start.out_high,
+        )
     if e.criterion.takes != "probabilities" or e.criterion.name.startswith(("mse", "mae")):
         return
     outside = e.start.out_low < -1e-6 or e.start.out_high > 1 + 1e-6
@@ -135,6 +173,15 @@ def unsuited_loss(e: Evidence) -> Iterator[Finding]:
             0.98,
             "Bring both to one shape: loss(outputs.squeeze(1), y).",
         )
+    elif e.data.several and name == "cross_entropy":
+        yield finding(
+            "one of several classes for labels",
+            "LCH",
+            f"The loss ({name}) looks for one class in each row, and a row may have any number of its {e.data.classes} labels.",
+            0.9,
+            "Use nn.BCEWithLogitsLoss(): a yes or no for each label.",
+            loss=name,
+        )
     elif e.classify and name in ("mae_of_classes", "mae"):
         yield finding(
             "absolute error for classes",
@@ -160,6 +207,8 @@ RULES = (
     one_softmax_unit,
     clipped_output,
     doubled_output,
+    softmax_over_rows,
+    softmax_of_labels,
     missing_output,
     target_out_of_reach,
     unsuited_loss,

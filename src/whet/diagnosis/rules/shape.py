@@ -104,6 +104,24 @@ def held_still(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def cut_off(e: Evidence) -> Iterator[Finding]:
+    """A first layer that no gradient reaches, though a later one has some: something between them cuts it off."""
+    layers = e.start.layers
+    reached = [x for x in layers if math.isfinite(x.gradient)]
+    if not reached or not math.isfinite(e.start.loss) or math.isfinite(layers[0].gradient):
+        return
+    if layers[0].held and not layers[0].frozen:
+        yield finding(
+            "weights that no gradient reaches",
+            "FRZ",
+            f"No gradient reaches layer {layers[0].path}, and one reaches layer {reached[0].path}: what lies between them "
+            "passes none on, so that the first stays as it was drawn.",
+            0.78,
+            "Look for .detach(), .data, torch.no_grad(), argmax or a conversion to numpy between the two, and leave it out.",
+            where=layers[0].path,
+        )
+
+
 def one_layer_repeated(e: Evidence) -> Iterator[Finding]:
     """One layer in several places, as `[layer] * 3` makes it."""
     if e.repeated:
@@ -119,4 +137,4 @@ def one_layer_repeated(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (no_non_linearity, bottleneck, too_narrow, held_still, one_layer_repeated)
+RULES = (no_non_linearity, bottleneck, too_narrow, held_still, cut_off, one_layer_repeated)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, at_usual_length, longer, step_of
+from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, at_usual_length, longer, lower_rate, planned, step_of
 from whet.record import Finding
 
 LONG, TOO_LONG = 0.08, 0.4
@@ -17,6 +17,8 @@ TRAVEL = 0.3
 SHORT = 4e-4
 FADED = 0.1
 """Of the largest learning rate, the mean one: half of it is usual, and a third with rates that fall fast."""
+SHRUNK = 0.01
+"""Of a gradient's length, what a step may leave of it."""
 SLOW_OPTIMISERS = ("SGD", "Adagrad", "Adadelta", "ASGD")
 
 
@@ -43,6 +45,22 @@ def too_long(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def exploding(e: Evidence) -> Iterator[Finding]:
+    """A sound start and short steps, and a loss that is no number some steps on: gradients grow on their way."""
+    sound = e.start.finite and math.isfinite(e.start.loss) and not any(True for _ in too_long(e))
+    if e.course.broke is not None and e.course.broke > 1 and sound:
+        yield finding(
+            "exploding gradient",
+            "HLR",
+            f"The loss was {e.course.first_loss:.3g} in the first step and no number in step {e.course.broke}: gradients grow "
+            "on their way back, in long sequences and deep networks above all, and one step throws the weights too far.",
+            0.55,
+            f"Lower the learning rate: lr={lower_rate(e)}; torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0) between "
+            "loss.backward() and optimizer.step() keeps single steps short.",
+            step=e.course.broke,
+        )
+
+
 def is_pulled(e: Evidence, step: float) -> bool:
     """Whether a penalty or a decay has its part in the length of steps."""
     decay = e.settings.get("weight_decay", 0.0) * e.settings.get("lr", 0.0) if e.optimizer == "AdamW" else 0.0
@@ -58,7 +76,8 @@ def fell_well(e: Evidence) -> bool:
 def too_short(e: Evidence) -> Iterator[Finding]:
     """A training whose weights hardly move: the rate, the optimiser, or too few steps."""
     step = step_of(e)
-    travel = step * max(1, e.course.steps) * e.course.pace
+    steps = planned(e)
+    travel = step * max(1, steps) * e.course.pace
     layers = [x for x in e.start.layers if math.isfinite(x.gradient)]
     if not math.isfinite(travel) or travel > TRAVEL or not layers or e.course.broke is not None:
         return
@@ -66,10 +85,10 @@ def too_short(e: Evidence) -> Iterator[Finding]:
         return  # no gradient: longer steps would not help
     plain = e.optimizer in SLOW_OPTIMISERS
     moved = (
-        f"{e.course.steps} steps of {step:.1g} of the weights' size each, together at most {travel:.1g} (below {TRAVEL:g} "
+        f"{steps} steps of {step:.1g} of the weights' size each, together at most {travel:.1g} (below {TRAVEL:g} "
         "counts): they have hardly left their start"
     )
-    if step < SHORT and e.course.steps >= 100:
+    if step < SHORT and steps >= 100:
         sure = 0.75 + 0.2 * min(1.0, math.log10(SHORT / max(step, 1e-12)) / 2)
         if max((p for _, p in e.dropout), default=0.0) >= STRONG_DROPOUT or usual_rate(e):
             sure *= 0.7  # what is dropped, or dead, has no gradient: the rate need not be the cause
@@ -81,7 +100,7 @@ def too_short(e: Evidence) -> Iterator[Finding]:
                 sure,
                 "Use torch.optim.Adam(model.parameters(), lr=1e-3), or a far higher learning rate with momentum=0.9.",
                 step=step,
-                steps=e.course.steps,
+                steps=steps,
                 border=TRAVEL,
             )
         yield finding(
@@ -91,38 +110,53 @@ def too_short(e: Evidence) -> Iterator[Finding]:
             sure - (0.08 if plain else 0.0),
             f"Raise the learning rate: lr={at_usual_length(e, step)}.",
             step=step,
-            steps=e.course.steps,
+            steps=steps,
             border=TRAVEL,
             lr=e.settings.get("lr"),
         )
         advice = f"Train longer: {longer(e, 3)}. A higher learning rate gets there sooner."
-        yield finding("too few steps", "HNE", f"{moved}.", 0.3, advice, steps=e.course.steps, border=TRAVEL)
+        yield finding("too few steps", "HNE", f"{moved}.", 0.3, advice, steps=steps, border=TRAVEL)
     else:
         yield finding(
             "too few steps",
             "HNE",
             f"{moved}.",
-            0.9 if e.course.steps < 200 else 0.7,
+            0.9 if steps < 200 else 0.7,
             f"Train longer: {longer(e, 10)} to begin with.",
             step=step,
-            steps=e.course.steps,
+            steps=steps,
             border=TRAVEL,
         )
 
 
 def fades(e: Evidence) -> Iterator[Finding]:
-    """A schedule that starves the training: most steps are taken with a rate that is next to nothing."""
-    if e.course.pace < FADED and e.course.steps >= 20 and e.course.broke is None:
+    """A schedule that starves the training, by falling at once or by warming up for ever: most steps have next to no rate."""
+    if e.course.pace < FADED and planned(e) >= 20 and e.course.broke is None:
         yield finding(
             "learning rate fades too fast",
             "HLR",
-            f"The mean learning rate is {e.course.pace:.1%} of the largest one (below {FADED:.0%} counts): most steps moved "
-            "next to nothing.",
+            f"The mean learning rate is {e.course.pace:.1%} of the one that was asked for (below {FADED:.0%} counts): most "
+            "steps moved next to nothing.",
             0.72 + 0.22 * min(1.0, math.log10(FADED / max(e.course.pace, 1e-9))),
             "Let the rate fall over the whole training: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, "
             "T_max=all_steps), stepped once in each training step.",
             share=e.course.pace,
             border=FADED,
+        )
+
+
+def clipped(e: Evidence) -> Iterator[Finding]:
+    """Gradients that the training step makes so small that steps as long as gradients lead nowhere."""
+    if e.steps.shrinks < SHRUNK and e.optimizer in SLOW_OPTIMISERS:
+        yield finding(
+            "gradients clipped too hard",
+            "HLR",
+            f"Your training step leaves {e.steps.shrinks:.2%} of the gradient's length (below {SHRUNK:.0%} counts), and "
+            f"{e.optimizer} takes steps as short as that.",
+            0.88,
+            "Clip to a length that only rare gradients exceed: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).",
+            share=e.steps.shrinks,
+            border=SHRUNK,
         )
 
 
@@ -163,6 +197,8 @@ def wild_memory(e: Evidence) -> Iterator[Finding]:
 RULES = (
     piled_up,
     too_long,
+    exploding,
+    clipped,
     too_short,
     fades,
     wild_memory,
