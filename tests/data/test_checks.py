@@ -91,10 +91,10 @@ def test_free_text_is_found():
 
 def test_left_out_columns_are_said_and_the_last_one_stays():
     x = pl.DataFrame({"id": range(50), "x": [0.5, 1.5] * 25})
-    kept, findings, said = clean_columns(x, unnamed=False)
+    kept, findings = clean_columns(x, unnamed=False)
     assert kept.columns == ["x"]
     assert findings[0].where == "id"
-    assert "left out" in said[0]
+    assert "left out" in findings[0].cause
     assert clean_columns(x.select("id"), unnamed=False)[0].columns == ["id"]
     assert clean_columns(x, unnamed=True)[0].columns == ["id", "x"]
 

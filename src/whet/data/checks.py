@@ -31,8 +31,8 @@ WORDS = 4.0
 """Mean number of words from which on a text column with hardly a value repeated is free text."""
 
 
-def clean_columns(x: pl.DataFrame, unnamed: bool) -> tuple[pl.DataFrame, tuple[Finding, ...], tuple[str, ...]]:
-    """(the table without ID-like and free text columns, a finding each, a sentence each).
+def clean_columns(x: pl.DataFrame, unnamed: bool) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """(the table without ID-like and free text columns, a finding each).
 
     `unnamed`: the columns come from an array, so that their names say nothing. The last column is never left out.
     """
@@ -55,9 +55,9 @@ def clean_columns(x: pl.DataFrame, unnamed: bool) -> tuple[pl.DataFrame, tuple[F
     if len(gone) == x.width:
         texts = [f for f in findings if f.name == "free-text"]
         if texts:
-            return x.drop(gone), tuple(findings), tuple(f.cause for f in findings)
+            return x.drop(gone), tuple(findings)
         findings, gone = findings[:-1], gone[:-1]
-    return x.drop(gone), tuple(findings), tuple(f.cause for f in findings)
+    return x.drop(gone), tuple(findings)
 
 
 def id_like(series: pl.Series) -> str:

@@ -77,8 +77,8 @@ def _findings(findings: list[Mapping[str, Any]]) -> Text:
     order = sorted(findings, key=lambda f: ("error", "warning", "info").index(str(f.get("severity", "info"))))
     for one in order[:MOST_FINDINGS]:
         mark = MARKS.get(str(one.get("severity")), "·")
-        where = f" [{one['where']}]" if one.get("where") else ""
-        lines.append(f"{mark} ", ACCENT).append(f"{one.get('cause', one.get('name', ''))}{where}")
+        cause, where = str(one.get("cause", one.get("name", ""))), str(one.get("where") or "")
+        lines.append(f"{mark} ", ACCENT).append(cause if where in cause else f"{cause} [{where}]")
         lines.append(f" {one['advice']}\n" if one.get("advice") else "\n", "dim")
     if len(order) > MOST_FINDINGS:
         lines.append(f"  and {len(order) - MOST_FINDINGS} more in the report\n", "dim")

@@ -13,7 +13,7 @@ from whet.data import images
 from whet.data.core import MOST_CORRUPT, PARTS, Data, Problem
 from whet.data.images import Kind
 from whet.data.labels import check_problems, listed
-from whet.data.tables import Joined
+from whet.data.table_joining import Joined
 from whet.errors import DataError
 from whet.fields.text.reading import Columns, assembled
 

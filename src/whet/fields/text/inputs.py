@@ -13,8 +13,8 @@ import polars as pl
 from whet.data.core import Inputs, Problem
 from whet.data.inputs import known_labels
 from whet.data.labels import listed
+from whet.data.table_joining import Places
 from whet.data.table_sources import raw_table
-from whet.data.tables import Places
 from whet.data.targets import known_target
 from whet.errors import DataError, did_you_mean, nearest
 from whet.fields.text.folders import ENDINGS, all_texts, read_file

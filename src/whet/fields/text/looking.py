@@ -26,7 +26,7 @@ from whet.data.separated import sniff_separator
 from whet.data.table_bytes import ending
 from whet.data.table_files import CSV_ENDINGS, JSON_ENDINGS, PARQUET_ENDINGS
 from whet.data.table_sources import PART_NAMES
-from whet.data.tables import SPLIT_COLUMNS
+from whet.data.table_splits import SPLIT_COLUMNS
 from whet.data.targets import TARGET_NAMES
 from whet.errors import DataError
 from whet.fields.text.words import WITHOUT_SPACES

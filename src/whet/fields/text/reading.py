@@ -19,8 +19,9 @@ from whet.data.core import MOST_CORRUPT, Data, Problem, Roles
 from whet.data.json_files import as_text
 from whet.data.labels import alike, listed
 from whet.data.raw import counted
+from whet.data.table_joining import Joined, join
 from whet.data.table_sources import gather, name_of
-from whet.data.tables import Joined, join, official_parts, split_column
+from whet.data.table_splits import official_parts, split_column
 from whet.data.targets import Target, read_target
 from whet.errors import DataError, did_you_mean, nearest
 from whet.fields.text.labels import delimiter_of, many_labels
