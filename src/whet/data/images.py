@@ -339,5 +339,5 @@ def no_such_path(path: Path, bundled: Sequence[str]) -> DataError:
     near += [str(parent / name) if str(parent) != "." else name for name in nearest(wanted, beside)]
     hint = did_you_mean(tuple(near[:4]), sorted(bundled))
     if not near:
-        hint = f"Give a path, or a bundled name: {', '.join(bundled)}."
+        hint = f"Give a path, or a bundled name: {', '.join(bundled)}." if bundled else "Check the path."
     return DataError(f"There is no file or folder {printable(str(path))!r}.", hint)

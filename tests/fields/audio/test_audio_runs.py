@@ -166,6 +166,7 @@ def test_values_are_learned_from_a_table(tmp_path: Path) -> None:
         (["predict", "RUN", "torn.wav"], "truncated"),
         (["predict", "RUN", "nothing"], "holds no recordings"),
         (["fit", "nowhere/sounds", "--pattern", "{label}"], "no file or folder"),
+        (["predict", "RUN", "nowhere"], "no file or folder 'nowhere'. Check the path"),
         (["fit", "nothing", "--pattern", "{label}_{index}"], "holds no recordings"),
         (["fit", "torn.wav"], "says nothing of its recordings"),
     ],

@@ -102,6 +102,7 @@ def changed(**columns) -> pl.DataFrame:
         (walks(), ROLES, "classification", "nothing to do with users and items"),
         (changed(stars=pl.lit(3.0)), ROLES, "rate", "All ratings.*are 3.*--task rank"),
         (changed(stars=pl.lit("good")), ROLES, "rate", "holds no ratings: 'good'"),
+        (changed(stars=pl.lit(None, pl.Float64)), ROLES, "rate", "holds no ratings: all are missing"),
         (changed(when=pl.lit("soon")), ROLES, None, "holds no times: 'soon'"),
         (changed(what=pl.lit("m1")), ROLES, None, "1 item"),
         (changed(who=pl.lit(None, pl.String)), ROLES, None, "no row with user"),

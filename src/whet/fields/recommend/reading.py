@@ -181,9 +181,8 @@ def numbers_in(raw: RawTable, name: str | None, role: str) -> pl.Series:
     elif kind != "number" or column.null_count() > UNREADABLE * len(column):
         seen = ", ".join(repr(v) for v in raw.frame[name].drop_nulls().unique(maintain_order=True).head(3).to_list())
         what = "no ratings" if role == "rating" else "no times"
-        raise DataError(
-            f"Column {name!r} of {raw.name} holds {what}: {seen or 'nothing'}.", f"Name another with --{role}."
-        )
+        said = f"Column {name!r} of {raw.name} holds {what}: {seen or 'all are missing'}."
+        raise DataError(said, f"Name another with --{role}.")
     return column.cast(pl.Float64)
 
 
