@@ -79,6 +79,9 @@ class Helped(nn.Module):
         super().__init__()
         self.first, self.second, self.third = (nn.Linear(6, 6) for _ in range(3))
 
+    def outer(self, x: Tensor) -> Tensor:
+        return swish(self.first(x))
+
     def inner(self, x: Tensor) -> Tensor:
         return F.selu(self.third(x))
 
@@ -87,7 +90,7 @@ class Helped(nn.Module):
         return F.leaky_relu(x, 0.2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.bent(self.inner(block(swish(self.first(x)), self.second)))
+        return self.bent(self.inner(block(self.outer(x), self.second)))
 
 
 class Held(nn.Module):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 from torch.utils.checkpoint import checkpoint
 
 
@@ -206,6 +207,34 @@ class Spectral(Layers):
         return self.l[0](torch.fft.ifft(torch.tanh(torch.fft.fft(x))).real)
 
 
+class FromTable(Layers):
+    """One expression that calls several functions, two of them the same one in other words."""
+
+    ACTS = {"where": lambda x: torch.where(x > 0, x, 0.0), "times": lambda x: x * (x > 0), "silu": F.silu}  # noqa: RUF012
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer, name in zip(self.l, ("where", "times", "silu", "where", "times"), strict=False):
+            x = self.ACTS[name](layer(x))
+        return self.l[5](x)
+
+
+class Positive(nn.Module):
+    """Makes a weight positive, which is no activation of the network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bend = nn.Softplus()
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return self.bend(weight)
+
+
+def of_positive_weights() -> nn.Module:
+    model = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6))
+    parametrize.register_parametrization(model[2], "weight", Positive())
+    return model
+
+
 def weight_normed() -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -233,6 +262,8 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "norm-free": (NormFree, "relu"),
     "spectral": (Spectral, "tanh"),
     "weight norm": (weight_normed, "relu"),
+    "table": (FromTable, "relu relu silu"),
+    "positive": (of_positive_weights, "tanh"),
 }
 """Name -> maker of a network for a sample (4, 6), and the activations that it computes."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from networks import case
+from networks import block, case, swish
 from test_find import Raw
 from torch import nn
 
@@ -19,6 +19,17 @@ def scripted() -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return nn.Sequential(nn.Linear(4, 4), torch.jit.script(nn.Sequential(nn.ReLU())))
+
+
+class Entwined(nn.Module):
+    """What must be watched, the elu in `block`, and what can't be, in one method."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return block(swish(x), self.layer)
 
 
 def small() -> nn.Module:
@@ -47,6 +58,7 @@ BAD: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "and the model itself computes tanh (recurrent)": (lambda: nn.LSTM(4, 4), "gelu", {"where": "tanh"}),
     "Linear can't be made without arguments": (small, nn.Linear, {}),
     "replace_cells makes": (lambda: nn.LSTM(4, 4), "gelu", {}),
+    "not together with the method's other places": (Entwined, "gelu", {}),
     "LazyLinear has no weights yet": (small, nn.LazyLinear(4), {}),
     "it turns (2, 4) into ()": (small, lambda x: x.sum(), {}),
     "the new function fails there": (small, nn.Linear(3, 3), {}),

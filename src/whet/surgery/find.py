@@ -24,7 +24,7 @@ from whet.surgery.compositions import Spelt
 from whet.surgery.events import Event
 from whet.surgery.modules import own_layers
 from whet.surgery.observe import Witness, observe
-from whet.surgery.places import Place
+from whet.surgery.places import Place, origin
 from whet.surgery.pointwise import Pointwise
 from whet.surgery.units import Expression, Formula, Helper, Layer, Unit
 
@@ -83,5 +83,5 @@ def _unit_of(event: Event, pointwise: Pointwise, spelt: dict[Event, Spelt]) -> U
     if event in spelt:
         return Formula(event.path, spelt[event])
     if event.helper and event.steps[event.own - 1].span and pointwise.is_function(event):
-        return Helper(event.path, event.steps[event.own - 1])
-    return Expression(event.path, event.steps, event.what)
+        return Helper(event.path, event.steps[event.own - 1], origin(event.helper.function))
+    return Expression(event.path, event.steps, event.what, origin(event.function))

@@ -149,7 +149,7 @@ class Operation:
     def _watched(self, child: str) -> Cut:
         site = self.site
         if not site.called or not self.place.count:
-            raise refusal(self.place, "its code can't be rewritten")
+            raise refusal(self.place, "its code can't be rewritten, or not together with the method's other places")
         return Cut(self.method, child, "watched", position=site.position, root=site.called, trail=trail_of(site.steps))
 
 

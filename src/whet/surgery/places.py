@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from types import CodeType
@@ -35,12 +36,21 @@ class Site:
     def key(self) -> tuple[Any, ...]:
         """What tells this expression from others: itself, and in a function that others call too, the way there."""
         way = tuple((_file(s.code), s.code.co_qualname, s.span) for s in self.steps) if self.called else ()
-        return _file(self.code), self.code.co_qualname, self.span, way
+        return _file(self.code), self.code.co_qualname, self.span, way, origin(self.function)
 
 
 def _file(code: CodeType) -> str:
     """Where the code is written; "" for code that a program made, which has another file name in each copy."""
     return "" if code.co_filename.startswith("<") else code.co_filename
+
+
+def origin(function: Any) -> tuple[Any, ...]:
+    """What tells a function from others that the same expression may call, in every copy of a model."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    owner = getattr(function, "__self__", None)  # of an autograd function's `apply` that one
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code, getattr(function, "__name__", type(function).__name__), owner if isinstance(owner, type) else None
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _replace(
     due = [operation for operation in operations if not _is_settled(operation, changes)]
     _rewrite([o for o in due if not _replaced_whole(o, places, wanted_places, changes)], changes)
     changes._inverses.extend(operate.tell_encoders(model))
-    confirm(model, [o for o in due if o.place.count and not (o.place.how == "module" and _keeps_shape(o.new))], sample)
+    confirm(model, [o for o in due if o.place.count and not (o.place.how == "module" and _is_ours(o.new))], sample)
 
 
 def _operation(model: nn.Module, place: Place, new: Any, per_channel: bool) -> Operation:
@@ -111,8 +111,8 @@ def _operation(model: nn.Module, place: Place, new: Any, per_channel: bool) -> O
     return Operation(model, place, WriteBack(made) if place.stale else made)
 
 
-def _keeps_shape(new: nn.Module) -> bool:
-    """Whether it is known that this function gives back as many numbers as it gets: the catalogue's and formulas do."""
+def _is_ours(new: nn.Module) -> bool:
+    """Whether it is known what this function makes of a shape: it is the catalogue's, or a formula."""
     return isinstance(new, Formula) or hasattr(new, "catalogue_name")
 
 
@@ -205,7 +205,7 @@ class Calls:
 
     def _finished(self, new: nn.Module, given: tuple[Any, ...], output: Any) -> None:
         shapes = [tuple(t.shape) if isinstance(t, Tensor) else type(t).__name__ for t in (*given[:1], output)]
-        if shapes[:1] != shapes[-1:]:
+        if shapes[:1] != shapes[-1:] and not _is_ours(new):
             raise UserError(f"it turns {shapes[0]} into {shapes[-1]}")
         self.done.append(self.running.pop())
 

@@ -82,6 +82,7 @@ class Helper:
 
     path: str
     step: Step
+    origin: tuple[Any, ...]
 
     def places(self, events: list[Event]) -> Iterable[Place]:
         first = events[0]
@@ -103,6 +104,7 @@ class Expression:
     path: str
     steps: tuple[Step, ...]
     what: str
+    origin: tuple[Any, ...]
 
     def places(self, events: list[Event]) -> Iterable[Place]:
         first = events[0]
@@ -122,7 +124,8 @@ def _place(
             first.helper.function if first.helper and how == "call" and len(first.steps) > first.own else first.function
         )
         names = {getattr(e.function, "__name__", "") for e in events if e.steps == first.steps}
-        called = names.pop() if len({e.steps for e in events}) == len(names) == 1 and not root else ""
+        alone = len({e.steps for e in events}) == len(names) == 1 and first.what == what and not root
+        called = names.pop() if alone else ""
         site = Site(first.steps[0].code, step.code, step.span, first.steps, function, called, first.position, root)
     return Place(
         path=first.path,

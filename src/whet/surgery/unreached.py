@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from whet.errors import WhetError
 from whet.surgery import catalogue, source, vocabulary
@@ -49,7 +50,8 @@ def places(model: nn.Module, seen: list[Place], visited: set[tuple[str, Step]]) 
     """The places of `model` that are not among those `seen`, nor among the expressions that were `visited`."""
     active = {p.path for p in seen}
     whole = {p.path for p in seen if p.how == "module" and p.role == "activation"}
-    inner = tuple(f"{path}." for path, _ in own_layers(model))
+    of_weights = [(path, m) for path, m in every_module(model) if isinstance(m, ParametrizationList)]
+    inner = tuple(f"{path}." for path, _ in [*own_layers(model), *of_weights])
     found = []
     for path, module in every_module(model):
         if path.startswith(inner):
