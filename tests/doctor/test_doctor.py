@@ -13,13 +13,15 @@ from cases import HEALTHY, SICK, adam, moons, net, setup
 from torch import nn
 
 import whet
-from whet.diagnosis.examine import Examined, examine
+from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import Harm, harm
-from whet.doctor import beside_mended, watched
+from whet.doctor import beside_mended, need_of, watched
 from whet.errors import UserError
+from whet.remedies import alternatives
 from whet.repairing import Attempt, is_better
 from whet.setups import train
+from whet.setups.code import code_of
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +119,22 @@ def test_the_repair_can_be_pasted_as_code() -> None:
     names: dict[str, object] = {"setup": SICK["low rate"][1]()}
     exec(code, names)
     assert train(names["setup"], 3).value > 0.8  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_the_code_of_every_remedy_makes_what_was_trained(name: str) -> None:
+    """Targets were scaled and the loss was not; an optimiser was made from its rate alone."""
+    given = SICK[name][1]()
+    e = before(given)
+    edited = [setup for f in judge(e)[:3] for setup in alternatives(f, need_of(given, e, f))]
+    assert edited
+    for made in edited:
+        names: dict[str, Any] = {"setup": given}
+        exec(code_of(made), names)
+        ours, pasted = (train(s, 3, epochs=1).course for s in (made, names["setup"]))
+        if not any(edit.path == "init" for edit in made.edits):  # drawn from other numbers
+            assert repr(pasted.points) == repr(ours.points), code_of(made)
+        assert (names["setup"].epochs, names["setup"].batch_size) == (made.epochs, made.batch_size)
 
 
 def test_a_diagnosis_is_the_same_for_the_same_seed_and_leaves_the_callers_numbers_alone() -> None:

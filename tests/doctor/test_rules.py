@@ -406,7 +406,6 @@ ODD: dict[str, tuple[Any, Any]] = {
         lambda: setup(model=lambda: nn.Sequential(net()(), Root())),
         lambda: setup(model=lambda: nn.Sequential(nn.Softplus(), net()())),
     ),
-    "a loss that is no number": (lambda: setup(loss=lambda z, y: z.gather(1, y[:, None]).log().mean()), setup),
 }
 """Finding -> (a training that has it, a near miss)."""
 
@@ -421,6 +420,11 @@ def test_what_only_some_programs_have_is_named_and_its_near_miss_is_not(name: st
     sick, sound = ODD[name]
     assert name in names(before(sick()))
     assert name not in names(before(sound()))
+
+
+def test_a_loss_that_can_not_take_sound_outputs_is_named() -> None:
+    found = whet.diagnose(setup(loss=lambda z, y: z.gather(1, y[:, None]).log().mean()))
+    assert (found.findings[0].name, found.findings[0].code) == ("a loss that is no number", "LCH")
 
 
 def test_dropout_that_is_always_on_is_made_to_follow_the_mode() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from whet.remedies.need import Need
 from whet.setups import Setup
+from whet.setups.code import coded, said_of
 from whet.setups.operations import ScaleInputs, StretchOutputs
 
 
@@ -20,13 +21,19 @@ def scale_targets(need: Need) -> Setup | None:
     """The network's outputs in the target's units, and the loss in units of the target's spread."""
     target = need.setup.parts[0].some(100_000)[1].double()
     mean, spread = float(target.mean()), max(1e-12, float(target.std(correction=0)))
-    own = need.setup.loss
+    edits = need.edit("targets", "as they are", "standardised")
+    return need.setup.with_operation(StretchOutputs(mean, spread), edits).edited(
+        loss=scaled(need.setup.loss, mean, spread)
+    )
 
-    def scaled(outputs, y):  # type: ignore[no-untyped-def]
+
+def scaled(own, mean: float, spread: float):  # type: ignore[no-untyped-def]
+    """A loss in units of the targets' spread."""
+
+    def loss(outputs, y):  # type: ignore[no-untyped-def]
         return own((outputs - mean) / spread, (y - mean) / spread)
 
-    edits = need.edit("targets", "as they are", "standardised")
-    return need.setup.with_operation(StretchOutputs(mean, spread), edits).edited(loss=scaled)
+    return coded(loss, f"whet.remedies.data.scaled({said_of(own, 'original.loss')}, {mean!r}, {spread!r})")
 
 
 REMEDIES = {

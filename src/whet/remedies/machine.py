@@ -6,20 +6,26 @@ from torch import Tensor
 
 from whet.remedies.need import Need
 from whet.setups import Setup
+from whet.setups.code import coded, said_of
 from whet.setups.precision import ComputeIn
+from whet.setups.setup import Loss
 
 
 def compute_in(dtype: str, need: Need) -> Setup:
     """Weights in float32, layers in `dtype`, the loss in float32."""
-    own = need.setup.loss
+    new = dtype if dtype == "float32" else f"{dtype}, weights in float32"
+    edit = need.edit("precision", need.finding.evidence.get("half", "half"), new)
+    return need.setup.with_operation(ComputeIn(dtype), edit).edited(loss=wide(need.setup.loss))
 
-    def wide(outputs: Tensor, y: Tensor) -> Tensor:
+
+def wide(own: Loss) -> Loss:
+    """A loss whose targets have the width of the outputs."""
+
+    def loss(outputs: Tensor, y: Tensor) -> Tensor:
         found: Tensor = own(outputs, y.float() if y.is_floating_point() else y)
         return found
 
-    new = dtype if dtype == "float32" else f"{dtype}, weights in float32"
-    edit = need.edit("precision", need.finding.evidence.get("half", "half"), new)
-    return need.setup.with_operation(ComputeIn(dtype), edit).edited(loss=wide)
+    return coded(loss, f"whet.remedies.machine.wide({said_of(own, 'original.loss')})")
 
 
 def bfloat16(need: Need) -> Setup:

@@ -12,6 +12,7 @@ from torch import nn
 from whet.recipe import Edit
 from whet.record import Finding
 from whet.setups import Criterion, Setup
+from whet.setups.code import coded, said_of
 from whet.setups.operations import Sample
 
 SAMPLE = 256
@@ -64,7 +65,8 @@ def tuned(own: Callable[[list[nn.Parameter]], torch.optim.Optimizer], **changes:
                 group["initial_lr"] = changes["lr"]
         return made
 
-    return make
+    said = ", ".join(f"{name}={value!r}" for name, value in changes.items())
+    return coded(make, f"whet.remedies.need.tuned({said_of(own, 'original.optimizer')}, {said})")
 
 
 def of_kind(name: str, **settings: Any) -> Any:
@@ -74,4 +76,5 @@ def of_kind(name: str, **settings: Any) -> Any:
         made: torch.optim.Optimizer = getattr(torch.optim, name)(parameters, **settings)
         return made
 
-    return make
+    said = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+    return coded(make, f"(lambda parameters: torch.optim.{name}(parameters, {said}))")

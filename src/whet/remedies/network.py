@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from whet.remedies.need import Need
 from whet.setups import Setup
+from whet.setups.code import coded, said_of
 from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze, Widen
 
 ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Adamax", "Lion", "Muon")
@@ -86,14 +87,18 @@ def widen(need: Need) -> Setup | None:
 
 def hold_all(need: Need) -> Setup:
     """The same optimiser over every parameter, all of them free."""
-    own = need.setup.optimizer
+    edit = need.edit("frozen weights", need.finding.evidence.get("layers"), 0)
+    return need.setup.with_operation(Unfreeze(), edit).edited(optimizer=over_all(need.setup.optimizer))
+
+
+def over_all(own):  # type: ignore[no-untyped-def]
+    """A factory of the same optimiser over all the parameters that it is given."""
 
     def make(parameters):  # type: ignore[no-untyped-def]
         made = own(parameters)
         return type(made)(parameters, **{k: v for k, v in made.defaults.items() if k in known(made)})
 
-    edit = need.edit("frozen weights", need.finding.evidence.get("layers"), 0)
-    return need.setup.with_operation(Unfreeze(), edit).edited(optimizer=make)
+    return coded(make, f"whet.remedies.network.over_all({said_of(own, 'original.optimizer')})")
 
 
 def known(optimizer):  # type: ignore[no-untyped-def]

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from whet.remedies.need import Need
 from whet.setups import Setup
+from whet.setups.code import coded, said_of
 from whet.setups.operations import ChangeOutput
 
 LEAST = 1e-7
@@ -79,7 +80,11 @@ def same_shape(own):  # type: ignore[no-untyped-def]
         found: Tensor = own(outputs.reshape(y.shape), y)
         return found
 
-    return loss
+    return coded(loss, f"whet.remedies.output.same_shape({said_of(own, 'original.loss')})")
+
+
+for _loss in (cross_entropy, binary, cross_entropy_of_shares, binary_of_shares):
+    coded(_loss, f"whet.remedies.output.{_loss.__name__}")
 
 
 def fitting_loss(need: Need) -> Setup:

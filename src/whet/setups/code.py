@@ -1,10 +1,27 @@
-"""A repaired set-up as Python that can be pasted below the original one."""
+"""A repaired set-up as Python that can be pasted below the original one.
+
+Functions that a remedy makes carry the code that makes them (`coded`), so that what is printed is what was trained.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from whet.setups.setup import Setup
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def coded(function: F, code: str) -> F:
+    """The function, which knows the code that makes it."""
+    function.code = code  # type: ignore[attr-defined]
+    return function
+
+
+def said_of(function: Callable[..., Any], otherwise: str) -> str:
+    """The code that makes a function; `otherwise` for one of the user's own."""
+    return str(getattr(function, "code", otherwise))
 
 
 def code_of(setup: Setup) -> str:
@@ -19,16 +36,9 @@ def code_of(setup: Setup) -> str:
         lines += ["    return model", "", ""]
         changes.append("model=make_model")
     by_path: dict[str, Any] = {e.path: e.new for e in setup.edits}
-    for path in ("epochs", "batch_size"):
-        if path in by_path:
-            changes.append(f"{path}={by_path[path]!r}")
+    changes += [f"{path}={by_path[path]!r}" for path in ("epochs", "batch_size") if path in by_path]
     if "step" in by_path:
         changes.append("step=None")
-    if "optimizer" in by_path:
-        changes.append("optimizer=lambda parameters: torch.optim.Adam(parameters, lr=1e-3)")
-    for path in ("lr", "weight_decay", "momentum"):
-        if path in by_path:
-            changes.append(f"optimizer=whet.remedies.need.tuned(original.optimizer, {path}={by_path[path]!r})")
-    if "loss" in by_path:
-        changes.append(f"loss=whet.remedies.output.{getattr(setup.loss, '__name__', 'cross_entropy')}")
+    own = {"optimizer": setup.optimizer, "loss": setup.loss}
+    changes += [f"{name}={function.code}" for name, function in own.items() if hasattr(function, "code")]
     return "\n".join(["original = setup", *lines, f"setup = dataclasses.replace(original, {', '.join(changes)})"])

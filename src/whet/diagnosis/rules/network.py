@@ -169,7 +169,7 @@ def no_numbers(e: Evidence) -> Iterator[Finding]:
             "Keep what goes in within its range, as in x.clamp_min(1e-6).log(), or use another function.",
             where=e.born,
         )
-    elif not math.isfinite(e.start.loss):
+    elif not math.isfinite(e.start.loss) and e.course.broke == 1:
         yield finding(
             "a loss that is no number",
             "LCH",
