@@ -33,10 +33,21 @@ def shelf(kind: str) -> Catalogue[Any] | None:
         return None
     kind = {SINGULAR.get(word, word.removesuffix("s")): word for word in SHELVES}.get(kind, kind)
     if kind not in SHELVES:
-        raise UnknownName("list", kind, (*SHELVES, "tasks"))
+        refuse(kind)
+    return catalogue(kind)
+
+
+def catalogue(kind: str) -> Catalogue[Any]:
     module, name = SHELVES[kind]
-    catalogue: Catalogue[Any] = getattr(importlib.import_module(module), name)
-    return catalogue
+    found: Catalogue[Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def refuse(word: str) -> None:
+    """Raises UserError for what stands on a shelf and is none, and UnknownName for any other word."""
+    if held := [kind for kind in SHELVES if word in catalogue(kind)]:
+        raise UserError(f"{word!r} is no list, but one of the {held[0]}.", f"Write: whet list {held[0]} {word}")
+    raise UnknownName("list", word, (*SHELVES, "tasks"))
 
 
 TRAITS = {

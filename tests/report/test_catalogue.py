@@ -116,6 +116,7 @@ def test_the_command_shows_it(words: list[str], said: str) -> None:
         (["activation", "--kind", "fixd"], "Did you mean 'fixed'"),
         (["optimizers", "--odd"], "--odd asks about activations"),
         (["activatoins"], "Did you mean 'activations'"),
+        (["mish"], "Write: whet list activations mish"),
     ],
 )
 def test_a_wrong_word_is_answered_in_a_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
