@@ -40,7 +40,7 @@ def test_a_csv_has_its_columns_typed_and_its_target_split_off(tmp_path):
     }
     assert (data.goal, data.classes, data.target, data.name) == ("classify", ("no", "yes"), "label", "t")
     assert data.y[:4].tolist() == [0, 1, 0, 1]
-    assert "'size' numbers the rows; it is left out" in said(data)
+    assert "'size' numbers the rows; it is left out" in data.findings[0].cause
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
