@@ -10,7 +10,7 @@ from whet.data.core import PARTS, Data, Profile, Row, Section
 from whet.data.splits import duplicates, row_groups
 from whet.data.symmetry import mirror_gain
 from whet.record import Finding
-from whet.search.first import MIRRORED, UPSIDE_DOWN
+from whet.search.first import HARMFUL, UPSIDE_DOWN
 
 SAMPLE = 2_000
 """Pictures, evenly spread over the training rows, whose pixels are measured."""
@@ -227,7 +227,7 @@ def _structure(data: Data, train: np.ndarray, x: np.ndarray) -> tuple[Row, ...]:
     border = np.concatenate([grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]], axis=1)
     plain = float((border.std(axis=1) < FLAT).mean())
     return (
-        Row("left-right mirror images", f"{across:+.1f} standard errors", _about_flips(across, MIRRORED, "horizontal")),
+        Row("left-right mirror images", f"{across:+.1f} standard errors", _about_flips(across, HARMFUL, "horizontal")),
         Row("upside-down images", f"{upside:+.1f} standard errors", _about_flips(upside, UPSIDE_DOWN, "vertical")),
         Row("plain borders", f"{plain:.0%}", "shifts lose nothing" if plain > 0.8 else ""),
     )

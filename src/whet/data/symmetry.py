@@ -12,12 +12,14 @@ Coates & Ng 2011, "The importance of encoding versus training with sparse coding
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from whet.data.taught import FOLDS, in_errors, right
 
 PIXELS, SIDE = 1 << 20, 32
 """Of all images that are looked at, together; and of a side, to which larger images are made smaller."""
@@ -26,8 +28,6 @@ SAMPLED = 4000
 """Patches by which whitening is known."""
 THRESHOLD, DAMPING, CONTRAST = 0.25, 0.1, 10.0 / 255**2
 """Of the soft threshold; added to the patches' variances, whitened and as they are (there, of grey values in 0..1)."""
-FOLDS, RIDGES = 4, (0.01, 0.1, 1.0)
-"""Parts of which each is judged by the others; penalties, as shares of the features' mean square."""
 
 Features = Callable[[Tensor], Tensor]
 NOTHING_KNOWN = (-math.inf, -math.inf)
@@ -47,9 +47,8 @@ def mirror_gain(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[float, 
     images, truth = small(x[rows]), torch.from_numpy(np.unique(y[rows], return_inverse=True)[1])
     features = judge_of(images, draw)
     straight = features(images)
-    spread = straight.std(0) + 1e-3
-    plain = right(truth, straight / spread)
-    across, upside = (right(truth, straight / spread, features(images.flip(dim)) / spread) for dim in (3, 2))
+    plain = right(truth, straight)
+    across, upside = (right(truth, straight, features(images.flip(dim))) for dim in (3, 2))
     return in_errors(across - plain), in_errors(upside - plain)
 
 
@@ -101,39 +100,3 @@ def levelled(patches: Tensor) -> Tensor:
     """(…, values): each patch less its mean, by its contrast."""
     patches = patches - patches.mean(-1, keepdim=True)
     return patches / (patches.var(-1, keepdim=True) + CONTRAST).sqrt()
-
-
-def right(truth: Tensor, *views: Tensor) -> Tensor:
-    """(n,) 1 where an image's class is told by ridge regression on `views` (n, features) of the other folds' images; with
-    the best of the penalties."""
-    wanted = F.one_hot(truth).float()
-    centre, target = views[0].mean(0), wanted.mean(0)
-    views = tuple(view - centre for view in views)
-    told = torch.empty(len(RIDGES), len(truth), dtype=torch.long)
-    for fold, weights in taught(views, wanted - target):
-        told[:, fold] = (views[0][fold] @ weights + target).argmax(2)
-    hits = (told == truth).float()
-    return hits[hits.mean(1).argmax()]
-
-
-def taught(views: tuple[Tensor, ...], wanted: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each fold's places, and the weights (penalties, features, classes) that the other folds give."""
-    folds = [torch.arange(first, len(wanted), FOLDS) for first in range(FOLDS)]
-    squares = torch.stack([sum_of(view[fold].T @ view[fold] for view in views) for fold in folds])
-    products = torch.stack([sum_of(view[fold].T @ wanted[fold] for view in views) for fold in folds])
-    for i, fold in enumerate(folds):
-        square, product = (whole.sum(0) - whole[i] for whole in (squares, products))
-        penalties = square.diagonal().mean() * torch.tensor(RIDGES)
-        damped = square + penalties[:, None, None] * torch.eye(len(square))
-        factors = torch.linalg.cholesky(damped)
-        yield fold, torch.cholesky_solve(product.expand(len(RIDGES), -1, -1), factors)
-
-
-def sum_of(parts: Iterator[Tensor]) -> Tensor:
-    return torch.stack(list(parts)).sum(0)
-
-
-def in_errors(difference: Tensor) -> float:
-    """The mean of paired differences in standard errors; 0 where all are 0."""
-    error = float(difference.std()) / len(difference) ** 0.5
-    return float(difference.mean()) / error if error else 0.0

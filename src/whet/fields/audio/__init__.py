@@ -28,7 +28,7 @@ from whet.figures import Figure
 from whet.recipe import Choice, Recipe
 from whet.record import Finding
 from whet.search.first import Candidate, Facts
-from whet.tasks import Baseline, Task
+from whet.tasks import Baseline, Task, make_task
 from whet.train.parts import Prepare
 
 GLANCE = 200
@@ -106,6 +106,7 @@ class AudioField(Field):
 
     def prepare(self, data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
         from whet.fields.audio.front import fitted
+        from whet.fields.audio.harm import Heard, level
 
         train, val = parts["train"], parts["val"]
         transform = AudioTransform.sized(data.x, train, data.goal == "transcribe")
@@ -121,6 +122,11 @@ class AudioField(Field):
         else:
             target = torch.from_numpy(data.y.astype(np.int64))
         transform = fitted(transform, inputs, rows["train"])
+        if data.goal == "classify" and (
+            loud := level(Heard.of(transform, inputs, target, rows["train"]), task_of(data))
+        ):
+            transform = fitted(dataclasses.replace(transform, level=loud), inputs, rows["train"])
+            said = (*said, "Loudness tells classes apart here: it is left as it is.")
         seen = f"{transform.frames} frames of {transform.mels} mel bands"
         said = (f"Networks see {transform.window / transform.rate:.2f} s of sound: {seen}.", *said)
         return Prepared("audio", inputs, target, data.y, rows, transform, scale, said)
@@ -140,7 +146,14 @@ class AudioField(Field):
         return Front.of(transform, task, augment, mixers)
 
     def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
-        """Whether transcripts are written in words."""
+        """Whether transcripts are written in words; which changes of sounds harm."""
+        from whet.fields.audio.harm import Heard, gains
+        from whet.fields.audio.recipes import MOVES
+
+        if data.goal == "classify":
+            assert isinstance(prepared.transform, AudioTransform)
+            heard = Heard.of(prepared.transform, prepared.inputs, prepared.target, prepared.rows["train"])
+            return {"more": {"gains": gains(MOVES, heard, task_of(data))}}
         return {"more": {"words": data.goal == "transcribe" and " " not in data.classes}}
 
     def recipes(self, facts: Facts) -> list[Candidate]:
@@ -174,6 +187,10 @@ def holds_recordings(folder: Path) -> bool:
                 return False
             seen += 1
     return False
+
+
+def task_of(data: Data) -> Task:
+    return make_task(data.domain, data.goal, data.classes, data.target)
 
 
 FIELD = AudioField()

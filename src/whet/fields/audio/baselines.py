@@ -69,7 +69,7 @@ def segments(samples: Tensor, span: Tensor, t: AudioTransform) -> Tensor:
     """(B, SEGMENTS * M) of stored samples."""
     start, length = span[:, 0].clamp_min(0), span[:, 1]
     heard = length.clamp_max(t.window)
-    x = levelled(read(samples.view(torch.int16), start, length, t.window), heard)
+    x = levelled(read(samples.view(torch.int16), start, length, t.window), heard, t.level)
     seen = log_mel(x, t.rate, t.size, t.hop, t.mels)[:, 0].double()  # (B, M, T)
     total = torch.nn.functional.pad(seen.cumsum(2), (1, 0))  # (B, M, T + 1)
     frames = heard // t.hop + 1

@@ -62,21 +62,21 @@ class Front:
         return self.mixing((seen,), target, generator, progress)
 
     def waveform(self, samples: Tensor, span: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
-        """(waveforms (B, L) of level 1, samples of sound in each)."""
+        """(waveforms (B, L) of level 1 or thereabouts, samples of sound in each)."""
         t = self.transform
         if samples.dtype == torch.uint8:
             samples = samples.view(torch.int16)
         start, length = span[:, 0], span[:, 1]
         if generator is None:
             x = read(samples, start, length, t.window)
-            return levelled(x, length), length
+            return levelled(x, length, t.level), length
         motion = audio.draw_motion(self.sound, len(start), t.rate, generator)
         room = (length - t.window).clamp_min(0)
         anywhere = (torch.rand(len(start), generator=generator) * (room + 1)).long()
         start = torch.where(room > 0, anywhere, start) - (0 if t.timed else motion.shift)
         x = read_at(samples, start, length, t.window, motion.speed, 0.0 if t.timed else 0.5)
         length = (length / motion.speed).long().clamp_max(t.window)
-        return audio.disturb(levelled(x, length), self.sound, generator), length
+        return audio.disturb(levelled(x, length, t.level), self.sound, generator), length
 
     def spectrogram(self, x: Tensor, generator: Generator | None) -> Tensor:
         """(B, 1, M, T), normalised."""
@@ -109,10 +109,14 @@ def read_at(samples: Tensor, start: Tensor, length: Tensor, size: int, speed: Te
     return torch.lerp(below, above, share) * inside / 32768
 
 
-def levelled(x: Tensor, length: Tensor) -> Tensor:
-    """Waveforms (B, L) divided by their own root mean square over the sound in them."""
-    heard = length.clamp(1, x.shape[1])[:, None]
-    return x / (x.square().sum(1, keepdim=True) / heard).sqrt().clamp_min(QUIETEST)
+def levelled(x: Tensor, length: Tensor, level: float = 0.0) -> Tensor:
+    """Waveforms (B, L) divided by their own loudness, or by one `level`."""
+    return x / (level or loudness(x, length)[:, None])
+
+
+def loudness(x: Tensor, length: Tensor) -> Tensor:
+    """(B,): the root mean square of waveforms (B, L) over the sound in them."""
+    return (x.square().sum(1) / length.clamp(1, x.shape[1])).sqrt().clamp_min(QUIETEST)
 
 
 def fitted(transform: AudioTransform, inputs: Inputs, rows: Tensor) -> AudioTransform:
@@ -122,7 +126,7 @@ def fitted(transform: AudioTransform, inputs: Inputs, rows: Tensor) -> AudioTran
     for some in rows.split(256):
         samples, span = (x.index_select(0, some) for x in inputs)
         t, length = transform, span[:, 1].clamp_max(transform.window)
-        x = levelled(read(samples.view(torch.int16), span[:, 0], span[:, 1], t.window), length)
+        x = levelled(read(samples.view(torch.int16), span[:, 0], span[:, 1], t.window), length, t.level)
         seen = log_mel(x, t.rate, t.size, t.hop, t.mels)[:, 0].double()  # (B, M, T)
         total += torch.stack([torch.ones_like(seen), seen, seen.square()]).sum((1, 3))
     mean = total[1] / total[0]

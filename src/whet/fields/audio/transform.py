@@ -59,6 +59,8 @@ class AudioTransform:
     """Whether the network is told how many frames are sound (transcription)."""
     waves: bool = False
     """Whether the network takes the waveform in place of the spectrogram."""
+    level: float = 0.0
+    """What all waveforms are divided by, where their loudness tells classes apart; 0: each by its own."""
 
     @classmethod
     def sized(cls, clips: Clips, rows: np.ndarray, timed: bool) -> AudioTransform:

@@ -13,6 +13,7 @@ number of a word's own among them comes behind its parts.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import unicodedata
@@ -34,6 +35,8 @@ MOST_WORDS = 256
 """Of a text that are read in order: of longer texts the beginning and the end."""
 MOST_PARTS = 40_000
 """The most frequent ones."""
+KNOWN_WORDS = 1 << 16
+"""Whose shape is remembered: words come again."""
 FEWEST_TIMES = 2
 """That training texts must have a part; of the others only one would learn."""
 
@@ -44,6 +47,7 @@ def parts(word: str) -> tuple[str, ...]:
     return f"w{lower}", f"b{lower[:4]}", f"e{lower[-4:]}", f"s{lower[-2:]}", f"x{shape(word)}"
 
 
+@functools.lru_cache(KNOWN_WORDS)
 def shape(word: str) -> str:
     """Capitals as A, other letters as a, digits as 0, runs of them as one with a +: "NAFTA" and "USA" are A+."""
     kinds = "".join("A" if c.isupper() else "a" if c.isalpha() else "0" if c.isdigit() else c for c in word)
