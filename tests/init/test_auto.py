@@ -149,6 +149,26 @@ def test_functions_are_shaped_like_modules(kind: type[Called]) -> None:
     assert 0.7 < inside < 1.4
 
 
+class Gated(nn.Module):
+    """Branches of a product, added up without norms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.gate, self.down = (nn.ModuleList(nn.Linear(16, 16) for _ in range(3)) for _ in range(3))
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for up, gate, down in zip(self.up, self.gate, self.down, strict=True):
+            x = x + down(nn.functional.silu(gate(x)) * up(x))
+        return self.head(x)
+
+
+def test_the_output_of_added_products_starts_at_full_size() -> None:
+    model = Gated()
+    auto_(model, torch.randn(64, 16), seeded())
+    assert torch.linalg.matrix_norm(model.head.weight, 2).item() == pytest.approx(1.0, abs=1e-5)
+
+
 def test_the_settings_of_a_call_are_kept() -> None:
     model = WithLeakyRelu()
     auto_(model, torch.randn(64, 16), seeded())
