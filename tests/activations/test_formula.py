@@ -264,3 +264,10 @@ def test_an_input_without_the_channels_of_the_parameters_is_refused(shape: tuple
 def test_whole_numbers_as_input_are_refused() -> None:
     with pytest.raises(RecipeError, match="floating-point tensors, not torch.int64"):
         Formula("relu(x)")(torch.arange(3))
+
+
+def test_a_formula_without_x_fills_memory_of_its_own_in_the_order_of_its_input() -> None:
+    x = torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)
+    y = Formula("a^2", {"a": 3.0})(x)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert y.detach().relu_().eq(9).all()
