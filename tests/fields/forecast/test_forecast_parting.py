@@ -75,6 +75,8 @@ def test_the_look_back_follows_season_horizon_and_length() -> None:
     assert look_back([3_652], 12, 365)[0] < 70  # many weights for one channel
     assert look_back([144], 12, 12)[0] == 24  # two seasons
     assert look_back([40], 1, 1)[0] < 8
+    assert look_back([4_800], 24, 24, cycle=168)[0] == 192  # a day more than a week
+    assert look_back([2_400], 24, 24, cycle=168)[0] == look_back([2_400], 24, 24)[0]  # too few weeks
     assert look_back([400, 10, 10, 10], 12, 24) == look_back([430], 12, 24)  # short ones don't shorten it
 
 

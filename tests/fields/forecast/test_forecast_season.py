@@ -11,6 +11,16 @@ def test_a_season_of_the_calendar_is_found() -> None:
     assert (found.length, found.by) == (24, "calendar")
 
 
+def test_a_week_above_the_days_is_found_where_there_is_one() -> None:
+    hours = np.arange(24 * 7 * 20)
+    weekend = (hours // 24) % 7 >= 5
+    random = np.random.default_rng(0)
+    plain = 10 * np.sin(2 * np.pi * hours / 24) + random.standard_normal(len(hours))
+    assert find_season([plain], (24, 168)).cycle == 24
+    found = find_season([plain * np.where(weekend, 0.6, 1.0)], (24, 168))
+    assert (found.length, found.cycle) == (24, 168)
+
+
 def test_a_season_without_a_calendar_is_found_by_its_peak() -> None:
     found = find_season([wave(600, 37, noise=0.2)], ())
     assert abs(found.length - 37) <= 1

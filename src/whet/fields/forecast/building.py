@@ -31,9 +31,7 @@ def load(source: Any, *, target: str | None, holdout: Any, split: str | None, ro
     on_grid = gridded(found.rows)
     channels = len(found.channels)
     season = season_of(on_grid, channels, horizon)
-    lookback, why = (
-        (roles.lookback, "as given") if roles.lookback else chosen(on_grid, horizon, season.length, channels)
-    )
+    lookback, why = (roles.lookback, "as given") if roles.lookback else chosen(on_grid, horizon, season, channels)
     spans = [parts_of(grid, lookback, horizon) for grid in on_grid.series]
     kept = [cut(grid, span) for grid, span in zip(on_grid.series, spans, strict=True)]
     panel = panel_of(kept, spans, found, lookback, horizon, season.length)
@@ -71,8 +69,8 @@ def season_of(on_grid: Gridded, channels: int, horizon: int) -> Seasonality:
     return find_season([column for values in every for column in values.T], seasons(on_grid.step))
 
 
-def chosen(on_grid: Gridded, horizon: int, season: int, channels: int) -> tuple[int, str]:
-    return look_back([len(g.values) for g in on_grid.series], horizon, season, channels)
+def chosen(on_grid: Gridded, horizon: int, season: Seasonality, channels: int) -> tuple[int, str]:
+    return look_back([len(g.values) for g in on_grid.series], horizon, season.length, channels, season.cycle)
 
 
 def cut(grid: Grid, span: np.ndarray) -> Grid:
@@ -153,7 +151,10 @@ def what(found: Source, on_grid: Gridded) -> str:
 
 
 def season_in_words(season: Seasonality) -> str:
-    return f"{season.length} steps (by {season.by}, autocorrelation {season.strength:.2f})" if season.by else "none"
+    if not season.by:
+        return "none"
+    above = f", and {season.cycle} above it" if season.cycle > season.length else ""
+    return f"{season.length} steps (by {season.by}, autocorrelation {season.strength:.2f}){above}"
 
 
 def told(counts: Counts, time: str) -> list[str]:

@@ -27,14 +27,20 @@ SEASONS_WITHIN = 4
 the more channels share a map: ETTh1's 7 have room for all that is wished."""
 
 
-def look_back(lengths: Sequence[int], horizon: int, season: int, channels: int = 1) -> tuple[int, str]:
+CYCLES_WITHIN = 12
+"""Or a season more than the cycle above it, where the training part holds so many of these. 4,800 hours of a load with
+weekends: 192 steps 0.517, 81 steps 0.756 (validation rows)."""
+
+
+def look_back(lengths: Sequence[int], horizon: int, season: int, channels: int = 1, cycle: int = 1) -> tuple[int, str]:
     """(steps, why) for series of these lengths, of so many channels each."""
     usual, whole = typical(lengths), sum(lengths)
     share = (1 - TEST_SHARE) * (1 - VAL_SHARE)
     train = max(1, round(usual * share))
-    wished = min(MOST_BACK, max(BACK_HORIZONS * horizon, BACK_SEASONS * season if season > 1 else 0, 8))
+    over = cycle + season if cycle > season and CYCLES_WITHIN * cycle <= train else 0
+    wished = min(MOST_BACK, max(BACK_HORIZONS * horizon, BACK_SEASONS * season if season > 1 else 0, over, 8))
     seasons = 2 * season if SEASONS_WITHIN * 2 * season <= train else 0
-    room = max(min(train // 2, round(whole * share) * channels // NUMBERS_PER_STEP), seasons)
+    room = max(min(train // 2, round(whole * share) * channels // NUMBERS_PER_STEP), seasons, over)
     found = max(1, min(wished, room, usual - 3 * horizon))
     reason = f"{BACK_HORIZONS} horizons, {BACK_SEASONS} seasons" if wished <= room else "what the series' length allows"
     return found, reason
