@@ -57,3 +57,8 @@ def test_what_images_say_does_not_depend_on_their_order_in_memory_or_on_other_pa
     x, y = bars(vertical=False)
     more = np.concatenate([255 - x, x]), np.concatenate([1 - y, y])
     assert mirror_gain(x, y, ROWS) == mirror_gain(*more, ROWS + 200)
+
+
+def test_pictures_that_are_all_alike_say_nothing_against_mirrors() -> None:
+    x = np.zeros((40, 8, 8, 3), np.uint8)
+    assert mirror_gain(x, np.arange(40) % 2, np.arange(40)) == (0, 0)

@@ -32,7 +32,8 @@ def taught(views: tuple[Tensor, ...], wanted: Tensor) -> Iterator[tuple[Tensor, 
     products = torch.stack([sum_of(view[fold].T @ wanted[fold] for view in views) for fold in folds])
     for i, fold in enumerate(folds):
         square, product = (whole.sum(0) - whole[i] for whole in (squares, products))
-        penalties = square.diagonal().mean() * torch.tensor(RIDGES)
+        size = square.diagonal().mean().clamp_min(1e-6)  # above 0 for examples that are all alike
+        penalties = size * torch.tensor(RIDGES)
         damped = square + penalties[:, None, None] * torch.eye(len(square))
         factors = torch.linalg.cholesky(damped)
         yield fold, torch.cholesky_solve(product.expand(len(RIDGES), -1, -1), factors)
