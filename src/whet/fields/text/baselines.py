@@ -30,7 +30,8 @@ AT_A_TIME = 5
 LINEAR_SHARE = 0.5
 """Of the time, what the linear one may take; fastText has what it leaves."""
 FAST_WIDTH, FAST_PASSES, FAST_LR, FAST_BATCH = 100, 25, 0.5, 16
-"""fastText's width, and passes and rate from its tutorial on labelled questions; it steps after each text."""
+"""fastText's width, and passes and rate from its tutorial on labelled questions; it steps after each text, and so texts of a
+batch add up. With their mean in place of their sum, 2,800 texts of 8 classes were learned to 0.32 in place of 0.81."""
 BUCKETS = 1 << 17
 LEAST = 0.3
 """Seconds below which a baseline is not begun."""
@@ -148,7 +149,7 @@ def fast(
                 break
             rows = order[at : at + FAST_BATCH]
             said = head(table(*laid([told[i] for i in rows])))
-            step(F.cross_entropy(said, target[rows]), table, head, FAST_LR * (1 - rate))
+            step(F.cross_entropy(said, target[rows], reduction="sum"), table, head, FAST_LR * (1 - rate))
             done += 1
     with torch.no_grad():
         starts = range(0, len(test), 1000)
