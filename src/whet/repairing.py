@@ -28,7 +28,7 @@ from whet.repaired import OF_DATA, Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, train
 from whet.setups.work import Purse, cost_of, whole
 
-CERTAIN, UNSURE = 0.8, 0.25
+TOGETHER, UNSURE = 0.8, 0.25
 """Confidence from which two findings are mended together; one at all."""
 AS_USUAL = "Nothing that was found helps by itself, so that what is usual is tried."
 ENOUGH_LEFT = 0.3
@@ -134,7 +134,7 @@ def plans(attempt: Attempt) -> Iterator[tuple[Stage, ...]]:
     e = attempt.found.evidence
     able = [f for f in judge(e) if f.name in REMEDIES and not (f.code == "HNE" and e.course.broke is not None)]
     likely = [f for f in able if f.confidence >= WORTH]
-    certain = [f for f in able if f.confidence >= CERTAIN]
+    certain = [f for f in able if f.confidence >= TOGETHER]
     certain = [f for i, f in enumerate(certain) if f.code not in {g.code for g in certain[:i]}]
     if len(certain) > 1:
         yield (*attempt.stages, *(Stage(f, e) for f in certain[:2]))

@@ -231,6 +231,7 @@ def test_an_optimiser_that_asks_for_the_loss_several_times_is_served() -> None:
         ({"train": (moons()[0], moons()[1] + 1)}, "counted from 0"),
         ({"train": (moons()[0].double(), moons()[1])}, "X.float"),
         ({"model": lambda: net()().to("meta")}, "device of the rows"),
+        ({"model": lambda: nn.Sequential(nn.EmbeddingBag(20, 8), nn.Linear(8, 2))}, r"\. Indices are whole"),
     ],
 )
 def test_what_torch_says_of_parts_that_do_not_fit_comes_with_what_to_do(changes: dict[str, Any], said: str) -> None:

@@ -23,6 +23,7 @@ from whet.diagnosis.verdict import harm
 from whet.doctor import need_of
 from whet.remedies import alternatives
 from whet.setups import Course, Point, Setup, train
+from whet.setups.dropouts import ModedDropout
 from whet.setups.operations import Widen
 
 
@@ -353,6 +354,15 @@ class Cut(nn.Module):
         return self.head(self.front(x).relu().detach())
 
 
+class Called(nn.Module):
+    def __init__(self, share: float, on: bool) -> None:
+        super().__init__()
+        self.share, self.on = share, on
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.share, training=self.on)
+
+
 class Dropping(nn.Module):
     def __init__(self, share: float = 0.7) -> None:
         super().__init__()
@@ -360,6 +370,15 @@ class Dropping(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.b(F.dropout(self.a(x).relu(), self.share))
+
+
+def test_dropout_that_follows_its_mode_is_off_in_evaluation_and_where_it_was_switched_off() -> None:
+    x = torch.ones(400, 2)
+    for share, on in ((0.2, True), (0.2, False)):
+        model = ModedDropout(share)(Called(0.7, on))
+        zeros = float((model(x) == 0).float().mean())
+        assert abs(zeros - share * on) < 0.1
+        assert torch.equal(model.eval()(x), x)
 
 
 def clips(model: nn.Module, batch: Any, loss: Any, optimizer: Any) -> Tensor:

@@ -140,7 +140,7 @@ def side_effects(setup: Setup, seed: int, autocast: str) -> Steps:
         return Steps()
     piled = float(seen[2].norm()) > 2.5 * float(seen[0].norm()) > 0
     shrinks = float(seen[0].float().norm() / plain.float().norm())
-    return Steps(pull(seen[0].float(), plain.float()), shrinks, piled)
+    return Steps(penalty=pull(seen[0].float(), plain.float()), shrinks=shrinks, accumulates=piled)
 
 
 def pull(seen: Tensor, plain: Tensor) -> float:

@@ -214,8 +214,8 @@ def outputs_of(out: Tensor) -> dict[str, Any]:
     finite = bool(out.isfinite().all())
     sums = flat.sum(1)
     several = flat.shape[1] > 1 and finite
-    shares = several and is_one(sums) and bool((flat >= 0).all())
-    over_rows = several and not shares and len(flat) > 1 and is_one(flat.sum(0)) and bool((flat >= 0).all())
+    shares = several and all_one(sums) and bool((flat >= 0).all())
+    over_rows = several and not shares and len(flat) > 1 and all_one(flat.sum(0)) and bool((flat >= 0).all())
     return {
         "out_low": float(out.min()),
         "out_high": float(out.max()),
@@ -223,13 +223,13 @@ def outputs_of(out: Tensor) -> dict[str, Any]:
         "out_zero": float((out == 0).float().mean()),
         "sums_to_one": shares,
         "columns_sum_to_one": over_rows,
-        "log_shares": several and is_one(flat.exp().sum(1)),
+        "log_shares": several and all_one(flat.exp().sum(1)),
         "outputs": flat.shape[1],
         "finite": finite,
     }
 
 
-def is_one(sums: Tensor) -> bool:
+def all_one(sums: Tensor) -> bool:
     return bool(((sums - 1).abs() < 1e-3).all())
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from whet.diagnosis.evidence import DataFacts
 from whet.rng import generator
 from whet.setups import Criterion, Setup
+from whet.setups.metrics import is_classes
 from whet.setups.parts import Batch
-from whet.setups.training import is_classes
 
 ROWS = 2_000
 """Rows of each part that are looked at."""

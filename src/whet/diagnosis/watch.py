@@ -22,7 +22,7 @@ from whet.diagnosis.losses import Losses
 from whet.diagnosis.sampler import ROWS, SHARE, Sampler
 from whet.errors import UserError
 from whet.setups import Criterion, recognise
-from whet.setups.training import is_classes
+from whet.setups.metrics import is_classes
 
 UNKNOWN = Criterion("unknown", "")
 

@@ -21,7 +21,7 @@ from whet.diagnosis.rows import (
 )
 from whet.rng import generator
 from whet.setups import Criterion, Setup
-from whet.setups.training import is_classes
+from whet.setups.metrics import is_classes
 
 RANDOM, BEND = 200, 1.5
 """Random features, and the spread of their weights times the root of the inputs."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from torch import Tensor
+
 from whet.remedies.need import Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
 from whet.setups.operations import ScaleInputs, StretchOutputs
+from whet.setups.setup import Loss
 
 
 def scale_inputs(need: Need) -> Setup | None:
@@ -27,10 +32,10 @@ def scale_targets(need: Need) -> Setup | None:
     )
 
 
-def scaled(own, mean: float, spread: float):  # type: ignore[no-untyped-def]
+def scaled(own: Loss, mean: float, spread: float) -> Loss:
     """A loss in units of the targets' spread."""
 
-    def loss(outputs, y):  # type: ignore[no-untyped-def]
+    def loss(outputs: Tensor, y: Tensor) -> Any:
         return own((outputs - mean) / spread, (y - mean) / spread)
 
     return coded(loss, f"whet.remedies.data.scaled({said_of(own, 'original.loss')}, {mean!r}, {spread!r})")

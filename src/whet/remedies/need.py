@@ -15,6 +15,7 @@ from whet.setups import Criterion, Setup
 from whet.setups.code import coded, said_of
 from whet.setups.operations import Sample
 
+Factory = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 SAMPLE = 256
 """Training rows that an operation may look at."""
 
@@ -54,7 +55,7 @@ class Need:
         return self.setup.parts[0].some(SAMPLE)[0]
 
 
-def tuned(own: Callable[[list[nn.Parameter]], torch.optim.Optimizer], **changes: Any) -> Any:
+def tuned(own: Factory, **changes: Any) -> Factory:
     """A factory of the same optimiser with other numbers in all its groups."""
 
     def make(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -69,7 +70,7 @@ def tuned(own: Callable[[list[nn.Parameter]], torch.optim.Optimizer], **changes:
     return coded(make, f"whet.remedies.need.tuned({said_of(own, 'original.optimizer')}, {said})")
 
 
-def of_kind(name: str, **settings: Any) -> Any:
+def of_kind(name: str, **settings: Any) -> Factory:
     """A factory of one of torch's optimisers."""
 
     def make(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from whet.remedies.need import Need
+import inspect
+
+import torch
+from torch import nn
+
+from whet.remedies.need import Factory, Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
 from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze, Widen
@@ -91,20 +96,18 @@ def hold_all(need: Need) -> Setup:
     return need.setup.with_operation(Unfreeze(), edit).edited(optimizer=over_all(need.setup.optimizer))
 
 
-def over_all(own):  # type: ignore[no-untyped-def]
+def over_all(own: Factory) -> Factory:
     """A factory of the same optimiser over all the parameters that it is given."""
 
-    def make(parameters):  # type: ignore[no-untyped-def]
+    def make(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         made = own(parameters)
         return type(made)(parameters, **{k: v for k, v in made.defaults.items() if k in known(made)})
 
     return coded(make, f"whet.remedies.network.over_all({said_of(own, 'original.optimizer')})")
 
 
-def known(optimizer):  # type: ignore[no-untyped-def]
+def known(optimizer: torch.optim.Optimizer) -> set[str]:
     """The names that an optimiser's class takes."""
-    import inspect
-
     return set(inspect.signature(type(optimizer).__init__).parameters)
 
 

@@ -9,6 +9,7 @@ from whet.remedies.need import Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
 from whet.setups.operations import ChangeOutput
+from whet.setups.setup import Loss
 
 LEAST = 1e-7
 
@@ -44,7 +45,7 @@ def one_of_several(need: Need) -> bool:
     return need.outputs > 1 and not labels
 
 
-def logits_loss(need: Need):  # type: ignore[no-untyped-def]
+def logits_loss(need: Need) -> Loss:
     return cross_entropy if one_of_several(need) else binary
 
 
@@ -75,7 +76,9 @@ def binary_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
     return F.binary_cross_entropy(p, y.to(p.dtype))
 
 
-def same_shape(own):  # type: ignore[no-untyped-def]
+def same_shape(own: Loss) -> Loss:
+    """A loss that is given outputs in the shape of the targets."""
+
     def loss(outputs: Tensor, y: Tensor) -> Tensor:
         found: Tensor = own(outputs.reshape(y.shape), y)
         return found
@@ -83,6 +86,7 @@ def same_shape(own):  # type: ignore[no-untyped-def]
     return coded(loss, f"whet.remedies.output.same_shape({said_of(own, 'original.loss')})")
 
 
+# what is printed for these losses, which are given as they are
 for _loss in (cross_entropy, binary, cross_entropy_of_shares, binary_of_shares):
     coded(_loss, f"whet.remedies.output.{_loss.__name__}")
 

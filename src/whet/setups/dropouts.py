@@ -13,7 +13,7 @@ FUNCTIONS = (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, 
 
 
 class Moded(TorchFunctionMode):
-    """Within it, every dropout drops at most so much, and nothing in evaluation mode."""
+    """Within it, every dropout drops at most this share of its numbers, and nothing in evaluation mode."""
 
     def __init__(self, share: float, training: bool) -> None:
         super().__init__()
@@ -24,7 +24,8 @@ class Moded(TorchFunctionMode):
         if function not in FUNCTIONS:
             return function(*args, **kwargs)
         given = dict(zip(("input", "p", "training", "inplace"), args, strict=False)) | kwargs
-        return function(**given | {"p": min(given.get("p", 0.5), self.share), "training": self.training})
+        calm = {"p": min(given.get("p", 0.5), self.share)} | ({} if self.training else {"training": False})
+        return function(**given | calm)
 
 
 class Calmed(nn.Module):

@@ -18,7 +18,7 @@ MEASURED = 500
 
 @dataclass
 class Rates:
-    """The learning rates that the steps were taken with, in four numbers."""
+    """The learning rates that the steps were taken with, summed up as they come."""
 
     asked: float = 0.0
     """What the optimiser was made with."""

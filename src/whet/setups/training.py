@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from whet.errors import UserError
 from whet.setups.criteria import Criterion, recognise
+from whet.setups.hints import hint, said_by
+from whet.setups.metrics import decisions, judged
 from whet.setups.pace import Rates, Stopwatch
 from whet.setups.parts import Batch
 from whet.setups.setup import Setup
@@ -119,16 +121,7 @@ def train(
     with _nothing() if listen is None else listen(model, optimizer):
         for epoch in range(epochs):
             model.train()
-            losses: list[float] = []
-            for batch in clock.timed(part.batches(setup.batch_size, generator)):
-                loss = one_step(setup, model, batch, optimizer)
-                course.steps += 1
-                losses.append(loss)
-                if course.steps == 1:
-                    course.first_loss = loss
-                if not math.isfinite(loss):
-                    course.broke = course.steps
-                    break
+            losses = one_epoch(setup, model, clock.timed(part.batches(setup.batch_size, generator)), optimizer, course)
             over = time.perf_counter() - began > seconds
             if course.broke is not None or (epoch + 1) % every == 0 or epoch + 1 == epochs or over:
                 course.points.append(measured(setup, model, criterion, epoch + 1, course.steps, losses))
@@ -146,6 +139,23 @@ class _nothing:  # noqa: N801
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def one_epoch(
+    setup: Setup, model: nn.Module, batches: Iterator[Batch], optimizer: torch.optim.Optimizer, course: Course
+) -> list[float]:
+    """The losses of a step on each batch, up to one that is no number; the course is told."""
+    losses: list[float] = []
+    for batch in batches:
+        loss = one_step(setup, model, batch, optimizer)
+        course.steps += 1
+        losses.append(loss)
+        if course.steps == 1:
+            course.first_loss = loss
+        if not math.isfinite(loss):
+            course.broke = course.steps
+            break
+    return losses
 
 
 def one_step(setup: Setup, model: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer) -> float:
@@ -212,40 +222,18 @@ def criterion_of(setup: Setup, model: nn.Module) -> Criterion:
         said = forward(model, inputs)
     except Exception as error:
         shapes = ", ".join(str(tuple(x.shape)) for x in inputs)
-        raise UserError(f"The network fails on inputs of the shape {shapes}: {_line(error)}", hint(error)) from error
+        raise UserError(f"The network fails on inputs of the shape {shapes}: {said_by(error)}", hint(error)) from error
     try:
         loss = setup.loss(said, target)
     except Exception as error:
         raise UserError(
             f"The loss fails on outputs of the shape {tuple(said.shape)} and targets of the shape "
-            f"{tuple(target.shape)} ({target.dtype}): {_line(error)}",
+            f"{tuple(target.shape)} ({target.dtype}): {said_by(error)}",
             hint(error),
         ) from error
     if setup.step is None:
         as_number(loss)
     return recognise(setup.loss, said, target)
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0]}"
-
-
-HINTS = (
-    ("device", "Bring the network to the device of the rows, in its factory: make().to(X.device)."),
-    ("between 0 and 1", "nn.BCELoss takes probabilities; give outputs as they are to nn.BCEWithLogitsLoss()."),
-    ("Long", "Class indices are whole numbers: y.long()."),
-    ("out of bounds", "Classes are counted from 0, and the last layer needs one output for each."),
-    ("same dtype", "Bring inputs and weights to one type: X.float()."),
-    ("got tuple", "Return one tensor from the network; what else it computes may be kept in an attribute."),
-    ("mat1 and mat2 shapes", "The first number of nn.Linear(...) is how many numbers come in."),
-    ("embedding", "Indices are whole numbers from 0, below the number of embeddings."),
-)
-"""What torch's words mean, and what to do."""
-
-
-def hint(error: BaseException) -> str:
-    said = str(error)
-    return next((advice for words, advice in HINTS if words in said), "")
 
 
 def measured(setup: Setup, model: nn.Module, criterion: Criterion, epoch: int, step: int, losses: list[float]) -> Point:
@@ -266,46 +254,3 @@ def metric_of(setup: Setup, model: nn.Module, criterion: Criterion, batches: lis
     if callable(setup.metric):
         return float(setup.metric(said, target)), loss
     return judged(setup.metric, said, target, criterion), loss
-
-
-def judged(metric: str, said: Tensor, target: Tensor, criterion: Criterion) -> float:
-    """A metric by name."""
-    if metric == "accuracy":
-        return float((decisions(said, target, criterion) == _flat_target(said, target)).float().mean())
-    values, wanted = said.reshape(-1).double(), target.reshape(-1).double()
-    if metric == "mae":
-        return float((values - wanted).abs().mean())
-    error = float(((values - wanted) ** 2).mean())
-    if metric == "rmse":
-        return math.sqrt(error) if error >= 0 else math.nan
-    return 1 - error / max(1e-12, float(wanted.var(unbiased=False)))
-
-
-def _flat_target(said: Tensor, target: Tensor) -> Tensor:
-    if target.dim() > 1 and target.shape == said.shape and target.shape[1] > 1:
-        return target.argmax(1) if bool((target.sum(1) == 1).all()) else target.long()
-    return target.reshape(len(target)).long()
-
-
-def decisions(said: Tensor, target: Tensor, criterion: Criterion) -> Tensor:
-    """Class indices where the targets are classes, values otherwise."""
-    if not is_classes(target, criterion):
-        return said.reshape(len(said), -1).squeeze(1) if said.dim() > 1 else said
-    if said.dim() > 1 and said.shape[1] > 1:
-        if target.dim() > 1 and target.shape == said.shape and not bool((target.sum(1) == 1).all()):
-            return (said > _border(criterion)).long()  # several labels per row
-        return said.argmax(1)
-    return (said.reshape(len(said)) > _border(criterion)).long()
-
-
-def _border(criterion: Criterion) -> float:
-    return 0.0 if criterion.takes == "logits" else 0.5
-
-
-def is_classes(target: Tensor, criterion: Criterion) -> bool:
-    """Whether targets are classes: whole numbers, zeros and ones, or what a loss of classes takes."""
-    if criterion.name in ("cross_entropy", "nll", "bce", "bce_with_logits", "mse_of_classes", "mae_of_classes"):
-        return True
-    if not target.is_floating_point() or criterion.takes == "probabilities":
-        return True
-    return bool(((target == 0) | (target == 1)).all())

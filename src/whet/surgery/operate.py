@@ -156,8 +156,8 @@ class Operation:
 def refusal(place: Place, why: str) -> UserError:
     """The error for a place where nothing can be put."""
     return UserError(
-        f"{place.what} at {place.where} can't be replaced: {why}.",
-        "Leave it out by where=, for example where=lambda place: place.where != ....",
+        f"{place.what} at {place.where} can't be replaced: {why.rstrip('.')}.",
+        f"Leave it out by where=lambda place: place.where != {place.where!r}.",
     )
 
 

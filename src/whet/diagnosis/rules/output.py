@@ -61,9 +61,9 @@ def clipped_output(e: Evidence) -> Iterator[Finding]:
 
 def doubled_output(e: Evidence) -> Iterator[Finding]:
     """Probabilities where the loss makes them itself."""
-    last = [n for n in last_functions(e) if n in PROBABILITIES]
     if e.start.columns_sum_to_one:
-        return
+        return  # a softmax over the rows is the graver fault, and has a rule of its own
+    last = [n for n in last_functions(e) if n in PROBABILITIES]
     squeezed = e.start.sums_to_one or (last and e.start.out_low >= 0 and e.start.out_high <= 1)
     if e.criterion.takes == "logits" and squeezed:
         what = last[0] if last else "softmax"

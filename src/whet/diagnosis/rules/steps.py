@@ -47,7 +47,7 @@ def too_long(e: Evidence) -> Iterator[Finding]:
 
 def exploding(e: Evidence) -> Iterator[Finding]:
     """A sound start and short steps, and a loss that is no number some steps on: gradients grow on their way."""
-    sound = e.start.finite and not any(True for _ in too_long(e))
+    sound = e.start.finite and not list(too_long(e))
     if e.course.broke is not None and e.course.broke > 1 and sound:
         yield finding(
             "exploding gradient",
