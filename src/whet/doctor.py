@@ -131,8 +131,7 @@ def beside_mended(found: Examined, seed: int) -> Examined:
     """What is examined with one more yardstick: the same training with its surest finding mended, where one is grave."""
     e, setup = found.evidence, found.trained.setup
     grave = (f for f in judge(e) if f.confidence >= CERTAIN and f.code != "HNE")
-    edited = (setups for f in grave if (setups := next(alternatives(f, need_of(setup, e, f)), None)) is not None)
-    mended = next(edited, None)
+    mended = next((edited for f in grave for edited in alternatives(f, need_of(setup, e, f))), None)
     if mended is None:
         return found
     with contextlib.suppress(UserError, RuntimeError):  # an edit that this network or these rows can't take

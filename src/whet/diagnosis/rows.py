@@ -185,7 +185,7 @@ def disagreement(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray, c
     from validation targets, which stay as they are: foretold by training rows or, where there are no more of them, by one
     another, whichever goes better.
     """
-    if not (np.isfinite(x).all() and np.isfinite(xv).all()) or min(len(x), len(xv)) < 5 * NEIGHBOURS:
+    if not are_enough(x, xv):
         return 0.0, 0.0
     a, b = standard(x, xv)
     metric = "accuracy" if classes else "r2"
@@ -200,21 +200,36 @@ def disagreement(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray, c
 def renamed(x: np.ndarray, y: np.ndarray, xv: np.ndarray, yv: np.ndarray) -> float:
     """How much better training rows foretell validation targets, once these are called by other names, in accuracy or R2.
 
-    Classes: each foretold one stands for the true one that it meets most often, no two for the same. Values: the straight
-    line through (foretold, true).
+    0 where rows have any number of labels, or are too few.
     """
-    if not (np.isfinite(x).all() and np.isfinite(xv).all()) or min(len(x), len(xv)) < 5 * NEIGHBOURS:
+    if not are_enough(x, xv):
         return 0.0
     a, b = standard(x, xv)
     said = mean_of(y, nearest(a, b, NEIGHBOURS))
-    if y.shape[1] > 1 and (yv.sum(1) == 1).all():
-        met = np.eye(y.shape[1])[said.argmax(1)].T @ yv  # (foretold, true)
-        one_to_one = len(set(met.argmax(1)[met.sum(1) > 0])) == int((met.sum(1) > 0).sum())
-        return float(met.max(1).sum() - np.trace(met)) / len(yv) if one_to_one else 0.0
-    if y.shape[1] > 1 or said.std() < TINY:
+    if y.shape[1] == 1:
+        return moved(said, yv)
+    return swapped(said, yv) if (yv.sum(1) == 1).all() else 0.0
+
+
+def swapped(said: np.ndarray, truth: np.ndarray) -> float:
+    """Accuracy to gain where each foretold class stands for the true one that it meets most often; 0 if two stand for one."""
+    met = np.eye(truth.shape[1])[said.argmax(1)].T @ truth  # (foretold, true)
+    seen = met.sum(1) > 0
+    one_to_one = len(set(met.argmax(1)[seen])) == int(seen.sum())
+    return float(met.max(1).sum() - np.trace(met)) / len(truth) if one_to_one else 0.0
+
+
+def moved(said: np.ndarray, truth: np.ndarray) -> float:
+    """R2 to gain by the straight line through (foretold, true), both (n, 1)."""
+    if said.std() < TINY:
         return 0.0
-    line = np.polyval(np.polyfit(said[:, 0], yv[:, 0], 1), said)
-    return max(0.0, scored(yv, line, "r2")) - max(0.0, scored(yv, said, "r2"))
+    line = np.polyval(np.polyfit(said[:, 0], truth[:, 0], 1), said)
+    return max(0.0, scored(truth, line, "r2")) - max(0.0, scored(truth, said, "r2"))
+
+
+def are_enough(x: np.ndarray, xv: np.ndarray) -> bool:
+    """Whether neighbours can say something: inputs are numbers, and neither part has only a handful of rows."""
+    return bool(np.isfinite(x).all() and np.isfinite(xv).all()) and min(len(x), len(xv)) >= 5 * NEIGHBOURS
 
 
 def columns(y: Tensor, val_y: Tensor, classes: bool) -> tuple[np.ndarray, np.ndarray]:
