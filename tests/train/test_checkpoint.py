@@ -100,6 +100,13 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) 
     assert not checkpoint.resume(training(), tmp_path)
 
 
+def test_a_checkpoint_that_its_training_has_just_deleted_is_left_out(tmp_path: Path) -> None:
+    kept, gone = (tmp_path / f"checkpoint-{step:09d}-{step:016x}.safetensors" for step in (1, 2))
+    kept.touch()
+    gone.symlink_to(tmp_path / "nothing")  # listed, and no file
+    assert checkpoint.checkpoints(tmp_path) == [kept]
+
+
 def test_the_best_weights_and_their_score_come_back(tmp_path: Path) -> None:
     one = training(listeners=(checkpoint.Checkpoints(tmp_path),))
     advance(one)
@@ -135,9 +142,9 @@ def run(folder):
     )
     return {"last": last, "best": best, "step": one.best.step, "score": one.best.score}
 
-def newest():
-    found = checkpoint.checkpoints(folder / "killed")
-    return int(found[0].name.split("-")[1]) if found else 0
+def newest():  # by the names alone: a file may be gone the moment after
+    names = [path.name for path in (folder / "killed").glob("checkpoint-*.safetensors")]
+    return max((int(name.split("-")[1]) for name in names), default=0)
 
 truth = run(folder / "straight")
 random.seed(int(sys.argv[3]))
