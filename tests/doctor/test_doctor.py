@@ -18,6 +18,7 @@ from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import Harm, harm
 from whet.doctor import beside_mended, need_of, watched
 from whet.errors import UserError
+from whet.recipe import Edit
 from whet.remedies import alternatives
 from whet.repairing import Attempt, is_better
 from whet.setups import train
@@ -112,6 +113,13 @@ def test_a_calm_training_replaces_one_that_was_lucky() -> None:
     assert not is_better(
         Attempt(given, better, Harm("behind", 0.1)), Attempt(given, lucky, Harm("luck", 0.01, luck=True))
     )
+
+
+def test_a_loss_with_code_of_its_own_as_scripts_have_stays_out_of_the_repairs_code() -> None:
+    loss = nn.CrossEntropyLoss()
+    loss.code = "def forward(self, input, target): ..."  # type: ignore[assignment]
+    longer = setup(loss=loss).edited(Edit("epochs", 10, 20, ""), epochs=20)
+    assert code_of(longer).endswith("dataclasses.replace(original, epochs=20)")
 
 
 def test_the_repair_can_be_pasted_as_code() -> None:

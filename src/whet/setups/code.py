@@ -15,13 +15,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def coded(function: F, code: str) -> F:
     """The function, which knows the code that makes it."""
-    function.code = code  # type: ignore[attr-defined]
+    function.whet_code = code  # type: ignore[attr-defined]
     return function
 
 
 def said_of(function: Callable[..., Any], otherwise: str) -> str:
     """The code that makes a function; `otherwise` for one of the user's own."""
-    return str(getattr(function, "code", otherwise))
+    return str(getattr(function, "whet_code", otherwise))
 
 
 def code_of(setup: Setup) -> str:
@@ -40,5 +40,5 @@ def code_of(setup: Setup) -> str:
     if "step" in by_path:
         changes.append("step=None")
     own = {"optimizer": setup.optimizer, "loss": setup.loss}
-    changes += [f"{name}={function.code}" for name, function in own.items() if hasattr(function, "code")]
+    changes += [f"{name}={function.whet_code}" for name, function in own.items() if hasattr(function, "whet_code")]
     return "\n".join(["original = setup", *lines, f"setup = dataclasses.replace(original, {', '.join(changes)})"])

@@ -99,9 +99,18 @@ def spread(training: Training) -> None:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint files in `folder`, the newest first."""
-    found = [p for p in folder.glob("checkpoint-*.safetensors") if _NAME.fullmatch(p.name)]
-    return sorted(found, key=lambda p: (p.name.split("-")[1], p.stat().st_mtime), reverse=True)
+    """The checkpoint files in `folder`, the newest first; not those that a training deletes meanwhile."""
+    named = [p for p in folder.glob("checkpoint-*.safetensors") if _NAME.fullmatch(p.name)]
+    found = [(p.name.split("-")[1], at, p) for p in named if (at := _written(p)) is not None]
+    return [path for *_, path in sorted(found, key=lambda one: one[:2], reverse=True)]
+
+
+def _written(path: Path) -> float | None:
+    """When a file was written; None where it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
