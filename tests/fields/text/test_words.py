@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from whet.fields.text.grams import Kind, Table, laid_out
+from whet.fields.text.grams import Kind, Table, laid_out, words_of
 from whet.fields.text.lexicon import Lexicon
 from whet.fields.text.tokens import START, UNKNOWN, Vocabulary, cut
 from whet.fields.text.words import END, char_grams, clean, counted, stable_hash, word_grams, words
@@ -50,7 +50,7 @@ def test_a_words_hash_is_the_same_in_every_process() -> None:
 
 def test_weights_are_those_of_scikit_learn() -> None:
     texts = ["the cat sat", "the dog sat sat", "a bird", "a cat and a dog"]
-    kind = Kind.fit("words", (1,), texts, 100)
+    kind = Kind.fit("words", (1,), counted(words_of(texts, (1,)), len(texts)), len(texts), 100)
     row, place, weight = kind.weighed(texts)
     ours = np.zeros((4, len(kind.hashes)))
     ours[row, place] = weight

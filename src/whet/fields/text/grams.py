@@ -17,6 +17,7 @@ import numpy as np
 
 from whet.fields.text.lexicon import cased, shape
 from whet.fields.text.words import (
+    Counts,
     Grams,
     char_grams,
     clean,
@@ -83,27 +84,27 @@ class Kind:
     """(g,) float32"""
 
     @classmethod
-    def fit(cls, name: str, orders: Sequence[int], texts: Sequence[str], most: int) -> Kind:
-        """Those that these texts have, the `most` frequent ones."""
-        _, found, _ = counted(KINDS[name](texts, orders), len(texts))
-        hashes, rows = np.unique(found, return_counts=True)
-        enough = np.flatnonzero(rows >= (FEWEST_ROWS if len(texts) >= FEW_TEXTS else 1))
+    def fit(cls, name: str, orders: Sequence[int], seen: Counts, texts: int, most: int) -> Kind:
+        """Those that were counted in so many texts, the `most` frequent ones."""
+        hashes, rows = np.unique(seen[1], return_counts=True)
+        enough = np.flatnonzero(rows >= (FEWEST_ROWS if texts >= FEW_TEXTS else 1))
         kept = np.sort(enough[np.argsort(-rows[enough], kind="stable")[:most]])
-        idf = 1 + np.log((1 + len(texts)) / (1 + rows[kept]))
+        idf = 1 + np.log((1 + texts) / (1 + rows[kept]))
         return cls(name, tuple(orders), hashes[kept], idf.astype(np.float32))
 
     def weighed(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(text, place in the table from 0, weight) of every known n-gram of these texts, texts ascending."""
-        return self.of(KINDS[self.name](texts, self.orders), len(texts))
-
-    def of(self, grams: Grams, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        row, found, times = counted(grams, rows)
-        place = np.searchsorted(self.hashes, found).clip(max=max(0, len(self.hashes) - 1))
-        known = self.hashes[place] == found if len(self.hashes) else np.zeros(len(found), bool)
+        row, found, times = counted(KINDS[self.name](texts, self.orders), len(texts))
+        place, known = self.placed(found)
         row, place = row[known], place[known]
         weight = (1 + np.log(times[known])) * self.idf[place]
-        norm = np.sqrt(np.bincount(row, weight**2, minlength=rows))
+        norm = np.sqrt(np.bincount(row, weight**2, minlength=len(texts)))
         return row, place, weight / norm[row]
+
+    def placed(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(place in the table, whether it has one) of n-grams."""
+        place = np.searchsorted(self.hashes, found).clip(max=max(0, len(self.hashes) - 1))
+        return place, self.hashes[place] == found if len(self.hashes) else np.zeros(len(found), bool)
 
     def to_dict(self) -> dict[str, Any]:
         state = {"hashes": packed(self.hashes), "idf": packed(self.idf)}
@@ -131,10 +132,13 @@ class Table:
         if short:
             orders |= {"chars": CHAR_ORDERS, **({"shapes": SHAPE_ORDERS} if capitals else {})}
         most = MOST_ROWS if short else 2 * MOST_ROWS
-        kinds = tuple(Kind.fit(name, of, texts, most) for name, of in orders.items())
-        counts = sum(np.bincount(kind.weighed(texts)[0], minlength=len(texts)) for kind in kinds)
-        longest = int(np.max(counts, initial=1))
-        return cls(kinds, max(1, min(longest, MOST_EACH, MOST_BYTES // (8 * max(1, rows)))))
+        kinds, each = [], np.zeros(len(texts), np.int64)
+        for name, of in orders.items():
+            seen = counted(KINDS[name](texts, of), len(texts))
+            kinds.append(kind := Kind.fit(name, of, seen, len(texts), most))
+            each += np.bincount(seen[0][kind.placed(seen[1])[1]], minlength=len(texts))
+        longest = int(np.max(each, initial=1))
+        return cls(tuple(kinds), max(1, min(longest, MOST_EACH, MOST_BYTES // (8 * max(1, rows)))))
 
     @property
     def size(self) -> int:

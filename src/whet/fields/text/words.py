@@ -97,9 +97,14 @@ def stable_hash(word: str) -> int:
     return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "little")
 
 
-def counted(grams: Grams, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(row, hash, how often) of each n-gram once per row, rows ascending."""
-    order = np.lexsort((grams.hash, grams.row))
+Counts = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""(row, hash, how often) of each n-gram once per row, rows ascending."""
+
+
+def counted(grams: Grams, rows: int) -> Counts:
+    """Each n-gram once per row, by hash within a row."""
+    order = np.argsort(grams.hash)
+    order = order[np.argsort(grams.row[order].astype(np.min_scalar_type(rows)), kind="stable")]  # small types: by radix
     row, found = grams.row[order], grams.hash[order]
     first = np.flatnonzero(np.diff(row, prepend=-1).astype(bool) | (np.diff(found, prepend=np.uint64(0)) != 0))
     return row[first], found[first], np.diff(first, append=len(row))
