@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -53,7 +55,22 @@ def _options(
 def main(argv: list[str] | None = None) -> None:
     """Run a command and end with its exit code: 0 done, 2 wrong input, 130 interrupted, 1 our fault."""
     os.environ.update(openmp.waiting())  # read once, when torch is imported
+    warnings.showwarning = tell_warning
     sys.exit(run(argv))
+
+
+_heard: set[str] = set()
+_as_usual = warnings.showwarning
+HOME = str(Path(__file__).parent)
+
+
+def tell_warning(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    """A warning of ours as a line of the screen, once; those of other packages as usual."""
+    if not filename.startswith(HOME):
+        _as_usual(message, category, filename, lineno, file, line)
+    elif str(message) not in _heard:
+        _heard.add(str(message))
+        print(f"! {message}", file=sys.stderr)
 
 
 def run(argv: list[str] | None = None) -> int:

@@ -111,8 +111,8 @@ def test_a_rate_that_diverges_counts_and_is_said(tmp_path: Path) -> None:
     found = whet.compare(
         "iris", {"optimizer.lr": [1e-3, 1e30]}, out=tmp_path / "run", **{**OPTIONS, "seeds": 2},
     )  # fmt: skip
-    assert found.arms[1].diverged == 2
-    assert any("diverged in 2 of 2 trainings" in note for note in found.notes)
+    assert (found.arms[1].diverged, found.arms[1].failed) == (2, 2)
+    assert any("lr 1e+30 loses: 2 of its 2 trainings diverged" in line for line in found.said)
 
 
 def test_a_budget_gives_every_training_the_same_time(tmp_path: Path) -> None:

@@ -66,17 +66,21 @@ def test_the_same_recipe_twice_is_no_measurable_difference() -> None:
     assert "no measurable difference" in only
 
 
-def test_an_arm_without_a_network_is_left_out_and_named() -> None:
+def test_an_arm_with_a_training_that_failed_loses_and_the_others_are_compared() -> None:
     scores = APART.copy()
     scores[0, 2] = math.nan
-    lines = said(scores)
-    assert any("relu is not compared: 1 of its 5 trainings" in line for line in lines)
-    assert lines[0].startswith("mish beats gelu")
+    judged = judge(NAMES, scores, "accuracy", "max", why={0: "diverged: The loss became nan at step 7."})
+    assert judged.said[0].startswith("mish beats gelu")
+    assert judged.said[-1] == "relu loses: 1 of its 5 trainings diverged: The loss became nan at step 7."
 
 
-def test_where_one_arm_is_left_nothing_is_compared() -> None:
+def test_the_only_arm_that_trains_wins() -> None:
     scores = APART[:2].copy()
     scores[0] = math.nan
+    judged = judge(NAMES[:2], scores, "accuracy", "max")
+    assert judged.best == "gelu"
+    assert judged.said[0].startswith("gelu wins: it is the only arm")
+    scores[1, 0] = math.nan
     assert said(scores)[0].startswith("Nothing can be compared")
 
 

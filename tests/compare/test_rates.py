@@ -50,6 +50,11 @@ def test_where_nothing_trains_the_recipes_own_rate_stays() -> None:
     assert rates.peak(searched(lambda f: math.nan)) == 1.0
 
 
+def test_where_no_rate_trains_lower_ones_are_tried() -> None:
+    scores = searched(lambda f: bowl(f, 1 / 9) if f < 0.2 else math.nan)
+    assert 1 / 27 < rates.peak(scores) < 1 / 3
+
+
 def test_of_equal_scores_the_recipes_own_rate_wins() -> None:
     assert rates.peak(searched(lambda f: 0.5)) == pytest.approx(1.0)
 

@@ -35,6 +35,12 @@ class ArmResult:
     diverged: int
     """Trainings that diverged, and were begun again with a lower rate or given up."""
     recipe: Mapping[str, Any] = field(repr=False)
+    failed: int = 0
+    """Trainings that gave no score; an arm with one loses."""
+    fault: str = ""
+    """What they did: diverged, ran out of memory, was killed, failed."""
+    why: str = ""
+    """The same with its reason."""
 
     @property
     def mean(self) -> float:
@@ -108,7 +114,7 @@ class Comparison:
 
     @classmethod
     def from_dict(cls, folder: Path, found: Mapping[str, Any]) -> Comparison:
-        arms = [{k: a[k] for k in ArmResult.__dataclass_fields__} for a in found["arms"]]
+        arms = [{k: a[k] for k in ArmResult.__dataclass_fields__ if k in a} for a in found["arms"]]
         return cls(
             folder=folder,
             arms=tuple(ArmResult(**{**a, "scores": tuple(_number(s) for s in a["scores"])}) for a in arms),
@@ -150,18 +156,17 @@ def judge(
     direction: str,
     rows: Mapping[int, np.ndarray] | None = None,
     n: int = 0,
+    why: Mapping[int, str] | None = None,
 ) -> Judged:
-    """The verdicts on scores (arms, seeds). Arms with a score that is no number are left out, and that is said.
+    """The verdicts on scores (arms, seeds). An arm with a score that is no number loses, and that is said.
 
-    `rows`: arm -> (seeds, n) what each of n test rows adds to its score.
+    `rows`: arm -> (seeds, n) what each of n test rows adds to its score. `why`: arm -> what its failed trainings did.
     """
     sound = [i for i in range(len(names)) if np.isfinite(scores[i]).all()]
-    left_out = tuple(
-        f"{names[i]} is not compared: {int((~np.isfinite(scores[i])).sum())} of its {scores.shape[1]} trainings gave no "
-        "network that could be measured."
-        for i in range(len(names))
-        if i not in sound
-    )
+    left_out = tuple(loser(names[i], scores[i], (why or {}).get(i, "")) for i in range(len(names)) if i not in sound)
+    if len(sound) == 1:
+        only = names[sound[0]]
+        return Judged((), (f"{only} wins: it is the only arm whose trainings all gave a network.", *left_out), only)
     if len(sound) < 2 or scores.shape[1] < 2:
         return Judged((), ("Nothing can be compared: two arms with two seeds each are the least.", *left_out), "")
     y = scores[sound]
@@ -182,6 +187,16 @@ def judge(
     level = [names[sound[i]] for i in range(len(sound)) if i not in behind]
     head = headline(names[sound[best]], level, len(sound))
     return Judged(tuple(pairs), (*head, *(p.said for p in pairs), *left_out), names[sound[best]])
+
+
+def loser(name: str, scores: np.ndarray, why: str) -> str:
+    """What is said of an arm with trainings that gave no score.
+
+    >>> loser("log(x)", np.array([np.nan, 0.5]), "diverged: The loss became nan at step 0.")
+    'log(x) loses: 1 of its 2 trainings diverged: The loss became nan at step 0.'
+    """
+    said = why or "gave no network that could be measured"
+    return f"{name} loses: {int((~np.isfinite(scores)).sum())} of its {len(scores)} trainings {said.rstrip('.')}."
 
 
 def nothing(pairs: Sequence[Pair], metric: str, seeds: int) -> str:

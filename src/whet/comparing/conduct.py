@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from whet.asked import Source, Where, ordered, read_recipe, refuse_counts, refus
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
-from whet.comparing.experiment import Asked, ComparisonFolder, Experiment, name_of, trained_of, wanted
+from whet.comparing.experiment import Asked, ComparisonFolder, Experiment, name_of, refuse, trained_of, wanted
 from whet.comparing.layout import REPORT_SECONDS, arms_in, lay_out
 from whet.comparing.sizing import Size, again
 from whet.comparing.training import at_hand, known, trainer
@@ -154,6 +155,8 @@ def tune_rates(e: Experiment) -> None:
     seed = seed_for(run.order.seed, "tuning") % 2**31
     sizes = [e.size_of(a) for a in range(len(e.arms))]
     e.tuned = tuple(tune(e.arms, sizes, seed, run.task, e.train))
+    if not any(found.trains for found in e.tuned):
+        refuse([arm.name for arm in e.arms], [f"{found.fault} at every learning rate" for found in e.tuned])
     for arm, found in zip(e.arms, e.tuned, strict=True):
         run.screen.say(f"  {arm.name}: {found.said(run.task.watched.name)}", "dim")
 
@@ -165,10 +168,17 @@ def size_again(e: Experiment) -> None:
         e.size = Size.from_dict(said["size"])
         return
     if e.tuned and not run.order.steps:
-        took = [found.seconds for found in e.tuned]
-        e.size = again(run.clock.left - REPORT_SECONDS, e.costs, took, e.layout, e.size, e.base.steps, e.shares)
+        e.size = size_of_sound(e)
         run.screen.say(f"Each measured training: {e.size}, now that their cost is known.")
     run.say("resized", size=e.size.to_dict())
+
+
+def size_of_sound(e: Experiment) -> Size:
+    """The size for the time left; arms that trained at no rate take next to none of it."""
+    sound = [a for a, found in enumerate(e.tuned) if found.trains]
+    costs, took = [e.costs[a] for a in sound], [e.tuned[a].seconds for a in sound]
+    layout, shares = replace(e.layout, arms=len(sound)), [e.shares[a] for a in sound]
+    return again(e.run.clock.left - REPORT_SECONDS, costs, took, layout, e.size, e.base.steps, shares)
 
 
 def measure(e: Experiment) -> None:
@@ -197,10 +207,9 @@ def time_for(e: Experiment, seeds: Sequence[int]) -> bool:
 
 
 def tell_round(e: Experiment, seed: int) -> None:
-    metric = e.run.task.watched.name
-    said = ", ".join(
-        f"{arm.name} {wording.score(metric, trained_of(e, a, seed).value)}" for a, arm in enumerate(e.arms)
-    )
+    metric, made = e.run.task.watched.name, [trained_of(e, a, seed) for a in range(len(e.arms))]
+    told = [wording.score(metric, t.value) if t.sound else t.fault for t in made]
+    said = ", ".join(f"{arm.name} {one}" for arm, one in zip(e.arms, told, strict=True))
     e.run.screen.say(f"  seed {seed}: {said} (validation {wording.metric_name(metric)})", "dim")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from whet import files
 from whet.comparing.arms import repeats
 from whet.comparing.comparison import ArmResult, Judged, costs, judge, twins
-from whet.comparing.experiment import Experiment, name_of, trained_of, wanted
+from whet.comparing.experiment import Experiment, name_of, refuse, trained_of, wanted
 from whet.comparing.opening import test
 from whet.comparing.training import curve
+from whet.errors import UserError
 from whet.naming import canonical
 from whet.record import versions
 from whet.report.compare_page import write
@@ -24,26 +25,48 @@ def conclude(e: Experiment) -> None:
     """Open the test part, judge, write compare.json and the report."""
     scores = np.full((len(e.arms), len(e.seeds)), np.nan)
     rows: dict[int, np.ndarray] = {}
+    why: dict[int, str] = {}
     for a in range(len(e.arms)):
         each = []
         for s, seed in enumerate(e.seeds):
-            if np.isfinite(trained_of(e, a, seed).value):
-                scores[a, s], adds = test(e.run, name_of(a, seed))
-                each.append(adds)
+            scores[a, s], adds, fault = tested(e, a, seed)
+            each.append(adds)
+            why |= {a: fault} if fault and a not in why else {}
         if len(each) == len(e.seeds) and all(adds is not None for adds in each):
             rows[a] = np.asarray(each)
+    refuse_if_none(e, scores, why)
     task = e.run.task
-    judged = judge([a.name for a in e.arms], scores, task.metric, task.direction, rows, len(e.run.parts["test"]))
-    result = result_of(e, scores, judged)
+    judged = judge([a.name for a in e.arms], scores, task.metric, task.direction, rows, len(e.run.parts["test"]), why)
+    result = result_of(e, scores, judged, why)
     write(e.run.folder.path, result)
     files.write_json(e.run.folder.result, result)
     e.run.say("done")
 
 
-def result_of(e: Experiment, scores: np.ndarray, judged: Judged) -> dict[str, Any]:
+def tested(e: Experiment, a: int, seed: int) -> tuple[float, np.ndarray | None, str]:
+    """(score, what each test row adds, why there is no score) of a training's network."""
+    made = trained_of(e, a, seed)
+    if not made.sound:
+        return np.nan, None, made.why
+    try:
+        score, adds = test(e.run, name_of(a, seed))
+    except UserError:
+        raise
+    except Exception as error:  # such as a metric of answers that are no numbers
+        return np.nan, None, f"failed on the test rows: {type(error).__name__}: {error}".strip().split("\n")[0]
+    return score, adds, "" if np.isfinite(score) else "gave answers on the test rows that are no numbers"
+
+
+def refuse_if_none(e: Experiment, scores: np.ndarray, why: Mapping[int, str]) -> None:
+    """Raises UserError where no arm has a network."""
+    if not np.isfinite(scores).any():
+        refuse([arm.name for arm in e.arms], [why[a] for a in range(len(e.arms))])
+
+
+def result_of(e: Experiment, scores: np.ndarray, judged: Judged, why: Mapping[int, str]) -> dict[str, Any]:
     """All of compare.json."""
     run, task = e.run, e.run.task
-    arms = [arm_result(e, a, scores[a]) for a in range(len(e.arms))]
+    arms = [arm_result(e, a, scores[a], why.get(a, "")) for a in range(len(e.arms))]
     return {
         "kind": "comparison",
         "task": task.name,
@@ -77,7 +100,7 @@ def result_of(e: Experiment, scores: np.ndarray, judged: Judged) -> dict[str, An
     }
 
 
-def arm_result(e: Experiment, a: int, scores: np.ndarray) -> ArmResult:
+def arm_result(e: Experiment, a: int, scores: np.ndarray, why: str) -> ArmResult:
     made = [trained_of(e, a, seed) for seed in e.seeds]
     first = wanted(e, a, e.seeds[0])
     return ArmResult(
@@ -88,6 +111,9 @@ def arm_result(e: Experiment, a: int, scores: np.ndarray) -> ArmResult:
         steps=round(float(np.mean([t.steps for t in made]))),
         diverged=sum(t.diverged > 0 for t in made),
         recipe=first.recipe.to_dict(),
+        failed=int((~np.isfinite(scores)).sum()),
+        fault=why.split(":")[0],
+        why=why,
     )
 
 
@@ -108,23 +134,22 @@ def notes(e: Experiment, arms: Sequence[ArmResult]) -> list[str]:
     said += [
         f"{arm.name} diverged in {arm.diverged} of {len(e.seeds)} trainings, and was begun again with a lower rate."
         for arm in arms
-        if arm.diverged
+        if arm.diverged and not arm.failed
     ]
     said += [
         f"{arm.name} did best with the {'lowest' if t.factor < 1 else 'highest'} learning rate that was tried, {t.lr:.3g}: "
         "there may be a better one beyond."
         for arm, t in zip(arms, e.tuned, strict=bool(e.tuned))
-        if t.edge
+        if t.edge and not arm.failed
     ]
-    failed = {t.failed for a in range(len(arms)) for seed in e.seeds if (t := trained_of(e, a, seed)).failed}
-    said += [f"Trainings failed: {why}" for why in sorted(failed)]
     if len(e.seeds) < e.asked.seeds:
         said.append(f"The time was up after {len(e.seeds)} of {e.asked.seeds} seeds: give a larger --budget.")
-    names = [arm.name for arm in arms]
-    made = [[trained_of(e, a, seed) for seed in e.seeds] for a in range(len(arms))]
+    sound = [a for a, arm in enumerate(arms) if not arm.failed]
+    names = [arms[a].name for a in sound]
+    made = [[trained_of(e, a, seed) for seed in e.seeds] for a in sound]
     same = [tuple((t.value, t.loss) for t in each) for each in made]
-    said += twins(names, same, [canonical(arm.recipe) for arm in e.arms])
-    return said + costs(names, [[t.seconds for t in each] for each in made], e.asked.by)
+    said += twins(names, same, [canonical(e.arms[a].recipe) for a in sound])
+    return said if not sound else said + costs(names, [[t.seconds for t in each] for each in made], e.asked.by)
 
 
 def say_so_far(e: Experiment) -> None:
@@ -132,9 +157,11 @@ def say_so_far(e: Experiment) -> None:
     run = e.run
     if len(e.seeds) < 2:
         return
-    scores = np.asarray([[trained_of(e, a, s).value for s in e.seeds] for a in range(len(e.arms))])
+    made = [[trained_of(e, a, s) for s in e.seeds] for a in range(len(e.arms))]
+    scores = np.asarray([[t.value if t.sound else np.nan for t in each] for each in made])
     watched = run.task.watched
-    judged = judge([a.name for a in e.arms], scores, watched.name, watched.direction)
+    why = {a: t.why for a, each in enumerate(made) for t in each if not t.sound}
+    judged = judge([a.name for a in e.arms], scores, watched.name, watched.direction, why=why)
     run.screen.say(f"So far, after {len(e.seeds)} of {e.asked.seeds} seeds, on the validation rows:")
     for line in judged.said:
         run.screen.say(f"  {line}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from whet.comparing.arms import Arm, at_rate
 from whet.comparing.comparison import NAME
 from whet.comparing.sizing import Cost, Layout, Size
 from whet.comparing.training import Train, Trained, Wanted, known
 from whet.comparing.tuning import Tuned
+from whet.errors import UserError
 from whet.recipe import Recipe
 from whet.run import Run
 from whet.run_folder import Order, RunFolder
@@ -89,3 +90,9 @@ def name_of(a: int, seed: int) -> str:
 
 def trained_of(e: Experiment, a: int, seed: int) -> Trained:
     return known(e.run)[name_of(a, seed)]
+
+
+def refuse(names: Sequence[str], why: Sequence[str]) -> NoReturn:
+    """Raises UserError: no arm can be trained, and why each."""
+    each = "; ".join(f"{name} {said.rstrip('.')}" for name, said in zip(names, why, strict=True))
+    raise UserError(f"No arm could be trained: {each}.", "Compare other choices, or give a --recipe that trains.")

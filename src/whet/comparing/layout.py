@@ -12,12 +12,14 @@ import numpy as np
 from whet.build import build
 from whet.choosing import facts_of, measure_plan
 from whet.comparing.arms import Arm, arms_of, repeats, to_no_purpose
-from whet.comparing.experiment import Experiment
+from whet.comparing.experiment import Experiment, refuse
 from whet.comparing.sizing import Cost, Layout, Size, size_for
-from whet.comparing.training import threads_each
+from whet.comparing.training import FAULTS, threads_each
+from whet.errors import Diverged, UserError
 from whet.fields import field as field_of
 from whet.recipe import Choice, Recipe
 from whet.run import Run
+from whet.runners.rescue import is_memory
 from whet.runners.trial import Validator
 from whet.search import rates
 from whet.train.horizon import Horizon
@@ -62,7 +64,7 @@ def begin_with(e: Experiment) -> None:
     if run.workers > 1 or run.cluster:
         run.plan = replace(run.plan, threads=threads_each(run))
     e.arms = arms_of(e.base, e.choices)
-    e.costs = tuple(cost_of(arm, run) for arm in e.arms)
+    e.costs = costs_of(e.arms, run)
     if run.order.steps:
         e.size = Size(run.order.steps, why="as given")
         return
@@ -77,6 +79,37 @@ def arms_in(choices: Mapping[str, Sequence[Any]]) -> int:
 def with_users(recipe: Recipe, factory: str | None) -> Recipe:
     """The recipe with the user's network, where one was given beside it."""
     return recipe if factory is None else recipe.put("family", Choice("user", factory=factory))
+
+
+def costs_of(arms: Sequence[Arm], run: Run) -> tuple[Cost, ...]:
+    """What trainings of each arm will cost; one whose steps fail is planned with as the dearest of the others.
+
+    Raises UserError for a recipe that can't be built, and where the steps of all arms fail.
+    """
+    found: list[Cost | None] = []
+    why: list[str] = []
+    for arm in arms:
+        try:
+            found.append(cost_of(arm, run))
+        except UserError:
+            raise
+        except Exception as error:  # its trainings will meet it again, and say so
+            found.append(None)
+            why.append(fault_of(error))
+    known = [cost for cost in found if cost is not None]
+    if not known:
+        refuse([arm.name for arm in arms], why)
+    dearest = max(known, key=lambda cost: cost.step)
+    return tuple(cost or dearest for cost in found)
+
+
+def fault_of(error: Exception) -> str:
+    """An error of an arm's first steps, in words."""
+    if isinstance(error, Diverged):
+        return f"{FAULTS['diverged']}: {error}"
+    if is_memory(error):
+        return FAULTS["memory"]
+    return f"{FAULTS['raised']}: {type(error).__name__}: {error}".strip().split("\n")[0]
 
 
 def cost_of(arm: Arm, run: Run) -> Cost:

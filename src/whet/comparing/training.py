@@ -28,6 +28,9 @@ from whet.train import checkpoint
 from whet.train.horizon import Horizon
 from whet.train.plan import cores
 
+FAULTS = {"diverged": "diverged", "memory": "ran out of memory", "died": "died", "raised": "failed"}
+"""Why a training ended early (`runners/job.py:Failure`), in words."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -59,7 +62,7 @@ class Trained:
     diverged: int
     """How often it was begun again with a lower learning rate, or gave up."""
     failed: str = ""
-    """The last line of an error that ended it."""
+    """The sentence, or the last line, of an error that ended it."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,7 +70,25 @@ class Trained:
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Trained:
         lost = {name: math.nan for name in ("value", "loss") if said[name] is None}
-        return cls(**{name: said[name] for name in cls.__dataclass_fields__} | lost)
+        return cls(**{name: said[name] for name in cls.__dataclass_fields__ if name in said} | lost)
+
+    kind: str = ""
+    """Of that error: a key of `FAULTS`; empty where it ended well."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether it ended well, with weights that were measured."""
+        return not self.kind and math.isfinite(self.value)
+
+    @property
+    def fault(self) -> str:
+        """What it did instead of ending well, in words."""
+        return FAULTS.get(self.kind, "gave no network")
+
+    @property
+    def why(self) -> str:
+        """The fault with its reason, where one is known."""
+        return f"{self.fault}: {self.failed}" if self.failed else self.fault
 
 
 Train = Callable[[Sequence[Wanted]], list[Trained]]
@@ -176,19 +197,19 @@ def finished(one: Wanted, outcome: Outcome, run: Run) -> Trained:
     """What a training left in its folder. The best weights stay there; what was needed to go on does not."""
     if outcome.failure and outcome.failure.kind == "disk":
         raise OutputError(outcome.failure.text)
-    folder, gave_up = run.folder.trial(one.name), outcome.failure is not None
+    folder, failure = run.folder.trial(one.name), outcome.failure
     recipe = recipe_in(folder) if (folder / RECIPE).exists() else one.recipe
     for path in checkpoint.checkpoints(folder):
         path.unlink(missing_ok=True)
-    diverged = gave_up and outcome.failure is not None and outcome.failure.kind == "diverged"
     return Trained(
         name=one.name,
         **best_validation(folder),
         steps=outcome.step,
         seconds=round(outcome.seconds, 3),
         lr=rate_of(recipe),
-        diverged=rescue.retries(folder) + diverged,
-        failed=outcome.failure.text.strip().split("\n")[-1] if outcome.failure and not diverged else "",
+        diverged=rescue.retries(folder) + (failure is not None and failure.kind == "diverged"),
+        failed=failure.text.strip().split("\n")[-1] if failure else "",
+        kind=failure.kind if failure else "",
     )
 
 
@@ -201,7 +222,9 @@ def best_validation(folder: Path) -> dict[str, float]:
 
 
 def curve(folder: Path, task: Task) -> list[tuple[float, float]]:
-    """(progress, validation) of a training."""
+    """(progress, validation) of a training; nothing of one that failed before its first step."""
+    if not (folder / "record.jsonl").exists():
+        return []
     steps = record.read(folder / "record.jsonl").steps
     name = f"val/{task.watched.name}"
     return [(s.progress, s.metrics[name]) for s in steps if s.metrics.get(name) is not None]

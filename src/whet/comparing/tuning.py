@@ -30,13 +30,20 @@ class Tuned:
     """Whether other rates reached the same: then it is the one nearest to the recipe's own."""
     seconds: float
     """Of one training, on average."""
+    fault: str = "diverged"
+    """What the trials without a score did."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether any rate gave a score."""
+        return any(math.isfinite(value) for value in self.trials.values())
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def said(self, metric: str) -> str:
         """The rate, and what each of those that were tried reached."""
-        reached = [f"{lr} {'diverged' if math.isnan(v) else wording.score(metric, v)}" for lr, v in self.trials.items()]
+        reached = [f"{lr} {self.fault if math.isnan(v) else wording.score(metric, v)}" for lr, v in self.trials.items()]
         why = "; of equal ones the nearest to the recipe's own" if self.level else ""
         return f"learning rate {self.lr:.3g} ({', '.join(reached)}{why})"
 
@@ -67,9 +74,9 @@ def name_of(a: int, arm: Arm, factor: float) -> str:
 
 
 def score(trained: Trained, task: Task) -> float:
-    """The higher the better; NaN where it diverged, though a lower rate saved it."""
+    """The higher the better; NaN where it failed, or diverged though a lower rate saved it."""
     sign = 1.0 if task.watched.direction == "max" else -1.0
-    return math.nan if trained.diverged else sign * trained.value
+    return sign * trained.value if trained.sound and not trained.diverged else math.nan
 
 
 def _tuned(arm: Arm, made: Mapping[float, Trained], task: Task) -> Tuned:
@@ -78,8 +85,9 @@ def _tuned(arm: Arm, made: Mapping[float, Trained], task: Task) -> Tuned:
     return Tuned(
         factor=factor,
         lr=own * factor,
-        trials={f"{own * f:.3g}": math.nan if t.diverged else t.value for f, t in sorted(made.items())},
+        trials={f"{own * f:.3g}": t.value if math.isfinite(scores[f]) else math.nan for f, t in sorted(made.items())},
         edge=rates.on_edge(scores),
         level=len(rates.level(scores)) > 1,
         seconds=sum(t.seconds for t in made.values()) / len(made),
+        fault=next((t.fault for t in made.values() if t.kind), "diverged"),
     )

@@ -120,13 +120,23 @@ def _arms(result: Result) -> Table:
             Text(spread(arm, result), style="dim"),
             rate(arm),
             wording.seconds(arm["seconds"]),
-            Text(between(beside.get(arm["name"]), result), style="" if is_clear(beside.get(arm["name"])) else "dim"),
+            Text(
+                failure(arm, result) or between(beside.get(arm["name"]), result),
+                style="" if is_clear(beside.get(arm["name"])) or arm.get("failed") else "dim",
+            ),
         )
     return table
 
 
 def first(result: Result) -> str:
-    return str(result["arms"][0]["name"])
+    """The arm that the others stand beside: the first one that was compared."""
+    compared = [arm for arm in result["arms"] if not arm.get("failed")] or result["arms"]
+    return str(compared[0]["name"])
+
+
+def failure(arm: Result, result: Result) -> str:
+    """What an arm that lost by it did, and how often; empty for one that was compared."""
+    return f"{arm['fault']} {arm['failed']} of {len(result['seeds'])}" if arm.get("failed") else ""
 
 
 def is_clear(pair: Result | None) -> bool:

@@ -13,7 +13,7 @@ from whet.recipe import Recipe
 from whet.recipe import show as in_words
 from whet.report import wording
 from whet.report.charts import WIDTH, Axis, cut, grid, svg
-from whet.report.compare import PAGE, Result, about, between, is_clear, length, rate, scale, spread, unit
+from whet.report.compare import PAGE, Result, about, between, failure, is_clear, length, rate, scale, spread, unit
 from whet.report.figures import room
 from whet.report.markup import Html, h
 
@@ -134,8 +134,8 @@ def _table(result: Result) -> Html:
     lines = [
         h(
             "tr",
-            h("td", arm["name"], class_="nowrap"),
-            h("td", wording.score(metric, arm["mean"]), class_="num"),
+            h("td", arm["name"], class_="nowrap", title=arm.get("why") or None),
+            h("td", failure(arm, result) or wording.score(metric, arm["mean"]), class_="num"),
             h("td", spread(arm, result), class_="num"),
             [h("td", wording.score(metric, s), class_="num soft") for s in arm["scores"]],
             h("td", rate(arm), class_="num"),
@@ -216,7 +216,7 @@ def tuning(result: Result) -> Html | None:
             h("td", rate(arm), class_="num"),
             h(
                 "td",
-                [h("span", f"{lr}: {_trial(v, result)}   ") for lr, v in arm["tuning"]["trials"].items()],
+                [h("span", f"{lr}: {_trial(v, arm, result)}   ") for lr, v in arm["tuning"]["trials"].items()],
                 class_="soft",
             ),
         )
@@ -233,8 +233,8 @@ def tuning(result: Result) -> Html | None:
     )
 
 
-def _trial(value: float | None, result: Result) -> str:
-    return "diverged" if value is None else wording.score(result["watched"], value)
+def _trial(value: float | None, arm: Result, result: Result) -> str:
+    return arm["tuning"].get("fault", "diverged") if value is None else wording.score(result["watched"], value)
 
 
 def recipes(result: Result) -> Html:

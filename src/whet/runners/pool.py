@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -203,6 +204,9 @@ def serve() -> None:
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(incoming, jobs), daemon=True).start()
     keep_large_blocks()
+    warnings.filterwarnings(
+        "ignore", message=".*Keep inputs away from there"
+    )  # the process that sends jobs has said so
     from whet.runners.work import do
 
     def say(message: tuple[str, Step] | Outcome) -> None:

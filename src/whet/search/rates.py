@@ -27,8 +27,12 @@ OUTLIER = 3.0
 def then(scores: Mapping[float, float]) -> tuple[float, float]:
     """The two factors to try after the first three: beyond the edge where the best lies there, else between.
 
+    Lower ones where nothing was sound.
+
     `scores`: factor -> score, the higher the better; NaN where it diverged.
     """
+    if not any(math.isfinite(s) for s in scores.values()):
+        return min(scores) / STEP, min(scores) / STEP**2
     best = _best(scores)
     if best == max(scores):
         return best * STEP, best * STEP**2
