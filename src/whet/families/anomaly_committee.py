@@ -10,8 +10,9 @@ All but the last are set in closed form from training rows when the network is b
 left out in rounds: rows that the committee itself finds strangest (after Rousseeuw & Van Driessen 1999, the C-step of MCD).
 No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
 A view that sees nothing in a row should not outvote one that does: with say = "strange" only views that find it stranger than
-the median have a say (the Thresh method of Aggarwal & Sathe 2015, Theoretical Foundations … for Outlier Ensembles), with "loud"
-the mean is taken of exp s, so that it lies between their mean and their maximum.
+the median have a say (the Thresh method of Aggarwal & Sathe 2015, Theoretical Foundations … for Outlier Ensembles), with "far"
+these say the root of their mean square (were they normal deviates: the chi-square test of all of them, so that one view at 5
+outweighs four at 2), with "loud" the mean is taken of exp s; both lie between the mean and the maximum.
 
 v     (B, D) a row or a window as one vector
 s     the logarithm of a view's distance, less its median over training rows, over the way from there to their 90 % quantile:
@@ -50,6 +51,7 @@ SAY: dict[str, Callable[[Tensor], Tensor]] = {
     "all": lambda s: s.mean(0),
     "strange": lambda s: s.relu().mean(0),
     "loud": lambda s: s.logsumexp(0) - math.log(len(s)),
+    "far": lambda s: s.relu().square().mean(0).sqrt(),
 }
 """s of each view (views, B) -> of all together (B,)."""
 
@@ -238,17 +240,18 @@ class Committee(nn.Module):
         v, place = self.vector(x), torch.arange(len(x)) * self.stride
         clean = torch.arange(len(v))
         for left in range(self.rounds, -1, -1):
-            self.fit_views(v[clean], place[clean])
+            self.fit_views(v, clean, place)
             if left and self.views:
                 kept = max(2, math.ceil((1 - self.trim) * len(v)))
                 clean = self.closed_form(v).topk(kept, largest=False).indices.sort().values
         self.code.calibrate(x[clean])
         if "code" in self.scales:
-            self.scales["code"].fit((self.code(x[clean]) - x[clean]).square().flatten(1).mean(1))
+            self.scales["code"].fit((self.code(x) - x).square().flatten(1).mean(1))
 
-    def fit_views(self, v: Tensor, place: Tensor) -> None:
+    def fit_views(self, v: Tensor, clean: Tensor, place: Tensor) -> None:
+        """The views on clean rows, their units on all: views that left rows out would lose their own tails, and be loud."""
         for name, view in self.views.items():
-            view.fit(v, place) if name == "neighbours" else view.fit(v)
+            view.fit(v[clean], place[clean]) if name == "neighbours" else view.fit(v[clean])
             self.scales[name].fit(view(v))
 
     def closed_form(self, v: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_committee import Columns, Directions, Neighbours, Scale
 from whet.families.anomaly_cuts import Cuts, usual
 from whet.fields.anomaly.profiles import matrix_profile
+from whet.fields.anomaly.recipes import SAY
 from whet.losses import LOSSES
 from whet.tasks.detect import COST, SCORE
 
@@ -82,6 +83,17 @@ def test_a_view_that_finds_a_row_usual_does_not_outvote_one_that_finds_it_strang
     assert (said["strange"] >= 1).all()
     assert (said["loud"] >= said["all"] - 1e-6).all()
     assert (said["all"] < 1).any()
+
+
+def test_rows_out_of_a_correlation_are_found_beside_rows_far_along_it():
+    factor = torch.randn(600, 1, generator=torch.Generator().manual_seed(1))
+    x = factor + 0.25 * torch.randn(600, 5, generator=torch.Generator().manual_seed(2))
+    x[:12, 0] -= 2.5 * x[:12, 1].sign()
+    entry = FAMILIES["committee"]
+    network = entry.make(spec_of(5), **entry.fill({"k": 30, "first": 30, "say": SAY})).eval()
+    network.calibrate(x)
+    found = network(x)[:, SCORE].topk(12).indices
+    assert (found < 12).sum() >= 11
 
 
 def test_an_unknown_say_is_answered_with_the_known_ones():
