@@ -47,10 +47,10 @@ def choose_recipes(run: Run) -> None:
 def planned(run: Run) -> list[Candidate]:
     """The recipes to try, the default first. The plan is measured on the way: which ones fit into the time depends on it."""
     if run.fixed is not None:
-        run.plan = measure_plan(run.fixed, run)
+        run.plan = measure_plan(with_loss(run, run.fixed), run)
         return [Candidate("given", run.fixed, "as given")]
     facts, portfolio = facts_of(run), field_of(run.data.domain).portfolio
-    probe = portfolio(facts)[0].recipe
+    probe = with_loss(run, portfolio(facts)[0].recipe)
     run.plan = measure_plan(probe, run)
     if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
         return portfolio(facts)[:1]
@@ -64,11 +64,16 @@ def planned(run: Run) -> list[Candidate]:
 
 def as_ordered(run: Run, candidate: Candidate) -> Candidate:
     """A candidate with the user's loss, and inside the user's space."""
-    recipe = candidate.recipe.put("loss", Choice(run.order.loss)) if run.order.loss else candidate.recipe
+    recipe = with_loss(run, candidate.recipe)
     if run.space:
         found = Recipes.of({candidate.name: recipe}, lambda _: run.space)
         recipe = found.recipe(found.params(recipe))
     return replace(candidate, recipe=recipe)
+
+
+def with_loss(run: Run, recipe: Recipe) -> Recipe:
+    """The recipe with the user's loss, where one was given: what the network gives may fit no other."""
+    return recipe.put("loss", Choice(run.order.loss)) if run.order.loss else recipe
 
 
 def refuse_space(run: Run) -> None:

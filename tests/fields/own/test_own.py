@@ -19,6 +19,7 @@ from whet.errors import DataError, RecipeError
 from whet.families.user import remember
 from whet.fields.own import OwnSource, is_own
 from whet.fields.own.rows import Given, Rows, as_loader, part_of, parted
+from whet.fields.own.transform import Column, OwnTransform
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +157,19 @@ def test_a_network_may_give_several_tensors_to_a_loss_that_wants_them(tmp_path: 
     said = whet.predict(tmp_path, x, model=TwoHeads).columns
     outputs = (torch.tensor(said["prediction"])[:, None], torch.tensor(said["output 1"])[:, None])
     assert float(likelihood(outputs, y)) == pytest.approx(result.value, rel=1e-4)
+
+
+def test_the_plan_of_a_run_with_a_budget_is_measured_with_the_users_loss(tmp_path: Path) -> None:
+    """Outputs that no loss of ours fits ended such a run: "outputs (4, 2) don't fit the target (4, 1)"."""
+    x, y = pairs(60).tensors
+    parts = [TensorDataset(x, y[:, :1]) for _ in range(2)]
+    assert whet.fit(parts, model=TwoHeads, loss=likelihood, budget="4s", out=tmp_path).metric == "loss"
+
+
+def test_the_inputs_of_an_exported_network_are_called_what_its_batches_call_them() -> None:
+    known = OwnTransform((Column((2,), "float32"), Column((3,), "float32")), names=("left", "right"))
+    assert [(name, tuple(x.shape)) for name, x in known.drawn(4, 0).items()] == [("left", (4, 2)), ("right", (4, 3))]
+    assert list(OwnTransform(known.columns).drawn(4, 0)) == ["input0", "input1"]
 
 
 def test_a_network_that_wants_arguments_is_told_how_to_get_them() -> None:

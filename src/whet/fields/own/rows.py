@@ -44,7 +44,10 @@ def parted(batch: Any) -> Batch:
     pieces = (batch, batch) if isinstance(batch, Tensor) else tuple(batch) if isinstance(batch, tuple | list) else ()
     if len(pieces) < 2 or not all(isinstance(piece, Tensor) for piece in pieces):
         kinds = ", ".join(type(piece).__name__ for piece in pieces) or type(batch).__name__
-        raise DataError(f"The loader gives {kinds} as a batch.", "Let it give tensors: (input, target).")
+        raise DataError(
+            f"The loader gives {kinds} as a batch.",
+            "Let it give tensors: (input, target); several targets as the columns of one, which loss= takes apart.",
+        )
     return pieces[:-1], pieces[-1]
 
 

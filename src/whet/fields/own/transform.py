@@ -67,7 +67,8 @@ class OwnTransform:
 
     def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
         draw = torch.Generator().manual_seed(seed)
-        return {f"input{i}": column.drawn(rows, draw) for i, column in enumerate(self.columns)}
+        names = self.names or tuple(f"input{i}" for i in range(len(self.columns)))
+        return {name: column.drawn(rows, draw) for name, column in zip(names, self.columns, strict=True)}
 
     def to_dict(self) -> dict[str, Any]:
         return {"columns": [[list(c.shape), c.kind, c.most] for c in self.columns], "names": list(self.names)}
