@@ -57,7 +57,8 @@ def recipes(facts: Facts) -> list[Candidate]:
 def committee(rows: int, timed: bool, clean: bool) -> Choice:
     """All views of a table's rows; of windows, the ones that look at them as a whole."""
     if timed:
-        return Choice("committee", views=("directions", "neighbours", "code"), shrink=0.005, places=4000, rounds=0)
+        views = ("directions", "neighbours", "code")
+        return Choice("committee", views=views, shrink=0.005, places=4000, rounds=0, say=SAY)
     if clean:
         return Choice("committee", k=NEAREST, first=1, places=PLACES, rounds=0, say=CLEAN_SAY)
     crowd = max(10, round(CROWD * min(rows, PLACES)))
