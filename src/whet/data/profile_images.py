@@ -234,7 +234,7 @@ def _structure(data: Data, train: np.ndarray, x: np.ndarray) -> tuple[Row, ...]:
 
 
 def _about_flips(gain: float, least: float, which: str) -> str:
-    """Of what flipped images add to the accuracy of a quick judge, which is unsure below 2 standard errors."""
+    """Of what flipped images add to the accuracy of a quick classifier, which is unsure below 2 standard errors."""
     if gain < least:
-        return f"{which} flips harm a quick judge"
-    return f"{which} flips help a quick judge" if gain > 2 else f"{which} flips look harmless"
+        return f"no {which} flips: a quick classifier does worse with them"
+    return f"a quick classifier does better with {which} flips" if gain > 2 else f"{which} flips look harmless"

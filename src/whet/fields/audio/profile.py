@@ -84,7 +84,7 @@ def sound(clips: Clips) -> tuple[Row, ...]:
     quiet = np.asarray([edges(clip) for clip in clips])
     spread = float(np.ptp(np.quantile(decibels, [0.05, 0.95])))
     return (
-        Row("level", f"median {np.median(decibels):.0f} dB", "every recording is brought to one level"),
+        Row("level", f"median {np.median(decibels):.0f} dB", "brought to one, where it does not tell classes apart"),
         Row("spread of level", f"{spread:.0f} dB between the softest and the loudest twentieth"),
         Row("soft recordings", f"{(levels < SOFT).mean():.0%}"),
         Row("clipped", f"{clipped.mean():.0%}", "record with less gain" if clipped.mean() > 0.05 else ""),
