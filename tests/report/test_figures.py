@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from test_report import read
 
 from whet.figures import Bars, Grid, Heat, Lines, Pictures
 from whet.recipe import Recipe
-from whet.report import RunView
+from whet.report import RunView, charts
 from whet.report.figures import drawn, thinned
 from whet.report.html import page
 from whet.report.stored import load, save
@@ -127,3 +128,12 @@ def test_many_pictures_are_cut_and_counted():
 def test_figures_make_no_outside_reference(tmp_path):
     assert all(link.startswith("data:image/") for link in read(shown(tmp_path)).links)
     assert "url(" not in page(shown(tmp_path))
+
+
+def test_a_validation_without_a_value_leaves_a_gap_in_its_curve() -> None:
+    points = ((0.0, 2.0), (1.0, None), (2.0, math.nan), (3.0, 1.0))
+    curve, sound = (
+        str(charts.curves([charts.Line("one", some)], "seconds", "loss", "min", "loss"))  # type: ignore[arg-type]
+        for some in (points, (points[0], points[3]))
+    )
+    assert curve == sound

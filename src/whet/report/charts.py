@@ -301,8 +301,9 @@ def svg(height: float, title: str, *children: object, width: float = WIDTH) -> H
     return h("svg", *children, viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=title, class_="chart")
 
 
-def _finite(points: Iterable[Point]) -> Iterator[Point]:
-    return ((x, y) for x, y in points if math.isfinite(x) and math.isfinite(y))
+def _finite(points: Iterable[tuple[float, float | None]]) -> Iterator[Point]:
+    """Those that can be drawn: a validation after a divergence has no value."""
+    return ((x, y) for x, y in points if y is not None and math.isfinite(x) and math.isfinite(y))
 
 
 def _both_finite(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
