@@ -35,7 +35,7 @@ NOTHING_KNOWN = (-math.inf, -math.inf)
 
 def mirror_gain(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
     """What (left-right, upside-down) mirror images add to the accuracy on unseen images, in standard errors of the
-    difference: below -1 they probably harm. 0 where it makes no difference to a single image.
+    difference; 0 where it makes none to a single image. From where they harm, `search.first.HARMFUL` says.
 
     Images are uint8 (n, H, W, C), `y` classes; `rows` those of the training part.
     """
