@@ -10,14 +10,15 @@ whet knows (priors, hand-made changes) is its own. All are told what whet's vali
 the calibrated log loss of the rows, else the metric; the lower, the better). An arm's choice is the trial with the best such
 value. When all is over the test rows judge that one, and those that were the best before it: (seconds, value, test) in "curve".
 
-AutoSampler lives in optunahub and is downloaded when it is loaded: without that package, or offline, the arm is left out and
-the record says so. Optuna's GPSampler, which it chooses for few trials, stands beside it.
+AutoSampler lives in optunahub and is downloaded when it is loaded, or read from a copy of optunahub's registry, in a folder
+named by WHET_OPTUNAHUB. Without that package, or offline, the arm is left out and the record says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import tempfile
 import time
@@ -54,12 +55,15 @@ from whet.train.horizon import Horizon
 from whet.train.plan import Plan, first_plan
 from whet.tune import EDITS
 
+HUB = "WHET_OPTUNAHUB"
+"""A folder with optunahub's packages, where the network is not to be asked."""
 PASSES = 12.0
 """Of a recipe without an end, such as a picture's: a whole training."""
 SOURCES = {
     "california-housing": ("california-housing/housing.csv", "median_house_value"),
     "adult-income": ("adult-income/train.csv", "income"),
     "fashion-mnist": ("fashion-mnist", None),
+    "trec": ("trec/train.csv", "label"),
     "digits": ("", None),
     "breast-cancer": ("", None),
     "diabetes": ("", None),
@@ -219,7 +223,10 @@ def as_optuna(recipes: Recipes, params: Mapping[str, Any]) -> dict[str, Any]:
 def auto_sampler(seed: int) -> Any:
     import optunahub
 
-    return optunahub.load_module("samplers/auto_sampler").AutoSampler(seed=seed)
+    hub = os.environ.get(HUB)
+    where = "samplers/auto_sampler"
+    module = optunahub.load_local_module(where, registry_root=hub) if hub else optunahub.load_module(where)
+    return module.AutoSampler(seed=seed)
 
 
 def hyperband() -> Any:
@@ -233,7 +240,7 @@ ARMS: dict[str, Callable[[Arena], None]] = {
     "random": driven_by_optuna(lambda s: optuna.samplers.RandomSampler(seed=s), optuna.pruners.NopPruner),
     "tpe-hyperband": driven_by_optuna(lambda s: optuna.samplers.TPESampler(seed=s), hyperband),
     "gp": driven_by_optuna(lambda s: optuna.samplers.GPSampler(seed=s), optuna.pruners.NopPruner),
-    "auto-sampler": driven_by_optuna(auto_sampler, optuna.pruners.NopPruner),
+    "auto-sampler": driven_by_optuna(auto_sampler, hyperband),
 }
 
 
@@ -255,10 +262,8 @@ def source_of(order: Order, seed: int, folder: Path) -> str | Path:
     """Where the data lies; so many rows of a table are drawn anew for each seed, the same for every arm."""
     where = SOURCES[order.data][0]
     source = data_folder(where.partition("/")[0]) / where.partition("/")[2] if where else order.data
-    if not order.rows:
+    if not order.rows or Path(source).suffix != ".csv":
         return source
-    if Path(source).suffix != ".csv":
-        give_up("--rows takes rows of a table in a CSV file.")
     table = pl.read_csv(source, infer_schema_length=None)
     drawn = folder / "rows.csv"
     table.sample(min(order.rows, len(table)), seed=seed).write_csv(drawn)
@@ -270,7 +275,7 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
     budget, threads = order.budget, order.threads
     data = load(source_of(order, seed, folder), target=SOURCES[order.data][1], roles=Roles())
     own = field_of(data.domain)
-    parts, task = own.split(data, seed), own.task(data)
+    parts, task = fewer(own.split(data, seed), order.rows, seed), own.task(data)
     prepared = own.prepare(data, parts)
     facts = Facts(
         domain=data.domain,
@@ -290,6 +295,17 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
     build(recipes.first, task, prepared, seed, plan)  # what a process does once costs no arm its time
     truth = own.truth(data, parts["test"])
     return Arena(task, prepared, plan, recipes, seed, budget, folder, inputs, parts["test"], truth, order.cold)
+
+
+def fewer(parts: dict[str, np.ndarray], rows: int, seed: int) -> dict[str, np.ndarray]:
+    """So many rows to learn from and validate on, drawn anew for each seed, and all test rows. 0: all."""
+    learnt = len(parts["train"]) + len(parts["val"])
+    share = min(1.0, rows / learnt) if rows else 1.0
+    draw = np.random.default_rng(seed)
+    return {
+        name: part if name == "test" else np.sort(draw.choice(part, round(share * len(part)), replace=False))
+        for name, part in parts.items()
+    }
 
 
 def with_end(recipe: Recipe, facts: Facts) -> Recipe:
@@ -330,7 +346,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rows", type=int, default=0, help="so many rows of a table, drawn anew for each seed; 0: all")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=0,
+        help="so many rows, drawn anew for each seed; 0: all",
+    )
     parser.add_argument("--cold", action="store_true", help="controls don't begin with whet's first recipe")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "search_live.jsonl")
     said = parser.parse_args()
