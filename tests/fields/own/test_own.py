@@ -20,6 +20,7 @@ from whet.families.user import remember
 from whet.fields.own import OwnSource, is_own
 from whet.fields.own.rows import Given, Rows, as_loader, part_of, parted
 from whet.fields.own.transform import Column, OwnTransform
+from whet.recipe import Choice, Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +164,8 @@ def test_the_plan_of_a_run_with_a_budget_is_measured_with_the_users_loss(tmp_pat
     """Outputs that no loss of ours fits ended such a run: "outputs (4, 2) don't fit the target (4, 1)"."""
     x, y = pairs(60).tensors
     parts = [TensorDataset(x, y[:, :1]) for _ in range(2)]
-    assert whet.fit(parts, model=TwoHeads, loss=likelihood, budget="4s", out=tmp_path).metric == "loss"
+    own = Recipe(family=Choice("user", factory=remember(TwoHeads)), batch_size=4, steps=30)
+    assert whet.fit(parts, model=TwoHeads, loss=likelihood, recipe=own, budget="2m", out=tmp_path).metric == "loss"
 
 
 def test_the_inputs_of_an_exported_network_are_called_what_its_batches_call_them() -> None:
