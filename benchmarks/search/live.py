@@ -45,20 +45,21 @@ from whet.in_time import InTime
 from whet.recipe import Recipe
 from whet.runners.trial import Trial, holding, open_trial
 from whet.search import Float, Int, Study
-from whet.search.first import Facts
+from whet.search.first import Facts, flops
 from whet.search.policy import Halving, usual
 from whet.search.recipes import Recipes
 from whet.search.space import Parameter
 from whet.tasks import Task, goal
 from whet.train.evaluate import outputs
 from whet.train.horizon import Horizon
-from whet.train.plan import Plan, first_plan
+from whet.train.loop import Training, train_step
+from whet.train.plan import Plan, first_plan, running, time_of_step
 from whet.tune import EDITS
 
 HUB = "WHET_OPTUNAHUB"
 """A folder with optunahub's packages, where the network is not to be asked."""
-PASSES = 12.0
-"""Of a recipe without an end, such as a picture's: a whole training."""
+PASSES, SHARE = 30.0, 0.1
+"""Of a recipe without an end, such as a picture's: a whole training is so many passes, or this share of the budget."""
 SOURCES = {
     "california-housing": ("california-housing/housing.csv", "median_house_value"),
     "adult-income": ("adult-income/train.csv", "income"),
@@ -286,12 +287,13 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
         seconds=budget,
         **own.facts(data, parts, prepared),
     )
+    plan = Plan(threads=threads, bfloat16=first_plan(threads).bfloat16, fused=True)
+    facts = facts.at_speed(probe := own.portfolio(facts)[0].recipe, milliseconds(probe, task, prepared, plan))
     candidates = [own.hurried(with_end(c.recipe, facts)) for c in own.portfolio(facts)]
     near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(EDITS), strict=False)]
     starts = {f"start-{i}": recipe for i, recipe in enumerate([*candidates, *near])}
     recipes = Recipes.of(starts, lambda recipe: own.space(recipe, []))
     inputs = prepared.inputs if data.domain == "image" else prepared.transform.apply(data.x[parts["test"]])
-    plan = Plan(threads=threads, bfloat16=first_plan(threads).bfloat16, fused=True)
     build(recipes.first, task, prepared, seed, plan)  # what a process does once costs no arm its time
     truth = own.truth(data, parts["test"])
     return Arena(task, prepared, plan, recipes, seed, budget, folder, inputs, parts["test"], truth, order.cold)
@@ -308,9 +310,21 @@ def fewer(parts: dict[str, np.ndarray], rows: int, seed: int) -> dict[str, np.nd
     }
 
 
+def milliseconds(recipe: Recipe, task: Task, data: Prepared, plan: Plan) -> float:
+    """Of a step, as the plan of `whet fit` measures it."""
+    with running(plan):
+        training = Training(build(recipe, task, data, 0, plan), Horizon(steps=1_000_000), 0)
+        return 1e3 * time_of_step(lambda: train_step(training))
+
+
 def with_end(recipe: Recipe, facts: Facts) -> Recipe:
-    """A recipe with a number of steps, so that all arms cut it into the same parts."""
-    return recipe if recipe.steps else recipe.put("steps", round(PASSES * facts.n_train / recipe.batch_size))
+    """A recipe with a number of steps, so that all arms cut it into the same parts; without its own: a SHARE of the budget."""
+    if recipe.steps:
+        return recipe
+    widths = recipe.family.params.get("widths")
+    each = flops(facts.shape, widths) if isinstance(widths, tuple) else 1.0
+    passes = SHARE * facts.seconds * facts.rate / (each * facts.n_train)
+    return recipe.put("steps", max(POINTS, round(min(PASSES, passes) * facts.n_train / recipe.batch_size)))
 
 
 def run(order: Order, arm: str, seed: int) -> dict[str, Any]:
