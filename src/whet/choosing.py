@@ -16,6 +16,8 @@ from whet.search.recipes import Recipes, ends, put, settings
 from whet.train.horizon import Horizon
 from whet.train.loop import Training, own_random_numbers, train_step
 from whet.train.plan import (
+    STEPS_TO_TIME,
+    WORTH,
     Plan,
     cores,
     first_plan,
@@ -26,6 +28,9 @@ from whet.train.plan import (
     saved_bytes,
     time_of_step,
 )
+
+TIME_TO_MEASURE = 0.02
+"""Of the budget, what finding out how to run fastest may take."""
 
 
 def choose_recipes(run: Run) -> None:
@@ -119,14 +124,30 @@ def measure_plan(recipe: Recipe, run: Run) -> Plan:
     if run.order.steps:  # a repeatable run: the clock decides nothing, not even how numbers are rounded
         return replace(first, bfloat16=first.bfloat16 and run.data.domain != "table")
 
-    def time_step(plan: Plan) -> float:
-        with running(plan), own_random_numbers():
-            parts = build(recipe, run.task, run.prepared, run.order.seed, plan)
-            training = Training(parts, Horizon(steps=1_000_000), run.order.seed)
-            return time_of_step(lambda: train_step(training))
-
     key = f"{recipe.hash}|{run.prepared.shape}|{run.task.outputs}|{run.prepared.n_train}"
-    return measure(time_step, first, key, limit=min(2.0, 0.02 * run.order.budget))
+    limit = min(2.0, TIME_TO_MEASURE * run.order.budget)
+    return measure(lambda plan: seconds_of_step(recipe, run, plan), first, key, limit=limit)
+
+
+def seconds_of_step(recipe: Recipe, run: Run, plan: Plan) -> float:
+    """What a step of this recipe takes under a plan."""
+    with running(plan), own_random_numbers():
+        parts = build(recipe, run.task, run.prepared, run.order.seed, plan)
+        training = Training(parts, Horizon(steps=1_000_000), run.order.seed)
+        return time_of_step(lambda: train_step(training))
+
+
+def measured_again(recipe: Recipe, run: Run) -> Plan:
+    """The run's plan with all threads, where that is faster by now: beside other programs one thread may have won.
+
+    Left as it is where the clock decides nothing, and where the time that is left is too short to be spent on this.
+    """
+    costs = 4 * STEPS_TO_TIME * run.plan.milliseconds / 1e3
+    if run.order.steps or run.plan.threads == cores() or costs > TIME_TO_MEASURE * run.time_to_train:
+        return run.plan
+    wide = replace(run.plan, threads=cores())
+    seconds, narrow = (seconds_of_step(recipe, run, plan) for plan in (wide, run.plan))
+    return replace(wide, milliseconds=round(seconds * 1e3, 2)) if seconds < WORTH * narrow else run.plan
 
 
 def convolves(recipe: Recipe, run: Run) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from whet import tune
+from whet.choosing import measured_again
 from whet.errors import BudgetError, RecipeError
 from whet.run import LAST_MOMENT, Run
 from whet.runners.rescue import treat
@@ -69,6 +72,7 @@ def train_out(run: Run) -> None:
     """Give the winner all the time that is left; its schedule ends when the budget does."""
     trial = run.runner.trial(run.winner)
     if not run.journal.last("trained"):
+        widen(run, trial)
         train_whole(run, trial)
         run.say("trained", trial=run.winner, step=trial.training.step, seconds=trial.training.seconds)
     if trial.training.best is None:
@@ -77,6 +81,15 @@ def train_out(run: Run) -> None:
             "Lower the learning rate, or check the loss and the network.",
         )
     run.delivery.finish(trial)
+
+
+def widen(run: Run, trial: Trial) -> None:
+    """Train on with all threads, where these are faster by now than when the plan was measured."""
+    plan = measured_again(trial.recipe, run)
+    if plan != run.plan:
+        run.plan = run.delivery.plan = plan
+        trial.plan = trial.training.parts.plan = replace(trial.plan, threads=plan.threads)
+        run.screen.say(f"The processor is freer by now: {plan.threads} threads, {plan.milliseconds:.3g} ms a step.")
 
 
 def deliver(run: Run) -> None:

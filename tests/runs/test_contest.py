@@ -11,7 +11,7 @@ import torch
 from setups import SMALL, images, prepared_of, task_of
 
 import whet
-from whet import contest
+from whet import choosing, contest
 from whet.delivery import Listener
 from whet.exporting import export
 from whet.network import Network
@@ -110,3 +110,29 @@ def test_an_exported_network_that_was_trained_on_mirror_images_says_what_predict
     network.plan = Plan()
     np.testing.assert_allclose(session.run(None, {"image": x})[0], network.predict(x), atol=1e-4)
     assert Score(1.0).rows is None
+
+
+class Machine:
+    """A run whose steps take so many seconds on one thread, and on all of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, one: float, two: float, steps: int = 0) -> None:
+        self.order, self.time_to_train = SimpleNamespace(steps=steps), 60.0
+        self.plan = Plan(threads=1, milliseconds=1e3 * one)
+        monkeypatch.setattr(choosing, "cores", lambda: 2)
+        monkeypatch.setattr(choosing, "seconds_of_step", lambda recipe, run, plan: (one, two)[plan.threads - 1])
+
+    def threads(self) -> int:
+        return choosing.measured_again(SMALL, self).threads  # type: ignore[arg-type]
+
+
+def test_one_thread_that_was_best_beside_other_programs_gives_way_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demonstration planned at a busy moment trained on one thread until its end: half the passes."""
+    assert Machine(monkeypatch, one=0.018, two=0.010).threads() == 2
+
+
+def test_one_thread_stays_where_it_is_faster_or_where_the_clock_decides_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Machine(monkeypatch, one=0.002, two=0.003).threads() == 1
+    assert Machine(monkeypatch, one=0.018, two=0.010, steps=100).threads() == 1
+    assert Machine(monkeypatch, one=0.9, two=0.5).threads() == 1, "asking takes too much of the time that is left"
