@@ -43,6 +43,9 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         if getattr(model, "counts_classes", False):  # n-grams by class
             count: Any = model.count_classes
             count(*labelled(data, prepare))
+        if getattr(model, "solves", False):  # a linear part
+            solve: Any = model.solve
+            solve(*labelled(data, prepare))
     model.train()
     if plan.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -170,3 +171,13 @@ def test_a_target_comes_back_from_its_scale():
     assert abs(float(z.std(correction=0)) - 1) < 1e-5
     np.testing.assert_allclose(scale.invert(z), y, rtol=1e-6)
     assert TargetScale.fit(np.ones(3)).std == 1
+
+
+def test_a_network_is_told_of_the_columns_that_it_sees_and_the_rest_is_transformed_all_the_same():
+    whole = fit(frame())
+    few = replace(whole, kept=("gaps", "colour"))
+    assert few.spec()["shape"] == (1,)
+    assert few.spec()["cardinalities"] == whole.cardinalities
+    assert torch.equal(few.spec()["bins"][0], whole.bins[whole.numeric_names.index("gaps")])
+    assert few.apply(frame())[0].shape == whole.apply(frame())[0].shape
+    assert TableTransform.from_dict(json.loads(json.dumps(few.to_dict()))) == few

@@ -56,6 +56,20 @@ def test_a_table_gets_more_members_where_there_is_time() -> None:
     assert members(5) < members(60) <= 8
 
 
+def test_few_rows_start_from_a_solved_line_and_many_do_not() -> None:
+    few, many = (portfolio(facts(domain="table", shape=(8,), n_train=n))[0].recipe for n in (500, 20_000))
+    assert few["family.straight"] is True
+    assert many["family.straight"] is None
+
+
+def test_columns_that_say_nothing_are_left_out_and_tried_again_by_a_neighbour() -> None:
+    table = facts(domain="table", shape=(300,), n_train=500, more={"columns": ("a", "b")})
+    recipe = portfolio(table)[0].recipe
+    assert recipe["family.columns"] == ("a", "b")
+    assert recipe["family.bins"] == 48
+    assert next(neighbours(recipe)).recipe["family.columns"] is None
+
+
 def test_neighbours_differ_from_the_recipe_and_from_each_other() -> None:
     recipe = portfolio(facts(domain="table", shape=(8,), n_train=500))[0].recipe
     found = list(neighbours(recipe, best_share=0.5))

@@ -71,6 +71,8 @@ class TableTransform:
     categories: tuple[Category, ...]
     edges: tuple[tuple[float, ...], ...]
     """Per numeric output column, the strictly increasing bin edges of its transformed training values."""
+    kept: tuple[str, ...] = ()
+    """The columns that a network sees, by name; empty: all of them."""
 
     @classmethod
     def fit(cls, x: pl.DataFrame, y: np.ndarray, goal: str) -> TableTransform:
@@ -135,9 +137,21 @@ class TableTransform:
         """(F,): the numbers of a row."""
         return (len(self.numerics),)
 
+    def seen(self) -> tuple[list[int], list[int]]:
+        """The places of the numbers and of the categories that a network sees."""
+        numbers = [i for i, name in enumerate(self.numeric_names) if not self.kept or name in self.kept]
+        return numbers, [i for i, name in enumerate(self.category_names) if not self.kept or name in self.kept]
+
     def spec(self) -> dict[str, Any]:
         """What a network's `InputSpec` says of the inputs."""
-        return {"domain": "table", "shape": self.shape, "cardinalities": self.cardinalities, "bins": self.bins}
+        numbers, categories = self.seen()
+        bins, sizes = self.bins, self.cardinalities
+        return {
+            "domain": "table",
+            "shape": (len(numbers),),
+            "cardinalities": tuple(sizes[i] for i in categories),
+            "bins": [bins[i] for i in numbers],
+        }
 
     def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
         """Random raw inputs by name: float32 (rows, F) and int64 (rows, K) within their ranges."""
@@ -153,6 +167,7 @@ class TableTransform:
             "numerics": [asdict(n) for n in self.numerics],
             "categories": [{**asdict(c), "values": list(c.values), "counts": list(c.counts)} for c in self.categories],
             "edges": [list(e) for e in self.edges],
+            "kept": list(self.kept),
         }
 
     @classmethod
@@ -164,6 +179,7 @@ class TableTransform:
                 Category(c["source"], tuple(c["values"]), tuple(c["counts"]), c["missing"]) for c in state["categories"]
             ),
             tuple(tuple(e) for e in state["edges"]),
+            tuple(state.get("kept", ())),
         )
 
 

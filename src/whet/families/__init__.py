@@ -57,6 +57,8 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
                 "embedding_dim": 0,
                 "sigma": 0.3,
                 "members": 8,
+                "straight": False,
+                "columns": (),
             },
             domains=("table",),
             paper="Gorishniy et al. 2022, arXiv:2203.05556; Gorishniy et al. 2025, arXiv:2410.24210; "

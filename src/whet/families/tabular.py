@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whet.errors import RecipeError, UnknownName
+from whet.families.straight import Straight
 from whet.init.packed import Packed
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Tabular(nn.Module):
         numbers: nn.Module | None,
         categories: Categories,
         members: int,
+        straight: bool = False,
     ) -> None:
         super().__init__()
         self.classify = spec.goal == "classify"
@@ -65,6 +67,7 @@ class Tabular(nn.Module):
         self.activations = nn.ModuleList(spec.activation() for _ in range(depth))
         self.dropout = Dropout(dropout)
         self.head = Packed(members, widths[-1], spec.outputs)
+        self.straight = Straight(spec) if straight else None
 
     def forward(self, numeric: Tensor, category: Tensor) -> Tensor:
         row = self.embed(numeric, category)
@@ -74,7 +77,22 @@ class Tabular(nn.Module):
             h = h if isinstance(norm, nn.Identity) else norm(h.flatten(0, 1)).view_as(h)
             h = self.dropout(activation(h))
         out = self.head(h).transpose(0, 1)  # (B, M, C)
+        if self.straight is not None:
+            out = out + self.straight(numeric, category).unsqueeze(1)
         return out if self.training else combine(out, self.classify)
+
+    @property
+    def solves(self) -> bool:
+        """Whether it is to be shown training rows with their targets before it trains."""
+        return self.straight is not None
+
+    @torch.no_grad()
+    def solve(self, target: Tensor, numeric: Tensor, category: Tensor) -> None:
+        """Find the straight part; what the members say begins at nothing."""
+        assert self.straight is not None, "asked of solves"
+        self.straight.solve(target, numeric, category)
+        self.head.weight.zero_()
+        self.head.bias.zero_()
 
     def embed(self, numeric: Tensor, category: Tensor) -> Tensor:
         """The row as one vector, the numbers themselves first, each place times a learned factor: (B, D)."""
@@ -222,12 +240,15 @@ def make(
     embedding_dim: int = 0,
     sigma: float = 0.3,
     members: int = 8,
+    straight: bool = False,
+    columns: tuple[str, ...] = (),
 ) -> nn.Module:
     """The network for `spec`; see the module's text.
 
     Numbers are encoded as "ple" (piecewise linear, at most `bins` bins per column), "periodic" (`sigma`) or "none".
     `embedding_dim` is the length of a column's learned vector, between the encoding and the first layer; 0: none is
-    between. With "ple", 0 was better at 1,000 rows, 16 with strong weight decay at 13,000.
+    between. With "ple", 0 was better at 1,000 rows, 16 with strong weight decay at 13,000. `straight`: a solved linear model
+    beside the members. `columns`: the ones that are seen, all where none is named; the field has left out the others.
     """
     if embedding not in EMBEDDINGS:
         raise UnknownName("embedding of numbers", embedding, EMBEDDINGS)
@@ -240,7 +261,7 @@ def make(
     if not 0 <= dropout < 1:
         raise RecipeError(f"tabular has dropout={dropout}.", "Use a share of at least 0 and less than 1.")
     numbers = _numbers(spec, embedding, embedding_dim, bins, sigma)
-    return Tabular(spec, width, depth, dropout, numbers, Categories(spec.cardinalities, 8), members)
+    return Tabular(spec, width, depth, dropout, numbers, Categories(spec.cardinalities, 8), members, straight)
 
 
 def _numbers(spec: InputSpec, embedding: str, dim: int, bins: int, sigma: float) -> nn.Module | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from whet.data.targets import TASKS
 from whet.data.transforms import TableTransform
 from whet.fields.base import Wanted, refuse
 from whet.fields.common import CommonField
-from whet.fields.mixing import Mixing
+from whet.fields.table_columns import Seen, of_use
 from whet.recipe import Choice, Recipe
 from whet.search import Categorical, Int
 from whet.search.first import HURRIED, MEMBERS, Candidate, Facts, neighbours, table_recipes
@@ -50,7 +51,14 @@ class TableField(CommonField):
         self, transform: Any, task: Task, augment: Sequence[Choice] = (), mixers: Sequence[regularise.Mix] = ()
     ) -> Prepare:
         refuse(augment, (), "a table's rows")
-        return Mixing.of(tuple(mixers), task)
+        return Seen.of(transform, tuple(mixers), task)
+
+    def seen_by(self, recipe: Recipe, transform: Any) -> TableTransform:
+        """With the columns that the recipe names, where it names some."""
+        return replace(transform, kept=tuple(recipe["family.columns"] or ()))
+
+    def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
+        return {"more": {"columns": of_use(prepared, data.goal == "classify")}}
 
     def recipes(self, facts: Facts) -> list[Candidate]:
         return table_recipes(facts)

@@ -230,10 +230,14 @@ BIN_BUDGET = 1536
 
 def table_recipes(facts: Facts) -> list[Candidate]:
     """One strong recipe. What else is tried when it is done before the time is up, `neighbours` says."""
-    recipe = tabular(facts)
+    columns = tuple(facts.more.get("columns", ()))
+    recipe = tabular(dataclasses.replace(facts, shape=(len(columns),)) if columns else facts)
     members = recipe.family.params["members"]
     said = f"{members} packed perceptrons over piecewise-linear columns, {table_passes(facts)} passes"
-    return [Candidate("tabular", recipe, said)]
+    if not columns:
+        return [Candidate("tabular", recipe, said)]
+    said += f", of {len(columns)} columns: the others say nothing of the target that chance would not"
+    return [Candidate("tabular", recipe.put("family.columns", columns), said)]
 
 
 def tabular(facts: Facts) -> Recipe:
@@ -241,10 +245,11 @@ def tabular(facts: Facts) -> Recipe:
     few, values = facts.n_train < FEW_ROWS, facts.goal == "regress"
     batch = 512 if facts.n_train > LARGE_TABLE else 256
     batch = min(128, max(16, facts.n_train // 8)) if few else batch
-    columns = facts.shape[0]
+    columns, start = facts.shape[0], {"straight": True} if few else {}
     return Recipe(
         family=Choice(
             "tabular",
+            start,
             width=128 if few else 256,
             depth=2,
             dropout=0.0 if few else 0.2 if values else 0.3,
@@ -306,7 +311,8 @@ def neighbours(recipe: Recipe, best_share: float = 1.0, hinted: Sequence[Candida
     """
     seen = {recipe.hash}
     edits = (Candidate(name, changed(recipe, change), because) for name, change, because in CHANGES)
-    for candidate in (*(calmer(recipe, best_share) if best_share < OVERFITTED else ()), *hinted, *edits):
+    calm = calmer(recipe, best_share) if best_share < OVERFITTED else ()
+    for candidate in (*all_columns(recipe), *calm, *hinted, *edits):
         if candidate.recipe.hash not in seen:
             seen.add(candidate.recipe.hash)
             yield candidate
@@ -327,6 +333,13 @@ def changed(recipe: Recipe, change: Mapping[str, Any]) -> Recipe:
 def scaled(value: float, by: float) -> float:
     """Whole numbers stay whole, and above zero."""
     return max(1, round(by * value)) if isinstance(value, int) else by * value
+
+
+def all_columns(recipe: Recipe) -> Iterator[Candidate]:
+    """The recipe with what it leaves out."""
+    if recipe["family.columns"]:
+        whole = recipe.put("family.columns", None).put("family.embedding", "none")
+        yield Candidate("all-columns", whole, "all columns, as they are")
 
 
 def calmer(recipe: Recipe, best_share: float) -> Iterator[Candidate]:

@@ -134,6 +134,8 @@ def advance(training: Training, seconds: float = math.inf, pause: Horizon | None
         training.wake()
         training.events("start", training)
         stop = training.seconds + seconds
+        if training.step == 0 and getattr(training.parts.model, "solves", False):
+            validate(training)  # it may be at its best before any step
         while goes_on(training, stop, pause):
             train_step(training)
             training.tick()

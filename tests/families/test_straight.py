@@ -1,0 +1,96 @@
+"""The straight part of a table's network: a linear model that is solved before the training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from whet.families.spec import InputSpec
+from whet.families.tabular import Tabular, make
+from whet.optim.linear import STRENGTHS, for_classes, shrinkage
+
+SPEC = InputSpec(
+    shape=(3,), outputs=1, goal="regress", activation=nn.ReLU, norm=lambda width: nn.Identity(), cardinalities=(4,)
+)
+
+
+def table(n: int, noise: float = 0.1) -> tuple[Tensor, Tensor, Tensor]:
+    """(target, numbers, categories): a line of both."""
+    g = torch.Generator().manual_seed(0)
+    numeric, category = 5 + 3 * torch.randn(n, 3, generator=g), torch.randint(0, 4, (n, 1), generator=g)
+    target = numeric @ torch.tensor([1.0, -2.0, 0.0]) + torch.tensor([0.0, 3.0, -1.0, 2.0])[category[:, 0]]
+    return target + noise * torch.randn(n, generator=g), numeric, category
+
+
+def network(spec: InputSpec = SPEC) -> Tabular:
+    torch.manual_seed(0)
+    found = make(spec, width=8, members=2, embedding="none", straight=True)
+    assert isinstance(found, Tabular)
+    return found
+
+
+def test_before_it_trains_a_solved_network_is_the_linear_model_of_its_rows() -> None:
+    target, numeric, category = table(200)
+    solved = network()
+    solved.solve(target, numeric, category)
+    said = solved.eval()(numeric, category)[:, 0].detach()
+    assert float((said - target).square().mean().sqrt()) == pytest.approx(0.1, rel=0.1)
+    ones = torch.cat([numeric, F.one_hot(category[:, 0], 4).float(), torch.ones(len(target), 1)], 1)
+    best = ones @ torch.linalg.lstsq(ones, target[:, None], driver="gelsd").solution
+    torch.testing.assert_close(said, best[:, 0], atol=0.05, rtol=0.01)
+
+
+def test_every_member_begins_at_the_line_and_only_the_members_learn() -> None:
+    target, numeric, category = table(50)
+    solved = network()
+    solved.solve(target, numeric, category)
+    both = solved.train()(numeric, category)
+    torch.testing.assert_close(both[:, 0], both[:, 1])
+    both.sum().backward()
+    assert solved.head.weight.grad is not None
+    assert not any("straight" in name for name, _ in solved.named_parameters())
+
+
+def test_classes_that_a_line_tells_apart_are_told_apart_at_once() -> None:
+    value, numeric, category = table(300)
+    target = (value > value.median()).long()
+    solved = network(dataclasses.replace(SPEC, goal="classify", outputs=2))
+    solved.solve(target, numeric, category)
+    assert float((solved.eval()(numeric, category).argmax(1) == target).float().mean()) > 0.97
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(30, 5), (20, 60)])
+def test_the_error_of_left_out_rows_agrees_with_leaving_them_out(rows: int, columns: int) -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(rows, columns, generator=g).double()
+    y = x[:, :1] + 0.5 * torch.randn(rows, 1, generator=g)
+    assert shrinkage(x, y) == float(STRENGTHS[int(np.argmin([left_out(x, y, float(s)) for s in STRENGTHS]))])
+
+
+def left_out(x: Tensor, y: Tensor, shrink: float) -> float:
+    """Row by row: ridge without the row, and its error on it."""
+    errors = []
+    for i in range(len(x)):
+        rest = torch.arange(len(x)) != i
+        mean, middle = x[rest].mean(0), y[rest].mean(0)
+        a, b = x[rest] - mean, y[rest] - middle
+        weights = torch.linalg.solve(a.T @ a + shrink * torch.eye(x.shape[1]).double(), a.T @ b)
+        errors.append(float((x[i] - mean) @ weights + middle - y[i]) ** 2)
+    return float(np.mean(errors))
+
+
+def test_noise_is_shrunk_to_nothing_and_a_clear_line_is_not() -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(80, 200, generator=g)
+    assert shrinkage(x, torch.randn(80, 1, generator=g)) > 100
+    assert shrinkage(x[:, :3], x[:, :1] + 0.01 * torch.randn(80, 1, generator=g)) < 1
+
+
+def test_rare_classes_are_shrunk_less_as_their_log_loss_bends_less() -> None:
+    assert for_classes(8.0, torch.tensor([0, 1] * 10)) == pytest.approx(2.0)
+    assert for_classes(8.0, torch.tensor([0] * 19 + [1])) < 1
