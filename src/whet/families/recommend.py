@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError
-from whet.families.recommend_bags import Basket, Taste, Towers, Vectors, perceptron, vectors
+from whet.families.recommend_bags import Basket, Taste, Towers, Vectors, begin, perceptron, vectors
 from whet.families.recommend_chain import Chain
 from whet.families.recommend_sequence import Attentive, Recurrent
 from whet.families.spec import InputSpec
@@ -94,7 +94,7 @@ class Ranker(nn.Module):
 
 
 class Rater(nn.Module):
-    """Biases of user and item and the product of their vectors (Koren et al. 2009).
+    """Biases of user and item, from the closed form on, and the product of their vectors (Koren et al. 2009).
 
     `pull`: each row's squared vectors cost so much in its loss, in training (ibid.): seldom seen ones stay small.
     `towers`: the vectors go through a perceptron each before they are multiplied. `together`: a perceptron on both vectors
@@ -112,6 +112,16 @@ class Rater(nn.Module):
         self.user_tower = perceptron(spec, width, width, dropout) if towers else nn.Identity()
         self.item_tower = perceptron(spec, width, width, dropout) if towers else nn.Identity()
         self.together = perceptron(spec, 2 * width, 1, dropout) if together else None
+        self.known = spec.more["biases"]
+
+    @torch.no_grad()
+    def calibrate(self, *inputs: Tensor) -> None:
+        """Begin at the biases in closed form: what is left to learn is what users and items make only together."""
+        for table, role in ((self.user_bias, "user"), (self.item_bias, "item")):
+            begin(table, torch.from_numpy(self.known[role]))
+        if self.together is not None:
+            for last in self.together[-1].parameters():
+                nn.init.zeros_(last)
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         u, i = self.user(user), self.item(item)

@@ -54,7 +54,15 @@ def vectors(spec: InputSpec, role: str, width: int) -> Vectors:
     return embedding(spec.more[f"{role}s"], width) if features is None else Described(torch.tensor(features), width)
 
 
-def perceptron(spec: InputSpec, width: int, outputs: int, dropout: float) -> nn.Module:
+def begin(table: Vectors, values: Tensor) -> None:
+    """Numbers of users or items, (count,), as their vectors of width 1; what features add begins at 0."""
+    if isinstance(table, Described):
+        nn.init.zeros_(table.told.weight)
+        table = table.own
+    table.weight[1:, 0] = values
+
+
+def perceptron(spec: InputSpec, width: int, outputs: int, dropout: float) -> nn.Sequential:
     """One hidden layer, twice as wide as what goes in."""
     layers = (nn.Linear(width, 2 * width), spec.activation(), nn.Dropout(dropout), nn.Linear(2 * width, outputs))
     return nn.Sequential(*layers)

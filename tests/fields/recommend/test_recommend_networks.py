@@ -16,6 +16,7 @@ from whet.families.recommend import NEVER, Pulled
 from whet.fields import field
 from whet.fields.base import Wanted
 from whet.fields.recommend import baselines
+from whet.fields.recommend.biases import damped, fitted
 from whet.fields.recommend.fair import Fair
 from whet.fields.recommend.pairs import FADE, followers
 from whet.fields.recommend.transform import Moments, RatingsTransform
@@ -140,6 +141,31 @@ def test_a_rater_gives_one_value_for_each_pair(rating, name):
     assert network(rating, name, ready)(*ready.inputs).shape == (len(ready.target), 1)
 
 
+@pytest.mark.parametrize("name", RATERS)
+def test_a_rater_begins_at_the_biases_in_closed_form(rating, name):
+    """They were learned from nothing, and ended far behind the closed form where ratings are biases and noise."""
+    ready = prepared(rating)
+    known = ready.transform.biases
+    user, item = (codes.numpy() - 1 for codes in ready.inputs)
+    closed = torch.from_numpy(known["user"][user] + known["item"][item])
+    said = network(rating, name, ready).eval()(*ready.inputs)[:, 0]
+    assert (said - closed).square().mean() < 0.1 * closed.square().mean()
+
+
+def test_users_with_features_begin_at_their_biases_too(rating):
+    ready = prepared(rating)
+    described = np.random.default_rng(0).normal(size=(ready.transform.users, 3)).astype(np.float32)
+    known = dataclasses.replace(ready.transform, features={"user": described})
+    model = network(rating, "factors", dataclasses.replace(ready, transform=known))
+    assert torch.allclose(model.user_bias.weight[1:, 0], torch.from_numpy(known.biases["user"]))
+
+
+def test_biases_of_a_transform_come_back_from_plain_data(rating):
+    known = prepared(rating).transform
+    again = RatingsTransform.from_dict(known.to_dict())
+    assert all(np.array_equal(again.biases[role], known.biases[role]) for role in ("user", "item"))
+
+
 def test_a_pulled_vector_has_the_gradient_of_its_mean_squared_length():
     x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     (Pulled.apply(x, 0.3) ** 3).sum().backward()
@@ -253,6 +279,26 @@ def test_popularity_without_a_matrix_is_the_same(ranking):
     first = next(iter(baselines.rankings(asked))).predicted
     unseen = known.items - np.diff(known.starts).max()
     assert (baselines.popular(known, users, often)[:, :unseen] == first[:, :unseen]).all()
+
+
+def test_damped_biases_solve_their_ridge_regression():
+    random = np.random.default_rng(0)
+    user, item, left = random.integers(0, 4, 40), random.integers(0, 3, 40), random.normal(size=40)
+    x = np.concatenate([np.eye(4)[user], np.eye(3)[item]], 1)
+    slow = np.linalg.solve(x.T @ x + np.diag([2.0] * 4 + [5.0] * 3), x.T @ left)
+    found = damped(user, item, left, (4, 3), (2.0, 5.0), sweeps=200)
+    assert np.allclose(slow, [*found.user, *found.item])
+
+
+def test_biases_are_damped_as_the_validation_rows_ask():
+    """Where ratings are noise they stay near 0; where users and items make them, they are hardly damped."""
+    random = np.random.default_rng(0)
+    user, item, noise = random.integers(0, 30, 400), random.integers(0, 30, 400), random.normal(size=400)
+    trained = random.random(400) < 0.8
+    mostly_noise = fitted(user, item, noise, trained, (30, 30))
+    made = random.normal(size=30)[user] + random.normal(size=30)[item]
+    mostly_biases = fitted(user, item, made + 0.1 * noise, trained, (30, 30))
+    assert sum(mostly_noise.damping) > 10 * sum(mostly_biases.damping)
 
 
 def test_biases_are_better_than_the_mean_where_users_and_items_differ(rating):

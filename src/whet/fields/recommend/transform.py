@@ -7,6 +7,7 @@ Item and user codes are + 1 in tensors: 0 stands for none.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from torch import Generator, Tensor
 from whet.data.core import Data
 from whet.data.prepared import Prepared
 from whet.data.transforms import TargetScale
+from whet.fields.recommend import biases
 from whet.fields.recommend.packing import pack, pack_floats, unpack, unpack_floats
 from whet.fields.recommend.pairs import FADE, FOLLOWERS, Pairs, followers
 from whet.train.parts import Inputs
@@ -45,6 +47,8 @@ class RatingsTransform:
     """Whether the network is told, in training, what follows and all that the user had: a user's own is not."""
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
     """"user", "item" -> (users or items, F) float32 of what describes them; without what isn't described."""
+    biases: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """To rate: "user", "item" -> (users or items,) float32, what they add to a standardised rating."""
     sampled: int = 0
     """Items that the answer is told from in training; 0: all."""
 
@@ -117,6 +121,7 @@ class RatingsTransform:
             "followers": self.width,
             "fade": FADE,
             "features": self.features,
+            "biases": self.biases,
         }
         return {
             "shape": self.shape,
@@ -140,13 +145,17 @@ class RatingsTransform:
         packed: dict[str, Any] = {name: pack(array) for name, array in arrays.items()}
         if self.features:
             packed["features"] = {role: pack_floats(table) for role, table in self.features.items()}
+        if self.biases:
+            packed["biases"] = {role: pack_floats(found) for role, found in self.biases.items()}
         return {"goal": self.goal, "users": self.users, "items": self.items, **packed}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> RatingsTransform:
         owner, had, trained = (unpack(state[name]) for name in ("owner", "had", "trained"))
         features = {role: unpack_floats(text, state[f"{role}s"]) for role, text in state.get("features", {}).items()}
-        return cls(state["goal"], state["users"], state["items"], owner, had, trained.astype(bool), features=features)
+        known = {role: unpack_floats(text, state[f"{role}s"])[:, 0] for role, text in state.get("biases", {}).items()}
+        sizes = state["users"], state["items"]
+        return cls(state["goal"], *sizes, owner, had, trained.astype(bool), features=features, biases=known)
 
 
 def prepare(data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
@@ -169,8 +178,11 @@ def prepare(data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
     if data.goal == "rank":
         return Prepared("ratings", (torch.arange(len(known)),), torch.from_numpy(y), y, rows, transform)
     scale = TargetScale.fit(data.y[parts["train"]])
+    target = scale.apply(y)
+    found = biases.fitted(users, items, target.numpy().astype(float), trained, sizes)
+    roles = {"user": found.user.astype(np.float32), "item": found.item.astype(np.float32)}
     pair = torch.from_numpy(users + 1), torch.from_numpy(items + 1)
-    return Prepared("ratings", pair, scale.apply(y), y, rows, transform, scale)
+    return Prepared("ratings", pair, target, y, rows, dataclasses.replace(transform, biases=roles), scale)
 
 
 @dataclass(frozen=True, eq=False)
