@@ -24,7 +24,7 @@ LAYERS = (
     "runners",
     "network delivery run_folder run contest screen prior profiling "
     "report conclude improve choosing result tune hunt in_time afresh pooling refit comparing "
-    "predicting generating exporting shelf doctor repairing repaired naming asked",
+    "predicting generating exporting shelf doctor attempts plans repairing repaired naming asked",
     "cli commands roles __init__ __main__ sklearn callbacks",
 )
 FRIENDLY = (0, 10, 11)

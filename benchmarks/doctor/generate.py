@@ -2,7 +2,7 @@
 
 A base is drawn (`bases.py`) and kept if it learns. Ailments of random strength are then planted in it (`faults.py`). Sick is
 what ends at least `DROP` below the sound twin with both seeds, seed by seed; benign what loses less than half of that with
-both. What lies between is neither, and isn't counted. The first seed's training is the one that is examined.
+both. What lies between is neither, and isn't counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bases import Plan, base
 from faults import AILMENTS
 
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.examine import examine
+from whet.doctor import watched
 from whet.setups import Setup, train
 
 DROP = {"accuracy": 0.08, "r2": 0.15}
@@ -51,9 +51,9 @@ class Case:
 
 
 def tried(plan: Plan) -> tuple[Evidence, tuple[float, ...]]:
-    """What is seen of a training, and what it reaches with two seeds."""
-    evidence = examine(plan.setup(), EXAMINED).evidence
-    return evidence, (evidence.value, train(plan.setup(), OTHER).value)
+    """What `whet.diagnose` judges by, and what the training reaches with two seeds, watched to its end."""
+    evidence = watched(plan.setup(), EXAMINED).evidence
+    return evidence, (train(plan.setup(), EXAMINED).value, train(plan.setup(), OTHER).value)
 
 
 def kind_of(values: tuple[float, ...], sound: tuple[float, ...], metric: str) -> str:

@@ -25,7 +25,7 @@ from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.first_steps import probe_batch
 from whet.diagnosis.readings import Reading
 from whet.diagnosis.rules import judge
-from whet.diagnosis.rules.measures import step_of
+from whet.diagnosis.rules.measures import planned, step_of
 from whet.diagnosis.verdict import CERTAIN, Harm, harm
 from whet.diagnosis.watch import Watch
 from whet.errors import UserError
@@ -137,9 +137,8 @@ def beside_mended(found: Examined, seed: int) -> Examined:
     with contextlib.suppress(UserError, RuntimeError):  # an edit that this network or these rows can't take
         trained = train(mended, seed, epochs=setup.epochs)
         known = {**e.yardsticks, "mended": trained.value}
-        return dataclasses.replace(
-            found, evidence=dataclasses.replace(e, yardsticks=known), beside=(*found.beside, trained.course)
-        )
+        evidence = dataclasses.replace(e, yardsticks=known)
+        return dataclasses.replace(found, evidence=evidence, beside=(*found.beside, trained.course), mended=trained)
     return found
 
 
@@ -178,7 +177,7 @@ def need_of(setup: Setup, e: Evidence, finding: Finding) -> Need:
         optimizer=e.optimizer,
         settings=dict(e.settings),
         step=step_of(e),
-        steps=max(1, math.ceil(max(1, e.data.rows) / max(1, e.batch_size))) * e.epochs,
+        steps=max(1, planned(e)),
         outputs=e.start.outputs,
         width=max((x.outputs for x in e.start.layers[:-1]), default=0),
         narrow=min((x.outputs for x in e.start.layers[:-1]), default=0),

@@ -8,54 +8,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
+from whet.attempts import Attempt, is_better, is_content, same_height
 from whet.diagnosis.behind import margin
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.examine import Examined, before, examine
+from whet.diagnosis.examine import before, examine
 from whet.diagnosis.rules import judge
-from whet.diagnosis.rules.measures import planned
-from whet.diagnosis.verdict import Harm, harm
+from whet.diagnosis.verdict import harm
 from whet.diagnosis.yardsticks import rows_cost
-from whet.doctor import WORTH, Diagnosis, diagnosed, has_room, hopeless, need_of, watched
+from whet.doctor import Diagnosis, diagnosed, hopeless, watched
 from whet.errors import BudgetError, UserError
-from whet.record import Finding
-from whet.remedies import REMEDIES, remedy
-from whet.remedies.steps import ENOUGH
+from whet.plans import Stages, applied, edits_of, plans
 from whet.repaired import OF_DATA, Proof, Repair, Try, left_over, number
-from whet.setups import Course, Setup, train
+from whet.setups import Course, Setup, Trained, train
 from whet.setups.work import Purse, cost_of, whole
 
-TOGETHER, UNSURE = 0.8, 0.25
-"""Confidence from which two findings are mended together; one at all."""
-AS_USUAL = "Nothing that was found helps by itself, so that what is usual is tried."
 ENOUGH_LEFT = 0.3
 """Of a training that the purse must still hold for another attempt."""
-
-
-class Stage(NamedTuple):
-    """A remedy that is applied: of which finding, what it reckons with, and which of the finding's remedies it is."""
-
-    finding: Finding
-    evidence: Evidence
-    place: int = 0
-
-
-@dataclass
-class Attempt:
-    """A set-up on its way to health."""
-
-    setup: Setup
-    found: Examined
-    suffers: Harm
-    stages: tuple[Stage, ...] = ()
-    """How it came from the set-up that was given."""
-
-    @property
-    def value(self) -> float:
-        return self.found.evidence.value
+GIVEN_UP = 0.6
+"""Share of a training after which an attempt that is behind the best one so far is given up."""
 
 
 def repair(setup: Setup, seed: int = 0, budget: float = 3.0, *, seconds: float = math.inf) -> Repair:
@@ -93,7 +65,7 @@ def mended(origin: Attempt, diagnosis: Diagnosis, seed: int, purse: Purse) -> Re
 
 def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]]:
     """The best attempt that the purse allows, and what was tried."""
-    best = origin
+    best, done = origin, [origin]
     tries: list[Try] = []
     waiting = list(plans(origin))
     seen: set[tuple[str, ...]] = set()
@@ -108,11 +80,12 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
         seen.add(key)
         names = tuple(stage.finding.name for stage in stages)
         try:
-            attempt = tried_out(candidate, origin, stages, seed, purse)
+            attempt = tried_out(candidate, stages, seed, purse, best, begun(candidate, done))
         except (UserError, RuntimeError) as error:  # an edit that this network or these rows can't take
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
             tries.append(Try(names, key, f"can't be done ({why})"))
             continue
+        done.append(attempt)
         tries.append(Try(names, key, number(attempt.value)))
         if is_better(attempt, best):
             best = attempt
@@ -124,98 +97,48 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
     return best, tries
 
 
-def edits_of(setup: Setup) -> tuple[str, ...]:
-    return tuple(f"{e.path}: {e.new}" for e in setup.edits)
+def begun(candidate: Setup, done: list[Attempt]) -> Trained | None:
+    """A training that is the candidate's own so far: with its very edits, or all of them but more epochs."""
+    for attempt in reversed(done):
+        mended = attempt.found.mended
+        for trained in (attempt.found.trained, *([mended] if mended is not None else [])):
+            if trained.running is not None and bar_epochs(trained.setup) == bar_epochs(candidate):
+                return trained if trained.setup.epochs <= candidate.epochs else None
+    return None
 
 
-def plans(attempt: Attempt) -> Iterator[tuple[Stage, ...]]:
-    """What to try on an attempt: the surest findings together where two are certain, then one after the other; then what
-    is usual in everything; then what is less sure, and the likely ones' other remedies."""
-    e = attempt.found.evidence
-    able = [f for f in judge(e) if f.name in REMEDIES and not (f.code == "HNE" and e.course.broke is not None)]
-    likely = [f for f in able if f.confidence >= WORTH]
-    certain = [f for f in able if f.confidence >= TOGETHER]
-    certain = [f for i, f in enumerate(certain) if f.code not in {g.code for g in certain[:i]}]
-    if len(certain) > 1:
-        yield (*attempt.stages, *(Stage(f, e) for f in certain[:2]))
-    yield from ((*attempt.stages, Stage(f, e)) for f in likely)
-    if not any(stage.finding.cause == AS_USUAL for stage in attempt.stages):
-        yield (*attempt.stages, *(Stage(f, e) for f in usual(e, able)))
-    yield from ((*attempt.stages, Stage(f, e)) for f in able if UNSURE <= f.confidence < WORTH)
-    yield from ((*attempt.stages, Stage(f, e, place)) for f in likely for place in range(1, len(REMEDIES[f.name])))
+def bar_epochs(setup: Setup) -> tuple[str, ...]:
+    return tuple(said for said in edits_of(setup) if not said.startswith("epochs: "))
 
 
-def usual(e: Evidence, able: list[Finding]) -> list[Finding]:
-    """What a blind recipe would do, where no finding alone helps: scales, weights, loss, optimiser, enough steps."""
-    names = [f.name for f in able if f.confidence >= WORTH and f.code in ("ACH", "LCH", "RAW", "RCD", "ZGR", "FRZ")]
-    if e.data.numbers and (e.data.offset > 1 or not 0.5 < e.data.std < 2):
-        names.append("unscaled inputs")
-    if not e.classify and not (0.2 < e.data.target_std < 5 and abs(e.data.target_mean) < 3):
-        names.append("unscaled targets")
-    names += ["vanishing signal", "optimiser too slow"]
-    names += ["too few steps"] if planned(e) < ENOUGH else []
-    return [Finding(name, AS_USUAL, confidence=UNSURE) for name in dict.fromkeys(names)]
-
-
-def applied(setup: Setup, stages: tuple[Stage, ...]) -> Setup | None:
-    """The set-up with these remedies; None where one that was found has none, or changes nothing."""
-    done = {(e.path, str(e.new)) for e in setup.edits}
-    for finding, evidence, place in stages:
-        changed = remedy(finding, need_of(setup, evidence, finding), place)
-        new = {(e.path, str(e.new)) for e in changed.edits[len(setup.edits) :]} if changed is not None else set()
-        if changed is None or new <= done:
-            if finding.confidence > UNSURE:
-                return None
-            continue
-        setup, done = changed, done | new
-    return setup
-
-
-def tried_out(setup: Setup, origin: Attempt, stages: tuple[Stage, ...], seed: int, purse: Purse) -> Attempt:
-    """A set-up trained and examined; for no longer than the purse allows, where it has more epochs than the first one."""
-    first = before(setup, seed, known=origin.found.evidence)
+def tried_out(
+    setup: Setup, stages: Stages, seed: int, purse: Purse, best: Attempt, onward: Trained | None = None
+) -> Attempt:
+    """A set-up trained and examined; for no longer than the purse allows, and not to its end where it is behind the best
+    attempt so far. `onward`: a training that it goes on from."""
+    first = before(setup, seed, known=best.found.evidence)
     cost = cost_of(setup, seed)
+    paid = cost.of(onward.course) if onward is not None else 0.0
     limit = max(0.2 * purse.one, purse.left)
 
     def enough(course: Course) -> bool:
-        return purse.late or cost.look + cost.of(course) > limit or hopeless(course, setup, first)
+        over = purse.late or cost.look + cost.of(course) - paid > limit
+        return over or hopeless(course, setup, first) or is_behind(course, setup, best)
 
-    found = examine(setup, seed, first=first, stop=enough)
-    purse.pay(cost.look + cost.of(found.trained.course))
+    found = examine(setup, seed, first=first, stop=enough, onward=onward)
+    purse.pay(cost.look + cost.of(found.trained.course) - paid)
     return Attempt(setup, found, harm(found.evidence), stages)
 
 
-def is_content(attempt: Attempt) -> bool:
-    """Whether an attempt is as good as the best simple method, and good by itself: then nothing more is tried."""
-    e = attempt.found.evidence
-    if attempt.suffers or has_room(e):
+def is_behind(course: Course, setup: Setup, best: Attempt) -> bool:
+    """Whether it has reached clearly less than the best attempt had after as many epochs."""
+    e, last = best.found.evidence, course.last
+    if last is None or last.epoch < GIVEN_UP * setup.epochs:
         return False
-    known = [v for v in e.yardsticks.values() if math.isfinite(v)]
-    if not known:
-        return True
-    best = max(known) if e.higher_is_better else min(known)
-    return (best - e.value) * (1 if e.higher_is_better else -1) <= 0.25 * margin(e, best)
-
-
-def is_better(new: Attempt, old: Attempt) -> bool:
-    """Whether it is better by more than the margin at which a training counts as behind; or at all, where the old one broke or
-    owed what it reached to luck."""
-    if not math.isfinite(new.value):
-        return False
-    if not math.isfinite(old.value):
-        return True
-    e = old.found.evidence
-    gain = (new.value - old.value) * (1 if e.higher_is_better else -1)
-    if old.suffers.luck and not new.suffers:
-        return gain >= 0.0
-    return gain > (0.5 * margin(e, new.value) if not new.suffers or old.suffers else 0.0)
-
-
-def same_height(new: Attempt, old: Attempt) -> bool:
-    """Neither better nor worse: one of two faults may be mended, and the other still hide it."""
-    if not math.isfinite(new.value):
-        return not math.isfinite(old.value)
-    return not math.isfinite(old.value) or abs(new.value - old.value) <= margin(old.found.evidence, old.value)
+    sign = 1 if e.higher_is_better else -1
+    other = [sign * p.val for p in e.course.points if p.epoch <= last.epoch and math.isfinite(p.val)]
+    own = [sign * p.val for p in course.points if math.isfinite(p.val)]
+    return bool(other and own) and max(other) - max(own) > margin(e, sign * max(other))
 
 
 def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tries: list[Try]) -> Attempt:
@@ -225,7 +148,7 @@ def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tries: list[T
         candidate = applied(origin.setup, left) if left and len(best.stages) > 1 else None
         if candidate is None or len(candidate.edits) >= len(best.setup.edits) or purse.left < purse.one or purse.late:
             continue
-        attempt = tried_out(candidate, origin, left, seed, purse)
+        attempt = tried_out(candidate, left, seed, purse, origin)
         tries.append(Try(tuple(s.finding.name for s in left), edits_of(candidate), f"alone {number(attempt.value)}"))
         if not attempt.suffers and not is_better(best, attempt):
             best = attempt

@@ -9,11 +9,12 @@ import pytest
 import torch
 from cases import SICK, moons, net, setup
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import whet
 from whet.record import Finding
 from whet.repaired import Try, why
-from whet.setups import train, work
+from whet.setups import Setup, train, work
 from whet.setups.work import cost_of
 
 
@@ -71,7 +72,7 @@ def test_work_is_counted_by_steps_and_by_what_a_step_computes() -> None:
 
 
 def test_each_finding_is_told_to_be_gone_or_why_it_stays() -> None:
-    mended = whet.repair(SICK["unscaled inputs"][1](), budget=1.0)
+    mended = whet.repair(SICK["unscaled inputs"][1](), budget=2.0)
     assert "unscaled inputs" in [f.name for f in mended.gone]  # inside the network: the rows are as they were
     assert mended.after.healthy
     assert "Gone: unscaled inputs" in str(mended)
@@ -104,3 +105,47 @@ def test_why_a_finding_stays_is_said(said: str) -> None:
     }
     found = Finding("odd", "", confidence=0.4, remedies=known.pop("remedies"))  # type: ignore[arg-type]
     assert why(found, **known) == said  # type: ignore[arg-type]
+
+
+def test_a_longer_training_goes_on_where_a_shorter_one_ended_with_the_same_bits() -> None:
+    """More epochs were a whole new training, which three trainings of a budget could not pay for."""
+    given = setup(model=net(nn.ReLU, lambda: nn.Dropout(0.2)), epochs=2)
+    longer = replace(given, epochs=5)
+    short = train(given, 3)
+    on, afresh = train(longer, 3, onward=short), train(longer, 3)
+    assert on.value == afresh.value
+    assert on.course.steps == afresh.course.steps
+    assert all(torch.equal(a, b) for a, b in zip(on.model.parameters(), afresh.model.parameters(), strict=True))
+    assert short.running is None
+    assert len(short.course.points) == 2
+
+
+def test_a_repair_takes_no_more_steps_than_its_budget_of_trainings() -> None:
+    """A training of a tenth of a second counted as one of a second: ten were done where three were asked for."""
+    given = replace(SICK["high rate"][1](), epochs=8)
+    whole, taken = train(given).course.steps, []
+    handle = register_optimizer_step_post_hook(lambda *_: taken.append(1))
+    try:
+        whet.repair(given, budget=3.0)
+    finally:
+        handle.remove()
+    assert whole < len(taken) <= 3.3 * whole
+
+
+def test_targets_of_several_columns_are_each_brought_to_their_own_scale() -> None:
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    y = torch.stack([5000 + 900 * x[:, 0], 0.02 * x[:, 1]], 1)
+    given = Setup(
+        lambda: nn.Linear(3, 2), nn.MSELoss(), lambda p: torch.optim.Adam(p, lr=0.05), (x, y), (x, y), metric="r2"
+    )
+    mended = whet.repair(given)
+    assert [e.path for e in mended.edits] == ["targets"]
+    said = torch.as_tensor(mended.train().outputs(x))
+    assert all(torch.corrcoef(torch.stack([said[:, i], y[:, i]]))[0, 1] > 0.99 for i in (0, 1))
+
+
+def test_the_rate_that_a_finding_advises_is_the_one_that_repair_takes() -> None:
+    for name in ("high rate", "low rate"):
+        found = whet.diagnose(SICK[name][1]()).findings[0]
+        assert found.remedies[0].startswith("lr: ")
+        assert f"lr={found.remedies[0].split(' -> ')[1]}" in found.advice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ def diagnose(
         str, typer.Argument(metavar="RUN|FILE.py:FUNCTION", help="A run, or a function that returns a Setup.")
     ],
     seed: Annotated[int, typer.Option(help="Of the training that is watched.")] = 0,
+    range_test: Annotated[bool, typer.Option("--range-test", help="Also short runs with a rising learning rate.")] = False,
+    sharpness: Annotated[bool, typer.Option("--sharpness", help="Also the loss's largest curvature at the end.")] = False,
 ) -> None:
     """Say what is wrong with a training, where, and how sure that is."""
     from whet.report.doctor import show_diagnosis, show_run
@@ -23,13 +26,14 @@ def diagnose(
         return
     from whet.doctor import diagnose as call
 
-    show_diagnosis(call(load(what), seed))
+    show_diagnosis(call(load(what), seed, range_test=range_test, sharpness=sharpness))
 
 
 def repair(
     what: Annotated[str, typer.Argument(metavar="FILE.py:FUNCTION", help="A function that returns a Setup.")],
     seed: Annotated[int, typer.Option(help="Of the first training.")] = 0,
     budget: Annotated[float, typer.Option(help="In trainings of the set-up as given, diagnosis included.")] = 3.0,
+    seconds: Annotated[float, typer.Option(help="By the clock, after which nothing new is begun.")] = math.inf,
     out: Annotated[Path | None, typer.Option(help="A file for the repaired set-up as code.")] = None,
 ) -> None:
     """Mend a training with as few edits as will do, and prove that they help."""
@@ -38,7 +42,7 @@ def repair(
     from whet.report.doctor import show_repair
     from whet.setups.files import load
 
-    repaired = call(load(what), seed, budget)
+    repaired = call(load(what), seed, budget, seconds=seconds)
     show_repair(repaired)
     if out is not None and repaired.edits:
         files.write_text(out, f"{beginning(what)}{repaired.as_code()}\n")

@@ -39,6 +39,8 @@ class Examined:
     trained: Trained
     beside: tuple[Course, ...] = ()
     """Of other trainings that were watched before it was sure."""
+    mended: Trained | None = None
+    """With its surest finding mended, where that was one of them."""
 
     @property
     def courses(self) -> tuple[Course, ...]:
@@ -46,14 +48,19 @@ class Examined:
 
 
 def examine(
-    setup: Setup, seed: int = 0, *, first: Evidence | None = None, stop: Callable[[Course], bool] | None = None
+    setup: Setup,
+    seed: int = 0,
+    *,
+    first: Evidence | None = None,
+    stop: Callable[[Course], bool] | None = None,
+    onward: Trained | None = None,
 ) -> Examined:
     """All that rules ask for. Costs one training of the set-up, and some forward passes.
 
-    `first`: what `before` found, where that is known.
+    `first`: what `before` found, where that is known. `onward`: a training that it goes on from (`setups.train`).
     """
     first = before(setup, seed) if first is None else first
-    trained = train(setup, seed, stop=stop)
+    trained = train(setup, seed, stop=stop, onward=onward)
     optimizer_of = {id(p) for p in trained.model.parameters()}
     end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {}, first.steps.autocast)
     return Examined(replace(first, course=trained.course, end=end), trained)

@@ -3,6 +3,7 @@ is trained here."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 
 from whet.recipe import Edit
@@ -24,14 +25,13 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
 
 
 def remedy(finding: Finding, need: Need, place: int = 0) -> Setup | None:
-    """The set-up with a finding's remedy, the first or another one; None where there is none, or it changes nothing."""
-    known = REMEDIES.get(finding.name, ())
-    return known[place](need) if place < len(known) else None
+    """The set-up with the first of a finding's remedies that can be applied, or with a later one; None where there is none."""
+    return next(itertools.islice(alternatives(finding, need), place, None), None)
 
 
 def alternatives(finding: Finding, need: Need) -> Iterator[Setup]:
-    """The set-up with each of a finding's remedies that can be applied to it."""
-    edited = (remedy(finding, need, place) for place in range(len(REMEDIES.get(finding.name, ()))))
+    """The set-up with each of a finding's remedies that changes something."""
+    edited = (change(need) for change in REMEDIES.get(finding.name, ()))
     yield from (setup for setup in edited if setup is not None)
 
 

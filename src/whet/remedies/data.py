@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from whet.remedies.need import Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
-from whet.setups.operations import ScaleInputs, StretchOutputs
+from whet.setups.operations import Numbers, ScaleInputs, StretchOutputs
 from whet.setups.setup import Loss
+
+MOST_QUANTITIES = 16
+"""Columns of targets from which on they are taken for parts of one thing, as pixels are, with one scale for all."""
+TINY = 1e-12
 
 
 def scale_inputs(need: Need) -> Setup | None:
@@ -24,19 +29,26 @@ def scale_inputs(need: Need) -> Setup | None:
 
 def scale_targets(need: Need) -> Setup | None:
     """The network's outputs in the target's units, and the loss in units of the target's spread."""
-    target = need.setup.parts[0].some(100_000)[1].double()
-    mean, spread = float(target.mean()), max(1e-12, float(target.std(correction=0)))
+    mean, spread = scales(need.setup.parts[0].some(100_000)[1].double())
     edits = need.edit("targets", "as they are", "standardised")
     return need.setup.with_operation(StretchOutputs(mean, spread), edits).edited(
         loss=scaled(need.setup.loss, mean, spread)
     )
 
 
-def scaled(own: Loss, mean: float, spread: float) -> Loss:
+def scales(target: Tensor) -> tuple[Numbers, Numbers]:
+    """(mean, spread) of targets: of a few columns each its own, since they are different quantities."""
+    if target.dim() == 2 and 1 < target.shape[1] <= MOST_QUANTITIES:
+        return tuple(target.mean(0).tolist()), tuple(target.std(0, correction=0).clamp_min(TINY).tolist())
+    return float(target.mean()), max(TINY, float(target.std(correction=0)))
+
+
+def scaled(own: Loss, mean: Numbers, spread: Numbers) -> Loss:
     """A loss in units of the targets' spread."""
 
     def loss(outputs: Tensor, y: Tensor) -> Any:
-        return own((outputs - mean) / spread, (y - mean) / spread)
+        m, s = (torch.as_tensor(given, dtype=outputs.dtype, device=outputs.device) for given in (mean, spread))
+        return own((outputs - m) / s, (y - m) / s)
 
     return coded(loss, f"whet.remedies.data.scaled({said_of(own, 'original.loss')}, {mean!r}, {spread!r})")
 

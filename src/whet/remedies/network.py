@@ -10,9 +10,9 @@ from torch import nn
 from whet.remedies.need import Factory, Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
+from whet.setups.lengths import ADAPTIVE
 from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze, Widen
 
-ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Adamax", "Lion", "Muon")
 SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
 RECTIFIERS = ("relu", "relu6", "squared_relu")
 LIKELY_DEAD = 0.1

@@ -13,7 +13,7 @@ from whet.families import FAMILIES
 from whet.optim import OPTIMIZERS
 from whet.recipe import Choice, Edit, Recipe
 from whet.record import Finding
-from whet.remedies.steps import USUAL, USUAL_PLAIN, rounded
+from whet.setups.lengths import USUAL, USUAL_PLAIN, rounded
 
 LOWER, HIGHER = 0.3, 3.0
 """Of a learning rate, at least."""

@@ -5,67 +5,53 @@ from __future__ import annotations
 import math
 
 from whet.remedies.need import Need, of_kind, tuned
-from whet.remedies.network import ADAPTIVE, draw_weights, sloped_function
-from whet.setups import Setup
+from whet.remedies.network import draw_weights, sloped_function
+from whet.setups import Setup, lengths
 from whet.setups.dropouts import ModedDropout
+from whet.setups.lengths import ENOUGH
 from whet.setups.operations import SetDropout
 
-USUAL = 5e-3
-"""The share of its weights that a step of Adam moves a layer by, with a rate of 1e-3 and torch's initial weights."""
-USUAL_PLAIN = 0.015
-"""The same for steps as long as gradients, which shrink as the training goes on."""
-ADAMS_RATE = 1e-3
-ENOUGH = 800
-"""Steps of a usual length after which small networks have learned what they will."""
 MOST_TIMES = 60
 USUAL_BATCH = 32
 MORE = 1.5
-"""Times as many epochs, below which they stay as they are."""
+"""Times as many epochs, or as high a rate, below which they stay as they are."""
 GENTLE_DROPOUT = 0.1
 NARROW = 128
 """Layers with fewer units than this have none to spare for dropout."""
 
 
-def rounded(value: float) -> float:
-    """With one significant digit: nobody needs more of a learning rate."""
-    if value <= 0 or not math.isfinite(value):
-        return 1e-3
-    power = 10.0 ** math.floor(math.log10(value))
-    return float(f"{max(1, round(value / power)) * power:.0e}")
-
-
-def usual_rate(need: Need) -> Setup | None:
-    """The rate at which a step has the usual length, by the length that was measured."""
+def with_rate(need: Need, new: float) -> Setup | None:
+    """The same optimiser with another rate; None where that is what there is."""
     lr = need.settings.get("lr", 0.0)
-    if not lr or not math.isfinite(need.step) or need.step <= 0:
-        new = 1e-3
-    else:
-        aim = USUAL if need.optimizer in ADAPTIVE else USUAL_PLAIN
-        new = rounded(lr * aim / need.step)
     if new == lr:
         return None
     return need.setup.edited(need.edit("lr", lr, new), optimizer=tuned(need.setup.optimizer, lr=new))
 
 
+def usual_rate(need: Need) -> Setup | None:
+    """The rate at which a step has the usual length, by the length that was measured."""
+    return with_rate(need, lengths.usual_rate(need.settings.get("lr", 0.0), need.step, need.optimizer, need.steps))
+
+
 def lower_rate(need: Need) -> Setup | None:
     """A tenth, where the length of a step says nothing against it; else the usual one."""
+    return with_rate(need, lengths.lower_rate(need.settings.get("lr", 0.0), need.step, need.optimizer, need.steps))
+
+
+def longer_steps(need: Need) -> Setup | None:
+    """The usual rate, where steps are shorter by far: longer ones cost nothing, and more of them do."""
     lr = need.settings.get("lr", 0.0)
-    new = usual_rate(need)
-    if not lr or (new is not None and float(new.edits[-1].new) < lr / 3):
-        return new
-    return need.setup.edited(
-        need.edit("lr", lr, rounded(lr / 10)), optimizer=tuned(need.setup.optimizer, lr=rounded(lr / 10))
-    )
+    new = lengths.usual_rate(lr, need.step, need.optimizer, need.steps)
+    return with_rate(need, new) if new > MORE * lr else None
 
 
 def adam(need: Need) -> Setup | None:
     """Adam with its usual rate; none where that is what there is."""
-    lr = need.settings.get("lr", 0.0)
-    if need.optimizer == "Adam" and lr == ADAMS_RATE:
+    lr, new = need.settings.get("lr", 0.0), lengths.adams_rate(need.steps)
+    if need.optimizer == "Adam" and lr == new:
         return None
-    old = f"{need.optimizer}, lr={lr:g}"
-    edit = need.edit("optimizer", old, f"Adam, lr={ADAMS_RATE:g}")
-    return need.setup.edited(edit, optimizer=of_kind("Adam", lr=ADAMS_RATE))
+    edit = need.edit("optimizer", f"{need.optimizer}, lr={lr:g}", f"Adam, lr={new:g}")
+    return need.setup.edited(edit, optimizer=of_kind("Adam", lr=new))
 
 
 def more_epochs(need: Need) -> Setup:
@@ -125,7 +111,7 @@ REMEDIES = {
     "dying units": (lower_rate, sloped_function, draw_weights),
     "learning rate too low": (usual_rate, adam, more_epochs),
     "optimiser too slow": (adam, usual_rate, more_epochs),
-    "too few steps": (more_epochs, usual_rate, adam),
+    "too few steps": (longer_steps, more_epochs, adam),
     "still improving": (more_epochs, adam),
     "penalty stronger than the data": (plain_step,),
     "gradients are not cleared": (plain_step,),

@@ -19,10 +19,12 @@ INDENT = "    "
 
 
 def show_diagnosis(diagnosis: Any, console: Console | None = None) -> None:
-    """The verdict, then the findings: what it is, how sure, why, what to do."""
+    """The verdict, then the findings: what it is, how sure, why, what to do; then what was measured beside."""
     out = console or Console(highlight=False)
     out.print(_verdict(diagnosis.healthy, diagnosis.said))
     out.print(_findings(diagnosis.findings, diagnosis.healthy, out.width))
+    for reading in diagnosis.readings:
+        out.print(Text(_wrapped(f"Measured: {reading}", out.width), style="dim"))
 
 
 def show_repair(repaired: Any, console: Console | None = None) -> None:

@@ -79,12 +79,21 @@ class ScaleInputs:
         return ["model = whet.setups.operations.ScaleInputs.of(X)(model)  # (x - mean) / spread of the training rows"]
 
 
+Numbers = float | tuple[float, ...]
+"""One for all columns of the targets, or one for each."""
+
+
 class Stretched(nn.Module):
     """A network whose outputs are in the target's own units."""
 
-    def __init__(self, network: nn.Module, mean: float, spread: float) -> None:
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, network: nn.Module, mean: Numbers, spread: Numbers) -> None:
         super().__init__()
-        self.network, self.mean, self.spread = network, mean, spread
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("spread", torch.tensor(spread))
 
     def forward(self, *inputs: Tensor) -> Tensor:
         said: Tensor = self.network(*inputs) * self.spread + self.mean
@@ -95,8 +104,8 @@ class Stretched(nn.Module):
 class StretchOutputs:
     """output * spread + mean behind the network, with the training targets' mean and spread."""
 
-    mean: float
-    spread: float
+    mean: Numbers
+    spread: Numbers
 
     def __call__(self, model: nn.Module) -> nn.Module:
         return Stretched(model, self.mean, self.spread).train(model.training)

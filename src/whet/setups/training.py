@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,21 @@ class Course:
 
 
 @dataclass
+class Running:
+    """What a training goes on from: a longer one with the same seed need not begin anew."""
+
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    """Of the order of the rows."""
+    rates: Rates
+    clock: Stopwatch
+    random: Tensor
+    """State of torch's own generator."""
+    epochs: int = 0
+    """That are done."""
+
+
+@dataclass
 class Trained:
     """A trained set-up."""
 
@@ -75,6 +90,8 @@ class Trained:
     model: nn.Module
     criterion: Criterion
     course: Course
+    running: Running | None = None
+    """None where nothing can go on from it: it broke, or went on already."""
 
     @property
     def value(self) -> float:
@@ -103,36 +120,59 @@ def train(
     listen: Callable[[nn.Module, torch.optim.Optimizer], Any] | None = None,
     seconds: float = math.inf,
     stop: Callable[[Course], bool] | None = None,
+    onward: Trained | None = None,
 ) -> Trained:
     """Train a set-up for its epochs, or fewer; an epoch ends early when the loss is no number.
 
     `listen` is given the model and its optimiser before the first step, and returns a context that is left after the
-    last. `stop` is asked after every point. Raises UserError for a loss that is no scalar.
+    last. `stop` is asked after every point. `onward`: a training of the same set-up and seed for fewer epochs, which goes on
+    where it stood; it is used up. Raises UserError for a loss that is no scalar.
     """
-    model = setup.fresh(seed)
-    optimizer = setup.optimiser_of(model)
-    generator = torch.Generator().manual_seed(seed)
-    part, course, rates, clock = setup.parts[0], Course(), Rates(), Stopwatch()
+    begun = fresh_start(setup, seed) if onward is None or onward.running is None else taken_over(onward, setup)
+    model, course, run = begun.model, begun.course, begun.running
+    assert run is not None
     epochs = setup.epochs if epochs is None else epochs
     every = max(1, epochs // POINTS)
-    criterion = criterion_of(setup, model)
-    rates.follow(optimizer)
     began = time.perf_counter()
-    with _nothing() if listen is None else listen(model, optimizer):
-        for epoch in range(epochs):
+    with _nothing() if listen is None else listen(model, run.optimizer):
+        while run.epochs < epochs:
             model.train()
-            losses = one_epoch(setup, model, clock.timed(part.batches(setup.batch_size, generator)), optimizer, course)
+            batches = run.clock.timed(setup.parts[0].batches(setup.batch_size, run.generator))
+            losses = one_epoch(setup, model, batches, run.optimizer, course)
+            run.epochs += 1
             over = time.perf_counter() - began > seconds
-            if course.broke is not None or (epoch + 1) % every == 0 or epoch + 1 == epochs or over:
-                course.points.append(measured(setup, model, criterion, epoch + 1, course.steps, losses))
+            if course.broke is not None or run.epochs % every == 0 or run.epochs == epochs or over:
+                course.points.append(measured(setup, model, begun.criterion, run.epochs, course.steps, losses))
                 if not math.isfinite(course.points[-1].val_loss) and course.broke is None:
                     course.broke = course.steps
             if course.broke is not None or over or (stop is not None and course.points and stop(course)):
                 break
-    course.seconds, course.pace, course.start = time.perf_counter() - began, rates.pace, rates.start
-    if part.loader is not None:
-        course.waited, course.computed = clock.medians
-    return Trained(setup, model, criterion, course)
+    course.seconds += time.perf_counter() - began
+    course.pace, course.start = run.rates.pace, run.rates.start
+    if setup.parts[0].loader is not None:
+        course.waited, course.computed = run.clock.medians
+    run.random = torch.default_generator.get_state()
+    return replace(begun, running=None if course.broke is not None else run)
+
+
+def fresh_start(setup: Setup, seed: int) -> Trained:
+    """A set-up before its first step."""
+    model = setup.fresh(seed)
+    optimizer, rates = setup.optimiser_of(model), Rates()
+    generator, criterion = torch.Generator().manual_seed(seed), criterion_of(setup, model)
+    rates.follow(optimizer)
+    run = Running(optimizer, generator, rates, Stopwatch(), torch.default_generator.get_state())
+    return Trained(setup, model, criterion, Course(), run)
+
+
+def taken_over(earlier: Trained, setup: Setup) -> Trained:
+    """A training that goes on with an earlier one's model and optimiser; the earlier one keeps its course alone."""
+    run, earlier.running = earlier.running, None
+    assert run is not None
+    torch.default_generator.set_state(run.random)
+    return Trained(
+        setup, earlier.model, earlier.criterion, replace(earlier.course, points=[*earlier.course.points]), run
+    )
 
 
 class _nothing:  # noqa: N801

@@ -22,7 +22,7 @@ from whet.setups.training import EVALUATED, TRAIN_ROWS, Course, forward, one_ste
 CALL, NUMBER, FLOP = 6e-6, 5e-10, 1.3e-11
 """Seconds on paper of a kernel's call, of a number that it writes, of a multiplication or an addition. Chosen so that small
 trainings take about as long on a core of 2026; only their ratios decide anything."""
-LEAST_COST = 1.0
+LEAST_COST = 0.2
 """What a training that is over sooner counts as: looking at it costs a part of that."""
 LOOKED_AT, LOOKS, LEAST_LOOK = 256, 2, 0.03
 """Rows of a look at a network, the passes through it that a diagnosis makes, and what following its code costs."""

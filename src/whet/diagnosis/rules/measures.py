@@ -6,12 +6,11 @@ import math
 from statistics import median
 
 from whet.diagnosis.evidence import Evidence
+from whet.setups import lengths
 
 PULL = 0.35
 """Of the loss's own gradient, what a penalty or a decay may add."""
 STRONG_DROPOUT = 0.6
-USUAL = 5e-3
-"""Of a layer's weights that one step moves."""
 FEW_UNITS = 3
 """Units of a layer that is too narrow for most purposes, and of which a few that are dead are all of them."""
 
@@ -35,10 +34,14 @@ def step_of(e: Evidence) -> float:
 
 def at_usual_length(e: Evidence, step: float) -> str:
     """The learning rate at which a step has the usual length, with one digit."""
-    return f"{e.settings.get('lr', 1e-3) * USUAL / step:.1g}" if step > 0 else "1e-3"
+    return f"{lengths.usual_rate(e.settings.get('lr', 0.0), step, e.optimizer, known_steps(e)):g}"
 
 
 def lower_rate(e: Evidence) -> str:
-    """A tenth of the learning rate, or the rate at which a step has the usual length, where that is lower still."""
-    lr, step = e.settings.get("lr", 1e-2), step_of(e)
-    return f"{min(lr / 10, lr * USUAL / step if step > 0 else lr):.1g}"
+    """The rate at which a step has the usual length, where that is clearly lower; else a tenth of the learning rate."""
+    return f"{lengths.lower_rate(e.settings.get('lr', 0.0), step_of(e), e.optimizer, known_steps(e)):g}"
+
+
+def known_steps(e: Evidence) -> int:
+    """Steps of the whole training; enough of them where a loop was watched, which may go on for long."""
+    return planned(e) if e.data.val_rows else lengths.ENOUGH
