@@ -53,7 +53,7 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
     penalties = [regular[name] for name in ("l1", "l2") if name in regular]
     parts = Parts(
         model=model,
-        loss=make_loss(recipe.loss, task, getattr(model, "apart", None)),
+        loss=make_loss(recipe.loss, task, getattr(model, "apart", None), getattr(data.transform, "truths", None)),
         optimizer=make_optimizer(recipe.optimizer, model, plan),
         schedule=make_schedule(recipe.schedule),
         train=field(data.domain).batches(data, recipe.batch_size, seed),
@@ -116,13 +116,15 @@ def labelled(data: Prepared, prepare: Prepare) -> tuple[Tensor, ...]:
     return target, *inputs
 
 
-Apart = Callable[[Tensor], tuple[Tensor, ...]]
+Apart = Callable[[Tensor], Any]
 
 
-def make_loss(choice: Choice, task: Task, apart: Apart | None = None) -> Callable[[Tensor, Tensor], Tensor]:
-    """`apart` gives the several outputs of a network of the user's own back, for a loss of the user's own."""
+def make_loss(
+    choice: Choice, task: Task, apart: Apart | None = None, truths: Apart | None = None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """`apart` and `truths` give several outputs and several targets back, for a loss of the user's own."""
     if ":" in choice.name:
-        return users_loss(choice.name, apart)
+        return users_loss(choice.name, apart, truths)
     own = goal(task.goal).loss
     entry = losses.LOSSES[own if choice.name == "auto" else choice.name]
     if entry.name != own and not {task.domain, "any"} & {*entry.domains}:
@@ -135,19 +137,21 @@ def make_loss(choice: Choice, task: Task, apart: Apart | None = None) -> Callabl
         return entry.make(**entry.fill(choice.params))
 
 
-def users_loss(name: str, apart: Apart | None = None) -> Callable[[Tensor, Tensor], Tensor]:
+def users_loss(
+    name: str, apart: Apart | None = None, truths: Apart | None = None
+) -> Callable[[Tensor, Tensor], Tensor]:
     """A loss of the user's own, a function or "FILE.py:name", in which outputs (rows, 1) meet targets (rows,) as equals."""
     own: Any = load(name)
     if isinstance(own, type):  # a class of losses, such as nn.L1Loss
         own = own()
 
     def loss(outputs: Tensor, target: Tensor) -> Tensor:
-        if apart is None and outputs.shape != target.shape and outputs.numel() == target.numel():
+        if apart is None and truths is None and outputs.shape != target.shape and outputs.numel() == target.numel():
             outputs = outputs.reshape(target.shape)
         whole = outputs.float() if outputs.is_floating_point() else outputs
         try:
             with torch.autocast(outputs.device.type, enabled=False):
-                found: Tensor = own(apart(whole) if apart else whole, target)
+                found: Tensor = own(apart(whole) if apart else whole, truths(target) if truths else target)
         except Exception as error:
             shapes = f"outputs {tuple(outputs.shape)} and targets {tuple(target.shape)}"
             said = str(error).strip().split("\n")[0]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from whet import files
-from whet.errors import MissingExtra, UnknownName, WhetError
+from whet.errors import MissingExtra, OutputError, UnknownName, WhetError
 from whet.fields import field
 from whet.network import Network
 from whet.screen import Screen
@@ -84,20 +86,56 @@ def export(
 def to_onnx(module: nn.Module, sample: tuple[Tensor, ...], names: list[str]) -> bytes:
     """The ONNX file's bytes, with a free batch size."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.inference_mode():
-        warnings.simplefilter("ignore")
-        # The tracing exporter needs no further package; the newer one needs onnxscript.
-        torch.onnx.export(
-            module,
-            sample,
-            buffer,  # type: ignore[arg-type]
-            input_names=names,
-            output_names=["prediction"],
-            dynamic_axes={name: {0: "rows"} for name in [*names, "prediction"]},
-            opset_version=18,
-            dynamo=False,
-        )
+    try:
+        with silence(), plain_attention(), torch.inference_mode():
+            # The tracing exporter needs no further package; the newer one needs onnxscript.
+            torch.onnx.export(
+                module,
+                sample,
+                buffer,  # type: ignore[arg-type]
+                input_names=names,
+                output_names=["prediction"],
+                dynamic_axes={name: {0: "rows"} for name in [*names, "prediction"]},
+                opset_version=18,
+                dynamo=False,
+            )
+    except Exception as error:
+        said = str(error).strip().split("\n")[0]
+        raise OutputError(
+            f"This network can't be written as ONNX: {type(error).__name__}: {said.rstrip('.')}.",
+            "`whet predict` applies it as it is.",
+        ) from error
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Nothing is printed: torch's tracer says a page of its own, past Python, where it fails."""
+    with contextlib.ExitStack() as stack, open(os.devnull, "w") as nowhere:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        stack.enter_context(contextlib.redirect_stdout(nowhere))
+        for stream in (1, 2):
+            with contextlib.suppress(OSError):  # closed already
+                stack.callback(_put_back, os.dup(stream), stream)
+                os.dup2(nowhere.fileno(), stream)
+        yield
+
+
+def _put_back(kept: int, stream: int) -> None:
+    os.dup2(kept, stream)
+    os.close(kept)
+
+
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    """Attention as a graph of plain operations: torch's fused one has no ONNX counterpart."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def compare(session: Any, network: Network, module: nn.Module) -> float:

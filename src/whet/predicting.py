@@ -36,6 +36,8 @@ class Predictions:
     """Metrics, where the source has labels."""
     key: str = "id"
     """What the CSV calls the ids."""
+    outputs: Any = None
+    """What a network of your own gives, in its own shapes: (n, …), or a tuple or a dict of such; None for other networks."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -93,4 +95,6 @@ def in_words(network: Network, predicted: np.ndarray, inputs: Inputs) -> Predict
     columns = own.columns(task, predicted, inputs)
     scores = task.scores(inputs.y, predicted) if inputs.y is not None and len(inputs.y) else {}
     shares = predicted if task.goal == "classify" else None
-    return Predictions(rows, np.asarray(columns["prediction"]), shares, task.classes, columns, scores, own.key)
+    values = np.asarray(columns["prediction"])
+    outputs = own.outputs(network, predicted)
+    return Predictions(rows, values, shares, task.classes, columns, scores, own.key, outputs)

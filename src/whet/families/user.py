@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import importlib.util
 import inspect
-import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from whet.errors import RecipeError, UnknownName, UserError
+from whet.families import bundles
 from whet.families.common import Flat
 from whet.families.of_keras import as_if_first
 from whet.families.spec import InputSpec
@@ -55,7 +55,8 @@ class OnNames(nn.Module):
     def __init__(self, names: Sequence[str], network: nn.Module) -> None:
         super().__init__()
         asked = inspect.signature(network.forward).parameters
-        self.names, self.asked = tuple(names), tuple(name for name in names if name in asked)
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in asked.values())
+        self.names, self.asked = tuple(names), tuple(name for name in names if takes_all or name in asked)
         self.network = network
 
     def forward(self, *tensors: Tensor) -> Any:
@@ -63,21 +64,42 @@ class OnNames(nn.Module):
         return self.network(**{name: batch[name] for name in self.asked}) if self.asked else self.network(batch)
 
 
+class OnForm(nn.Module):
+    """A network that takes nests of tensors, such as (texts, lengths), where it is given them side by side."""
+
+    def __init__(self, form: bundles.Form, network: nn.Module) -> None:
+        super().__init__()
+        self.form, self.network = form, network
+
+    def forward(self, *tensors: Tensor) -> Any:
+        return self.network(*bundles.filled(self.form, iter(tensors)))
+
+
 class Joined(nn.Module):
     """A network that gives several tensors, as one: `apart` gives them back, for a loss that wants them."""
 
-    def __init__(self, network: nn.Module, outputs: Sequence[Tensor]) -> None:
+    def __init__(self, network: nn.Module, outputs: Any) -> None:
         super().__init__()
-        self.network = network
-        self.shapes = [tuple(one.shape[1:]) for one in outputs]
+        self.network, self.form = network, bundles.form_of(outputs)
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        return torch.cat([one.flatten(1) if one.dim() > 1 else one[:, None] for one in self.network(*tensors)], 1)
+        return bundles.joined(self.network(*tensors))
 
-    def apart(self, outputs: Tensor) -> tuple[Tensor, ...]:
-        """(n, all values) -> a tensor for each output."""
-        parts = outputs.split([math.prod(shape) for shape in self.shapes], 1)
-        return tuple(part.reshape(len(part), *shape) for part, shape in zip(parts, self.shapes, strict=True))
+    def apart(self, outputs: Tensor) -> Any:
+        """(n, all values) -> the outputs as the network gives them."""
+        return bundles.apart(self.form, outputs)
+
+
+class Alone(nn.Module):
+    """A network that gives one tensor in a tuple or a dict, such as {"logits": …}, without that."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        found: Tensor = next(bundles.leaves(self.network(*tensors)))
+        return found
 
 
 def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
@@ -95,10 +117,14 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
         network = OnFlat(spec, network)
     if names := spec.more.get("names"):
         network = OnNames(names, network)
+    elif (form := spec.more.get("form")) and _binds(network, len(form)):
+        network = OnForm(form, network)
     elif spec.example is not None and _takes(network) == 1 and len(spec.example()) > 1:
         network = OnFirst(network)
     out = check(network, called, spec)
-    network = network if isinstance(out, Tensor) else Joined(network, out)
+    if not isinstance(out, Tensor):
+        alone = spec.more.get("alone") and len(list(bundles.leaves(out))) == 1
+        network = Alone(network) if alone else Joined(network, out)
     around: Callable[[nn.Module], nn.Module] | None = spec.more.get("around")  # what reads its outputs for the field
     return network if around is None else around(network)
 
@@ -221,7 +247,16 @@ def _takes(network: nn.Module) -> int:
     return min(2, sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters))
 
 
-def check(network: nn.Module, called: str, spec: InputSpec) -> Tensor | tuple[Tensor, ...]:
+def _binds(network: nn.Module, count: int) -> bool:
+    """Whether the network's forward takes so many tensors, or nests of them."""
+    try:
+        inspect.signature(network.forward).bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def check(network: nn.Module, called: str, spec: InputSpec) -> Any:
     """What a batch of two comes out as. Raises RecipeError, in one line, if that is not (2, outputs), or anything with rows
     where a loss of the user's own knows what to do with it. Draws no random numbers."""
     inputs: tuple[Tensor, ...] = spec.example() if spec.example else (torch.zeros(2, *spec.shape),)
@@ -237,8 +272,8 @@ def check(network: nn.Module, called: str, spec: InputSpec) -> Tensor | tuple[Te
     finally:
         for module, mode in modes:
             module.training = mode
-    if spec.more.get("free") and has_rows(out):
-        return out if isinstance(out, Tensor) else tuple(out)
+    if spec.more.get("free") and bundles.has_rows(out, 2):
+        return out
     seen = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
     if seen != (2, *spec.more.get("output_shape", (spec.outputs,))):
         what = f"{spec.outputs} classes" if spec.goal == "classify" else f"{spec.outputs} value(s)"
@@ -247,12 +282,6 @@ def check(network: nn.Module, called: str, spec: InputSpec) -> Tensor | tuple[Te
             f"Give its last layer {spec.outputs} output(s).",
         )
     return out
-
-
-def has_rows(out: Any) -> bool:
-    """Whether it is a tensor, or several, with a row for each of two examples."""
-    several = out if isinstance(out, tuple | list) else (out,)
-    return len(several) > 0 and all(isinstance(one, Tensor) and one.dim() > 0 and len(one) == 2 for one in several)
 
 
 def _short(error: BaseException) -> str:

@@ -229,6 +229,10 @@ class Field:
         """Write what `generate` made; what was written, in words."""
         raise NotImplementedError
 
+    def outputs(self, network: Any, predicted: np.ndarray) -> Any:
+        """Predictions in the shapes in which the network gives them, where its user knows these; else None."""
+        return None
+
     def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
         """Predictions as the columns of a CSV behind the ids, (n,) each, "prediction" among them."""
         if not task.classes:

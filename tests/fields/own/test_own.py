@@ -227,7 +227,7 @@ def test_only_a_network_of_ones_own_takes_loaders() -> None:
 
 @pytest.mark.parametrize(
     "batch",
-    [{"x": ["a"], "y": torch.zeros(2)}, {"y": torch.zeros(2)}, [torch.zeros(2), ["a", "b"]], [torch.zeros(2)]],
+    [{"x": ["a"], "y": torch.zeros(2)}, {"y": torch.zeros(2)}, [torch.zeros(2), ["a", "b"]], torch.tensor(2.0)],
 )
 def test_batches_that_are_no_tensors_are_refused(batch: Any) -> None:
     with pytest.raises(DataError, match="as a batch"):

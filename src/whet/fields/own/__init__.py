@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from whet.data.prepared import Prepared
 from whet.data.splits import split
 from whet.data.transforms import TargetScale
 from whet.errors import DataError
-from whet.families import InputSpec, user
+from whet.families import InputSpec, bundles, user
 from whet.fields.base import Field, Wanted
 from whet.fields.own.baselines import baselines
 from whet.fields.own.rows import TARGETS, Given, Rows, as_loader, part_of, size_of
@@ -57,7 +58,7 @@ class OwnSource:
     @classmethod
     def of(cls, data: Any, holdout: Any, model: str, loss: Any) -> OwnSource:
         """From a loader, or (train, val), or (train, val, test)."""
-        given = list(data) if isinstance(data, tuple | list) else [data]
+        given = list(data) if is_parts(data) else [data]
         if len(given) > 3:
             raise DataError(f"{len(given)} loaders are too many.", "Give (train, val) or (train, val, test).")
         parts = dict(zip(("train", "val", "test"), given, strict=False))
@@ -69,13 +70,29 @@ class OwnSource:
 
 
 def is_own(data: Any, model: Any, loss: Any) -> bool:
-    """Whether this is the user's own way to give data: loaders, several Datasets, or a Dataset with a loss of one's own."""
+    """Whether this is the user's own way to give data: loaders or what else hands out batches, several Datasets, or a
+    Dataset with a loss of one's own."""
     if model is None:
         return False
-    given = data if isinstance(data, tuple | list) else [data]
-    if not given or not all(isinstance(one, Dataset | DataLoader) for one in given):
+    given = data if is_parts(data) else [data]
+    if not given or not all(isinstance(one, Dataset | DataLoader) or hands_out(one) for one in given):
         return False
-    return len(given) > 1 or loss is not None or isinstance(given[0], DataLoader | IterableDataset)
+    by_number = isinstance(given[0], Dataset) and not isinstance(given[0], IterableDataset)
+    return len(given) > 1 or loss is not None or not by_number
+
+
+def is_parts(data: Any) -> bool:
+    """Whether this is (train, val) and the like, and not a list of batches."""
+    return isinstance(data, tuple | list) and not hands_out(data)
+
+
+def hands_out(one: Any) -> bool:
+    """Whether this can only be gone through, for batches or examples: a list of them, a generator, a loader of the user's."""
+    if isinstance(one, list):
+        first = one[0] if one else None
+        return isinstance(first, tuple | list | Mapping) and any(isinstance(t, Tensor) for t in bundles.leaves(first))
+    known = isinstance(one, str | bytes | Path | Mapping | tuple | Dataset | DataLoader) or hasattr(one, "shape")
+    return not known and hasattr(one, "__iter__")
 
 
 class OwnField(Field):
@@ -94,10 +111,14 @@ class OwnField(Field):
         ends = np.cumsum([0, *(len(loader.dataset) for loader in source.loaders.values())])  # type: ignore[arg-type]
         parts = {part: np.arange(a, b) for part, a, b in zip(source.loaders, ends, ends[1:], strict=False)}
         inputs, wanted = rows[np.arange(min(LOOK, len(rows)))]
-        network, said = tried(source, inputs, rows.names)
-        if isinstance(network, user.Joined):
-            source = dataclasses.replace(source, loss=of_several(source.loss, network.apart))
-        goal = "own" if isinstance(network, user.Joined) else goal_of(source, task, wanted, said)
+        known = known_of(source, rows, inputs)
+        network, said = tried(source, inputs, known)
+        several = isinstance(network, user.Joined) or known.targets is not None
+        if several:
+            source = dataclasses.replace(
+                source, loss=of_several(source.loss, getattr(network, "apart", None), known.truths)
+            )
+        goal = "own" if several else goal_of(source, task, wanted, said)
         y = rows.targets().reshape(len(rows)).numpy() if goal != "own" else np.zeros(len(rows))
         classes = tuple(map(str, range(said.shape[1]))) if goal == "classify" else ()
         digest = hashlib.sha256(repr([*parts, len(rows), said.shape[1:]]).encode())
@@ -124,11 +145,10 @@ class OwnField(Field):
 
     def load_inputs(self, source: Any, spec: Mapping[str, Any]) -> Inputs:
         """A loader, a Dataset, arrays alone, in a tuple or a dict; targets behind the inputs are looked at where they fit."""
-        if isinstance(source, DataLoader | Dataset):
-            pieces = [in_columns(batch, spec) for batch in in_order(source)]
-            columns = [torch.cat(c) for c in zip(*pieces, strict=True)]
-        else:
-            columns = [torch.as_tensor(as_array(c)) for c in in_columns(source, spec)]
+        if isinstance(source, DataLoader | Dataset) or hands_out(source):
+            rows = Rows([as_loader(source)])
+            source = rows.raw(np.arange(len(rows)))
+        columns = [torch.as_tensor(as_array(c)) for c in in_columns(source, spec)]
         count = spec["inputs"]
         if len(columns) < count:
             raise DataError(f"The network takes {count} tensors, and {len(columns)} were given.")
@@ -159,7 +179,7 @@ class OwnField(Field):
         source: OwnSource = data.origin["source"]
         train = source.loaders["train"]
         own = part_of(train, parts["train"], size_of(train))
-        known = OwnTransform(tuple(column(x) for x in inputs), own, data.x.names)
+        known = dataclasses.replace(known_of(source, data.x, inputs), loader=own)
         rows = {"train": torch.arange(len(look)), "val": torch.arange(len(look), len(target))}
         scale = TargetScale(0.0, 1.0) if data.goal == "regress" else None
         return Prepared("own", inputs, target, truth_of(source, data.goal, target), rows, known, scale)
@@ -196,6 +216,11 @@ class OwnField(Field):
         source: OwnSource = data.origin["source"]
         return truth_of(source, data.goal, data.x[rows][1]) if data.goal == "own" else data.y[rows]
 
+    def outputs(self, network: Any, predicted: np.ndarray) -> Any:
+        """Of the user's network, which may give several tensors."""
+        apart = getattr(network.model, "apart", None)
+        return bundles.mapped(Tensor.numpy, apart(torch.from_numpy(predicted))) if apart else predicted
+
     def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
         if task.goal != "own":
             return super().columns(task, predicted, inputs)
@@ -213,25 +238,26 @@ class Columns(tuple[Tensor, ...]):
 def in_columns(batch: Any, spec: Mapping[str, Any]) -> tuple[Any, ...]:
     """The network's inputs in their order, and what stands behind them. Raises DataError for a dict that lacks one."""
     if not isinstance(batch, Mapping):
-        return tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+        return tuple(bundles.leaves(batch))
     if missing := [name for name in spec.get("names", ()) if name not in batch]:
         raise DataError(f"There is no {missing[0]!r} among {', '.join(map(repr, batch))}.")
     target = [batch[name] for name in TARGETS if name in batch][:1]
-    return (*(batch[name] for name in spec["names"]), *target)
+    return (*(batch[name] for name in spec["names"]), *bundles.leaves(target))
 
 
-def in_order(source: Any) -> DataLoader[Any]:
-    """A loader's or a Dataset's batches, unshuffled where rows can be asked for by number."""
-    if isinstance(source, DataLoader):
-        if isinstance(source.dataset, IterableDataset) or source.batch_size is None:
-            return source
-        return DataLoader(source.dataset, batch_size=source.batch_size, collate_fn=source.collate_fn)
-    return DataLoader(source, batch_size=LOOK)
+def known_of(source: OwnSource, rows: Rows, inputs: Sequence[Tensor]) -> OwnTransform:
+    """What is known of the inputs and targets."""
+    return OwnTransform(
+        tuple(column(x) for x in inputs),
+        names=rows.names,
+        nested=rows.nested,
+        alone=source.loss is None,
+        targets=rows.targets_form,
+    )
 
 
-def tried(source: OwnSource, inputs: Sequence[Tensor], names: tuple[str, ...]) -> tuple[torch.nn.Module, Tensor]:
+def tried(source: OwnSource, inputs: Sequence[Tensor], known: OwnTransform) -> tuple[torch.nn.Module, Tensor]:
     """A fresh network, and what it says of two rows: (2, …)."""
-    known = OwnTransform(tuple(column(x) for x in inputs), names=names)
     spec = InputSpec(outputs=1, goal="own", activation=torch.nn.ReLU, norm=torch.nn.BatchNorm1d, **known.spec())
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         network = user.make(spec, source.model).eval()
@@ -239,14 +265,17 @@ def tried(source: OwnSource, inputs: Sequence[Tensor], names: tuple[str, ...]) -
     return network, said
 
 
-def of_several(loss: Loss | None, apart: Callable[[Tensor], tuple[Tensor, ...]]) -> Loss:
-    """The loss of a network that gives several tensors. Raises DataError where there is none."""
+def of_several(
+    loss: Loss | None, apart: Callable[[Tensor], Any] | None, truths: Callable[[Tensor], Any] | None
+) -> Loss:
+    """The loss of a network that gives several tensors, or has several targets. Raises DataError where there is none."""
     if loss is None:
+        many = "The network gives several tensors" if apart else "There are several targets"
         raise DataError(
-            "The network gives several tensors, and only a loss could say what the targets are to them.",
+            f"{many}, and only a loss could say what the targets are to the outputs.",
             "Give loss=, a function (outputs, targets) -> scalar.",
         )
-    return lambda outputs, target: loss(apart(outputs), target)  # type: ignore[arg-type]
+    return lambda outputs, target: loss(apart(outputs) if apart else outputs, truths(target) if truths else target)
 
 
 def goal_of(source: OwnSource, task: str | None, target: Tensor, said: Tensor) -> str:

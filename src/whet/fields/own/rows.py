@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +21,18 @@ from torch.utils.data import (
     RandomSampler,
     SequentialSampler,
     Subset,
-    TensorDataset,
 )
 
 from whet.errors import DataError, RecipeError
+from whet.families import bundles
 from whet.rng import seed_for
 
 BATCH = 32
 """Rows at once of a Dataset that comes without a loader."""
+PIECE = 256
+"""Rows at once where only their targets are wanted."""
+MOST_BYTES = 4 << 30
+"""Of what can only be iterated: more is not read into memory."""
 Batch = tuple[tuple[Tensor, ...], Tensor]
 """(inputs, target), rows first."""
 
@@ -36,24 +42,41 @@ TARGETS = ("target", "targets", "label", "labels", "y")
 
 
 def parted(batch: Any) -> Batch:
-    """A loader's batch as inputs and target: the last of several tensors, or the only one itself; of a dict the one that is
-    called so. Raises DataError."""
-    if isinstance(batch, Mapping):
-        *names, target = (*names_of(batch), target_in(batch))
-        batch = [batch[name] for name in (*names, target)]
-    pieces = (batch, batch) if isinstance(batch, Tensor) else tuple(batch) if isinstance(batch, tuple | list) else ()
-    if len(pieces) < 2 or not all(isinstance(piece, Tensor) for piece in pieces):
-        kinds = ", ".join(type(piece).__name__ for piece in pieces) or type(batch).__name__
+    """A loader's batch as inputs and target, each nest of tensors side by side. Raises DataError for anything else."""
+    inputs, target = halved(batch)
+    tensors = tuple(bundles.leaves(inputs))
+    rows = len(tensors[0]) if tensors and isinstance(tensors[0], Tensor) and tensors[0].dim() else 0
+    if not rows or not bundles.has_rows((inputs, target), rows):
         raise DataError(
-            f"The loader gives {kinds} as a batch.",
-            "Let it give tensors: (input, target); several targets as the columns of one, which loss= takes apart.",
+            f"The loader gives {in_words(batch)} as a batch.",
+            "Let it give tensors with a row for each example: (input, target).",
         )
-    return pieces[:-1], pieces[-1]
+    return tensors, target if isinstance(target, Tensor) else bundles.joined(target)
+
+
+def halved(batch: Any) -> tuple[Any, Any]:
+    """(inputs, target) of a batch: the last of several tensors, or the only one itself; of a dict the one that is called so,
+    and whatever else in it is a tensor. Raises DataError where nobody can tell."""
+    if isinstance(batch, Mapping):
+        return {name: batch[name] for name in names_of(batch)}, batch[target_in(batch)]
+    pieces = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+    return (pieces, pieces[0]) if len(pieces) == 1 else (pieces[:-1], pieces[-1])
+
+
+def in_words(batch: Any) -> str:
+    """What a batch holds, for a person."""
+    if isinstance(batch, Mapping):
+        return "{" + ", ".join(f"{name!r}: {in_words(one)}" for name, one in batch.items()) + "}"
+    if isinstance(batch, tuple | list):
+        return "(" + ", ".join(map(in_words, batch[:5])) + (", …)" if len(batch) > 5 else ")")
+    return str(tuple(batch.shape)) if isinstance(batch, Tensor) else type(batch).__name__
 
 
 def names_of(batch: Any) -> tuple[str, ...]:
-    """What the inputs of a dict are called; nothing for other batches."""
-    return tuple(name for name in batch if name != target_in(batch)) if isinstance(batch, Mapping) else ()
+    """What the inputs of a dict are called; nothing for other batches. What is no tensor goes into no network."""
+    if not isinstance(batch, Mapping):
+        return ()
+    return tuple(name for name in batch if name != target_in(batch) and isinstance(batch[name], Tensor))
 
 
 def target_in(batch: Mapping[str, Any]) -> str:
@@ -66,19 +89,76 @@ def target_in(batch: Mapping[str, Any]) -> str:
     )
 
 
+# -- what can only be iterated ---------------------------------------------------------------------------------------------
+
+
+class Listed(Dataset[Any]):
+    """Examples, or batches cut into examples, that were read into memory."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.items[i]
+
+
 def as_loader(source: Any) -> DataLoader[Any]:
     """A DataLoader over rows that can be asked for by number; what can only be iterated is read into memory."""
     if isinstance(source, Dataset) and not isinstance(source, IterableDataset):
         return DataLoader(source, batch_size=BATCH, shuffle=True)
-    loader = DataLoader(source, batch_size=BATCH) if isinstance(source, IterableDataset) else source
-    if not isinstance(loader.dataset, IterableDataset):
-        return loader
-    batches = [parted(batch) for batch in loader]
-    if not batches:
+    if not isinstance(source, DataLoader):
+        return in_memory(source)
+    if not isinstance(source.dataset, IterableDataset):
+        return source
+    if source.batch_size is None:
+        return in_memory(source)
+    rows = Listed(ended(source.dataset))
+    return DataLoader(rows, batch_size=source.batch_size, shuffle=True, collate_fn=source.collate_fn)
+
+
+def in_memory(source: Any) -> DataLoader[Any]:
+    """The same of examples, or of batches, that are only handed out in turn."""
+    found = ended(source)
+    if isinstance(source, IterableDataset) or not is_batch(found[0]):
+        return DataLoader(Listed(found), batch_size=BATCH, shuffle=True)
+    return DataLoader(
+        Listed([row for batch in found for row in cut(batch)]), batch_size=rows_in(found[0]), shuffle=True
+    )
+
+
+def ended(source: Any) -> list[Any]:
+    """All that it hands out. Raises DataError where that is nothing, or has no end in sight."""
+    found, size = [], 0
+    for one in source:
+        found.append(one)
+        size += sum(t.nbytes for t in bundles.leaves(one) if isinstance(t, Tensor))
+        if size > MOST_BYTES:
+            raise DataError(
+                f"The loader has given {len(found):,} pieces, {size >> 30} GB, and no end is in sight.",
+                "Give one that ends, or a Dataset with a length, which is read as it is needed.",
+            )
+    if not found:
         raise DataError("The loader gives no batch.", "Give it some rows.")
-    inputs = [torch.cat(columns) for columns in zip(*(b[0] for b in batches), strict=True)]
-    rows = TensorDataset(*inputs, torch.cat([b[1] for b in batches]))
-    return DataLoader(rows, batch_size=loader.batch_size or len(batches[0][1]), shuffle=True)
+    return found
+
+
+def is_batch(one: Any) -> bool:
+    """Whether it holds tensors with the same number of rows, and is no single example."""
+    tensors = [t for t in bundles.leaves(one) if isinstance(t, Tensor)]
+    return bool(tensors) and tensors[0].dim() > 0 and bundles.has_rows(tensors, len(tensors[0]))
+
+
+def rows_in(batch: Any) -> int:
+    return next(len(t) for t in bundles.leaves(batch) if isinstance(t, Tensor))
+
+
+def cut(batch: Any) -> Iterator[Any]:
+    """A batch's examples."""
+    for i in range(rows_in(batch)):
+        yield bundles.mapped(operator.itemgetter(i), batch)
 
 
 class Rows:
@@ -91,27 +171,40 @@ class Rows:
     def __len__(self) -> int:
         return len(self.dataset)  # type: ignore[arg-type]
 
+    def raw(self, rows: np.ndarray) -> Any:
+        """The batch of these rows as the loader makes it: padded, where it pads, to the longest of them."""
+        with drawing(0):  # a Dataset that augments gives the same rows each time
+            return self.collate([self.dataset[int(i)] for i in rows])
+
+    @functools.cached_property
+    def first(self) -> tuple[Any, Any]:
+        """(inputs, target) of the first row, as the loader nests them."""
+        return halved(self.raw(np.arange(1)))
+
     @property
     def names(self) -> tuple[str, ...]:
         """What inputs are called, where batches are dicts."""
-        with drawing(0):
-            return names_of(self.collate([self.dataset[0]]))
+        return tuple(self.first[0]) if isinstance(self.first[0], Mapping) else ()
+
+    @property
+    def nested(self) -> bundles.Form:
+        """How inputs are nested, where a batch is a tuple that holds more than tensors; else None."""
+        inputs = self.first[0]
+        flat = isinstance(inputs, Mapping) or all(isinstance(one, Tensor) for one in inputs)
+        return None if flat else bundles.form_of(inputs)
+
+    @property
+    def targets_form(self) -> bundles.Form:
+        """Of several targets, how they are nested; None where the target is one tensor."""
+        return None if isinstance(self.first[1], Tensor) else bundles.form_of(self.first[1])
 
     def __getitem__(self, rows: np.ndarray) -> Batch:
-        with drawing(0):  # a Dataset that augments gives the same rows each time
-            pieces = list(self.pieces(rows))
-        inputs = tuple(torch.cat(columns) for columns in zip(*(piece[0] for piece in pieces), strict=True))
-        return inputs, torch.cat([piece[1] for piece in pieces])
-
-    def pieces(self, rows: np.ndarray, size: int = 256) -> Iterator[Batch]:
-        for at in range(0, len(rows), size):
-            items = [self.dataset[int(i)] for i in rows[at : at + size]]
-            yield parted(self.collate(items))
+        return parted(self.raw(rows))
 
     def targets(self) -> Tensor:
         """Of all rows."""
-        with drawing(0):
-            return torch.cat([target for _, target in self.pieces(np.arange(len(self)))])
+        pieces = np.array_split(np.arange(len(self)), -(-len(self) // PIECE))
+        return torch.cat([self[rows][1] for rows in pieces])
 
 
 @contextlib.contextmanager

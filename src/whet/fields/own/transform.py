@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+
+from whet.families import bundles
 
 PIECE = 1000
 
@@ -46,6 +49,12 @@ class OwnTransform:
     """Of the training rows; None in a network that is read from disk."""
     names: tuple[str, ...] = ()
     """Of the columns, where a batch is a dict."""
+    nested: bundles.Form = None
+    """How a batch nests them, where that is more than a row of tensors."""
+    alone: bool = False
+    """Whether one tensor that the network gives in a tuple or a dict is taken out of it: no loss wants it in there."""
+    targets: bundles.Form = field(default=None, compare=False)
+    """Of several targets, how they are nested; needed in training alone."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,8 +65,13 @@ class OwnTransform:
             "domain": "own",
             "shape": self.shape,
             "example": lambda: tuple(self.drawn(2, 0).values()),
-            "more": {"free": True, "names": self.names},
+            "more": {"free": True, "names": self.names, "form": self.nested, "alone": self.alone},
         }
+
+    @property
+    def truths(self) -> Callable[[Tensor], Any] | None:
+        """What gives a loss its several targets back; None where it is one tensor."""
+        return functools.partial(bundles.apart, self.targets) if self.targets is not None else None
 
     def apply(self, x: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(x)
@@ -71,9 +85,12 @@ class OwnTransform:
         return {name: column.drawn(rows, draw) for name, column in zip(names, self.columns, strict=True)}
 
     def to_dict(self) -> dict[str, Any]:
-        return {"columns": [[list(c.shape), c.kind, c.most] for c in self.columns], "names": list(self.names)}
+        columns = [[list(c.shape), c.kind, c.most] for c in self.columns]
+        nested = bundles.nest_of(self.nested)
+        return {"columns": columns, "names": list(self.names), "nested": nested, "alone": self.alone}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> OwnTransform:
         columns = tuple(Column(tuple(shape), kind, most) for shape, kind, most in state["columns"])
-        return cls(columns, names=tuple(state.get("names", ())))
+        nested = bundles.nest_from(state.get("nested"))
+        return cls(columns, names=tuple(state.get("names", ())), nested=nested, alone=state.get("alone", False))
