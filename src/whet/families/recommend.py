@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from whet.errors import RecipeError
 from whet.families.recommend_bags import Basket, Taste, Towers, Vectors, begin, perceptron, vectors
 from whet.families.recommend_chain import Chain
+from whet.families.recommend_ease import Ease
 from whet.families.recommend_sequence import Attentive, Recurrent
 from whet.families.spec import InputSpec
 
@@ -45,20 +46,25 @@ def had(drawn: Tensor, known: Tensor) -> Tensor:
 
 
 class Ranker(nn.Module):
-    """encoder(history, user) -> (B, d), compared with every item; chains of items added where asked for."""
+    """encoder(history, user) -> (B, d), compared with every item; chains of items and EASE^R added where asked for."""
 
-    def __init__(self, spec: InputSpec, width: int, encoder: nn.Module | None, chain: bool, dropout: float) -> None:
+    def __init__(
+        self, spec: InputSpec, width: int, encoder: nn.Module | None, chain: bool, ease: bool, dropout: float
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.chain = Chain(spec) if chain else None
+        self.ease = Ease(spec) if ease else None
         self.item: Vectors | None = vectors(spec, "item", width) if encoder is not None else None
         self.popular = nn.Parameter(torch.zeros(spec.more["items"]))
         self.drop = nn.Dropout(dropout)
 
     def calibrate(self, *inputs: Tensor) -> None:
-        """Count which item follows which, before training."""
+        """Count which item follows which, and solve which go together, before training."""
         if self.chain is not None:
             self.chain.count()
+        if self.ease is not None:
+            self.ease.solve()
 
     def forward(
         self,
@@ -73,19 +79,23 @@ class Ranker(nn.Module):
             chosen = torch.cat([target[:, None], drawn], 1)
             logits = self.among(history, user, target, chosen) - rarity
             return logits.masked_fill(had(drawn[0], known), NEVER)
-        logits = self.popular.expand(history.shape[0], -1)
-        if self.chain is not None:
-            logits = logits + self.chain(history, target)
+        logits = self.counted(history, user, target)
         if self.encoder is not None and self.item is not None:
             state = self.drop(self.encoder(self.item, history, user))
             logits = logits + state @ self.item.weight[1:].T
         return without(logits, history if known is None else known, target)
 
+    def counted(self, history: Tensor, user: Tensor, target: Tensor | None) -> Tensor:
+        """(B, I) logits by what needs no encoder."""
+        logits = self.popular.expand(history.shape[0], -1)
+        if self.chain is not None:
+            logits = logits + self.chain(history, target)
+        return logits if self.ease is None else logits + self.ease(history, user, target is not None)
+
     def among(self, history: Tensor, user: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
         """(B, 1 + N) logits of the answer and of the drawn items, which are the same in all rows."""
-        logits = self.popular[chosen - 1]
-        if self.chain is not None:
-            logits = logits + self.chain(history, target).gather(1, chosen - 1)
+        plain = self.chain is None and self.ease is None
+        logits = self.popular[chosen - 1] if plain else self.counted(history, user, target).gather(1, chosen - 1)
         if self.encoder is not None and self.item is not None:
             state = self.drop(self.encoder(self.item, history, user))
             own = (state * self.item(target)).sum(1, keepdim=True)
@@ -151,16 +161,16 @@ class Pulled(torch.autograd.Function):
 # -- by name -------------------------------------------------------------------------------------------------------
 
 
-def chains(spec: InputSpec) -> nn.Module:
-    return ranker(spec, "chains", None)
+def chains(spec: InputSpec, ease: bool = False) -> nn.Module:
+    return ranker(spec, "chains", None, ease=ease)
 
 
 def factors(
-    spec: InputSpec, width: int = 64, dropout: float = 0.0, pull: float = 0.1, chain: bool = False
+    spec: InputSpec, width: int = 64, dropout: float = 0.0, pull: float = 0.1, chain: bool = False, ease: bool = False
 ) -> nn.Module:
     if spec.goal != "rank":
         return Rater(spec, width, dropout, pull)
-    return ranker(spec, "factors", Taste(spec, width), width, dropout, chain)
+    return ranker(spec, "factors", Taste(spec, width), width, dropout, chain, ease)
 
 
 def ncf(spec: InputSpec, width: int = 32, dropout: float = 0.2, pull: float = 0.05) -> nn.Module:
@@ -177,20 +187,23 @@ def two_tower(
     length: int = 50,
     pull: float = 0.05,
     chain: bool = False,
+    ease: bool = False,
 ) -> nn.Module:
     if spec.goal != "rank":
         return Rater(spec, width, dropout, pull, towers=True)
-    return ranker(spec, "two_tower", Towers(spec, width, length, dropout), width, dropout, chain)
+    return ranker(spec, "two_tower", Towers(spec, width, length, dropout), width, dropout, chain, ease)
 
 
 def item_autoencoder(
-    spec: InputSpec, width: int = 128, dropout: float = 0.0, noise: float = 0.5, chain: bool = False
+    spec: InputSpec, width: int = 128, dropout: float = 0.0, noise: float = 0.5, chain: bool = False, ease: bool = False
 ) -> nn.Module:
-    return ranker(spec, "item_autoencoder", Basket(spec, width, noise), width, dropout, chain)
+    return ranker(spec, "item_autoencoder", Basket(spec, width, noise), width, dropout, chain, ease)
 
 
-def gru4rec(spec: InputSpec, width: int = 64, dropout: float = 0.3, length: int = 50, chain: bool = False) -> nn.Module:
-    return ranker(spec, "gru4rec", Recurrent(width, length, dropout), width, dropout, chain)
+def gru4rec(
+    spec: InputSpec, width: int = 64, dropout: float = 0.3, length: int = 50, chain: bool = False, ease: bool = False
+) -> nn.Module:
+    return ranker(spec, "gru4rec", Recurrent(width, length, dropout), width, dropout, chain, ease)
 
 
 def sasrec(
@@ -201,15 +214,22 @@ def sasrec(
     dropout: float = 0.3,
     length: int = 50,
     chain: bool = False,
+    ease: bool = False,
 ) -> nn.Module:
     encoder = Attentive(spec, width, length, depth, heads, dropout)
-    return ranker(spec, "sasrec", encoder, width, dropout, chain)
+    return ranker(spec, "sasrec", encoder, width, dropout, chain, ease)
 
 
 def ranker(
-    spec: InputSpec, name: str, encoder: nn.Module | None, width: int = 0, dropout: float = 0.0, chain: bool = True
+    spec: InputSpec,
+    name: str,
+    encoder: nn.Module | None,
+    width: int = 0,
+    dropout: float = 0.0,
+    chain: bool = True,
+    ease: bool = False,
 ) -> Ranker:
     """Raises RecipeError where ratings are to be predicted."""
     if spec.goal != "rank":
         raise RecipeError(f"{name} ranks items, and the task is to predict ratings.", "Use factors, ncf or two_tower.")
-    return Ranker(spec, width, encoder, chain, dropout)
+    return Ranker(spec, width, encoder, chain, ease, dropout)

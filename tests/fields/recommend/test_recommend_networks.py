@@ -17,6 +17,7 @@ from whet.fields import field
 from whet.fields.base import Wanted
 from whet.fields.recommend import baselines
 from whet.fields.recommend.biases import damped, fitted
+from whet.fields.recommend.ease import RIDGES, ease, matrix, near
 from whet.fields.recommend.fair import Fair
 from whet.fields.recommend.pairs import FADE, followers
 from whet.fields.recommend.transform import Moments, RatingsTransform
@@ -108,7 +109,7 @@ def test_chains_leave_a_rows_own_pairs_out_of_the_counts(ranking):
 def test_a_ranker_never_recommends_what_the_user_had(ranking, name):
     ready = prepared(ranking)
     history, user = ready.transform.apply(ranking.x)
-    logits = network(ranking, name, ready).eval()(history, user)
+    logits = network(ranking, name, ready, ease=True).eval()(history, user)
     assert logits.shape == (len(ranking), len(ranking.classes))
     for row, items in zip(logits, history, strict=True):
         assert (row[items[items > 0] - 1] == NEVER).all()
@@ -118,7 +119,7 @@ def test_a_ranker_never_recommends_what_the_user_had(ranking, name):
 @pytest.mark.parametrize("name", RANKERS)
 def test_a_ranker_says_the_same_of_a_history_with_more_room_in_front(ranking, name):
     ready = prepared(ranking)
-    model = network(ranking, name, ready).eval()
+    model = network(ranking, name, ready, ease=True).eval()
     history, user = ready.transform.apply(ranking.x.head(6))
     wide = torch.nn.functional.pad(history, (9, 0))
     assert torch.allclose(model(history, user), model(wide, user), atol=2e-3)
@@ -241,8 +242,50 @@ def test_ease_is_the_same_by_users_and_by_items():
     p = np.linalg.inv(x.T @ x + 3 * np.eye(20))
     weights = -p / np.diag(p)
     np.fill_diagonal(weights, 0)
-    assert np.allclose(baselines.ease(x, 3.0)(x), x @ weights, atol=1e-3)
-    assert np.allclose(baselines.ease(np.vstack([x, x]), 3.0)(x).shape, x.shape)
+    assert np.allclose(ease(x, 3.0)(x), x @ weights, atol=1e-3)
+    assert np.allclose(ease(np.vstack([x, x]), 3.0)(x).shape, x.shape)
+
+
+@pytest.mark.parametrize("users", [6, 30])
+def test_the_largest_weights_are_kept_of_each_item(users):
+    """By users and by items, and with rarer items left out."""
+    x = (np.random.default_rng(0).random((users, 9)) < 0.4).astype(np.float32)
+    kept = np.array([0, 2, 3, 5, 6, 7, 8, 10, 11])
+    found = near(x, 3.0, kept, 12, 4)
+    assert not found.index[[0, 2, 5, 10]].any()
+    p = np.linalg.inv(x.T @ x + 3 * np.eye(9))
+    whole = -p / np.diag(p)
+    np.fill_diagonal(whole, 0)
+    for row, item in zip(whole, kept, strict=True):
+        then = found.index[item + 1] - 1
+        assert set(then) == set(kept[np.argsort(-np.abs(row))[:4]])
+        assert np.allclose(found.weight[item + 1], row[np.searchsorted(kept, then)], atol=1e-4)
+
+
+def test_a_users_training_rows_meet_weights_that_other_users_made(ranking, monkeypatch):
+    """Weights that had seen what follows were believed too much: NDCG@100 0.38 instead of 0.52 on items with an order."""
+    monkeypatch.setattr("whet.fields.recommend.ease.RIDGES", (200.0,))
+    ready = prepared(ranking)
+    known = ready.transform
+    user = int(known.owner[4])
+    other = (known.owner != user) | ~known.trained
+    fewer = dataclasses.replace(known, trained=known.trained & other)
+    own = {k: t.eased.folds[t.eased.fold[user + 1]].weight for k, t in (("all", known), ("fewer", fewer))}
+    assert np.allclose(own["all"], own["fewer"])
+    assert not np.allclose(known.eased.near.weight, fewer.eased.near.weight)
+
+
+def test_what_goes_together_is_scored_as_ease_scores_it(ranking):
+    ready = prepared(ranking)
+    known = ready.transform
+    model = network(ranking, "chains", ready, ease=True)
+    x = matrix(known.owner[known.trained], known.had[known.trained], known.users, known.items)
+    history, user = known.apply(ranking.x.head(8))
+    shown = np.zeros((8, known.items), np.float32)
+    for row, items in zip(shown, history, strict=True):
+        row[items[items > 0] - 1] = 1
+    slow = [np.abs(ease(x, ridge)(shown) - model.ease.scores(history, user, False).numpy()).max() for ridge in RIDGES]
+    assert min(slow) < 1e-4
 
 
 def test_als_solves_its_least_squares():

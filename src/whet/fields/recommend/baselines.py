@@ -6,29 +6,23 @@ X   users x items, 1 where a user had an item (dense: none of these is run where
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from whet.fields.base import Wanted
 from whet.fields.recommend.biases import Biases, fitted
+from whet.fields.recommend.ease import MOST_CELLS, Scores, chosen_ridge, ease, matrix, top
 from whet.fields.recommend.transform import RatingsTransform
 from whet.tasks import Baseline
-from whet.tasks.rank import best, gains, ranks
+from whet.tasks.rank import best
 
-MOST_CELLS = 60_000_000
-"""Users times items up to which X is made: 240 MB."""
-LAMBDAS = (200.0, 50.0, 1000.0)
-"""Of EASE^R, the best by NDCG@100 on the validation rows; the first alone where there is no time for more."""
 FACTORS, SWEEPS, ALPHA, REGULARISER = 32, 8, 10.0, 10.0
 """Of ALS: vectors' length, sweeps, the confidence of an interaction, the ridge."""
 RIDGES = (15.0, 4.0, 8.0)
 """Ratings that pull a user's and an item's factors to 0; the best by the validation ratings, of those there is time for."""
 RATE_FACTORS, RATE_SWEEPS = 16, 6
 """On MovieLens 16 factors with a ridge of 15 rated validation rows better (RMSE 0.8808) than 8 (0.8848), or 32."""
-
-Scores = Callable[[np.ndarray], np.ndarray]
-"""(B, I) histories as 0 and 1 -> (B, I) scores."""
 
 
 def baselines(wanted: Wanted) -> list[Baseline]:
@@ -51,7 +45,7 @@ def rankings(wanted: Wanted) -> Iterator[Baseline]:
         for name in ("item-item", "EASE^R", "ALS"):
             yield Baseline(name, None, 0.0, f"skipped: {known.users:,} x {known.items:,} cells are too many.")
         return
-    x = matrix(known, np.ones(len(known.had), bool))
+    x = matrix(known.owner, known.had, known.users, known.items)
     yield done("popularity", top(np.broadcast_to(often, (len(users), known.items)), x[users]), clock)
     began = time.monotonic()
     yield done("item-item", top(cosine(x)(x[users]), x[users]), began)
@@ -59,7 +53,9 @@ def rankings(wanted: Wanted) -> Iterator[Baseline]:
     if known.users > known.items and known.items > 12_000:
         yield Baseline("EASE^R", None, 0.0, f"skipped: an inverse of {known.items:,} items costs more than its time.")
     else:
-        ridge = chosen_lambda(wanted, known, until=clock + 0.6 * wanted.seconds)
+        own, held = known.trained, ~known.trained
+        shown = matrix(known.owner[own], known.had[own], known.users, known.items)
+        ridge = chosen_ridge(shown, known.owner[held], known.had[held], until=clock + 0.6 * wanted.seconds)
         note = f"lambda {ridge:g} by the validation rows"
         yield done("EASE^R", top(ease(x, ridge)(x[users]), x[users]), began, note)
     began = time.monotonic()
@@ -68,18 +64,6 @@ def rankings(wanted: Wanted) -> Iterator[Baseline]:
 
 def done(name: str, predicted: np.ndarray, began: float, note: str = "") -> Baseline:
     return Baseline(name, predicted, time.monotonic() - began, note)
-
-
-def matrix(known: RatingsTransform, rows: np.ndarray) -> np.ndarray:
-    """X of these interactions, float32."""
-    x = np.zeros((known.users, known.items), np.float32)
-    x[known.owner[rows], known.had[rows]] = 1
-    return x
-
-
-def top(scores: np.ndarray, had: np.ndarray) -> np.ndarray:
-    """The best items that a user has not had."""
-    return best(np.where(had > 0, -np.inf, scores))
 
 
 def popular(known: RatingsTransform, users: np.ndarray, often: np.ndarray) -> np.ndarray:
@@ -98,34 +82,6 @@ def cosine(x: np.ndarray) -> Scores:
     length = np.sqrt(np.maximum(x.sum(0), 1))
     unit = x / length
     return lambda h: (h / length) @ x.T @ unit - h * (h / length**2) * x.sum(0)
-
-
-def ease(x: np.ndarray, ridge: float) -> Scores:
-    """EASE^R (Steck 2019, arXiv:1905.03375): B = I - P / diag(P), P = (X'X + ridge I)^-1.
-
-    With fewer users than items P is applied by Woodbury's identity, P = (I - X'(XX' + ridge I)^-1 X) / ridge, and no
-    matrix of items by items is made.
-    """
-    users, items = x.shape
-    if users < items:
-        inner = np.linalg.solve(x @ x.T + ridge * np.eye(users, dtype=np.float32), x)  # (users, items)
-        diagonal = (1 - np.einsum("ui,ui->i", x, inner)) / ridge
-        return lambda h: h - (h - (h @ x.T) @ inner) / ridge / diagonal
-    p = np.linalg.inv(x.T @ x + ridge * np.eye(items, dtype=np.float32))
-    return lambda h: h - h @ p / np.diag(p)
-
-
-def chosen_lambda(wanted: Wanted, known: RatingsTransform, until: float) -> float:
-    """The ridge that ranks the validation rows best, of those that there is time for."""
-    x, val = matrix(known, known.trained), np.flatnonzero(~known.trained)
-    users, truth, found = known.owner[val], known.had[val], {}
-    for ridge in LAMBDAS:
-        began = time.monotonic()
-        places = ranks(truth, top(ease(x, ridge)(x[users]), x[users]))
-        found[ridge] = gains(places, 100).mean()
-        if time.monotonic() + (time.monotonic() - began) > until:
-            break
-    return max(found, key=lambda ridge: found[ridge])
 
 
 def als(x: np.ndarray, seed: int, until: float) -> np.ndarray:

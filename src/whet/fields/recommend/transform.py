@@ -22,6 +22,7 @@ from whet.data.core import Data
 from whet.data.prepared import Prepared
 from whet.data.transforms import TargetScale
 from whet.fields.recommend import biases
+from whet.fields.recommend.ease import NEAR, Eased, eased
 from whet.fields.recommend.packing import pack, pack_floats, unpack, unpack_floats
 from whet.fields.recommend.pairs import FADE, FOLLOWERS, Pairs, followers
 from whet.train.parts import Inputs
@@ -68,6 +69,11 @@ class RatingsTransform:
         return followers(self.had[self.trained], self.owner[self.trained], self.items)
 
     @functools.cached_property
+    def eased(self) -> Eased:
+        """Which items go together; solved when first asked for."""
+        return eased(self.owner, self.had, self.trained, (self.users, self.items), self.nearby)
+
+    @functools.cached_property
     def share(self) -> Tensor:
         """(items,) float64: how often each item is drawn as a wrong answer, half of it for its popularity."""
         often = torch.bincount(torch.from_numpy(self.had[self.trained]), minlength=self.items).double()
@@ -77,6 +83,11 @@ class RatingsTransform:
     def width(self) -> int:
         """Followers kept of each item: as many for every data set, so that the network's shape needs no count."""
         return min(FOLLOWERS, self.items)
+
+    @property
+    def nearby(self) -> int:
+        """Weights kept of each item, as many for every data set."""
+        return min(NEAR, self.items)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -120,6 +131,8 @@ class RatingsTransform:
             "pairs": lambda: self.pairs,
             "followers": self.width,
             "fade": FADE,
+            "eased": lambda: self.eased,
+            "nearby": self.nearby,
             "features": self.features,
             "biases": self.biases,
         }
