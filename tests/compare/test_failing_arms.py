@@ -42,7 +42,11 @@ def test_an_arm_that_diverges_at_every_rate_loses_and_is_marked_everywhere(
     assert any(
         line.startswith("log(x) loses: 2 of its 2 trainings diverged: The loss became nan") for line in found.said
     )
-    assert "diverged 2 of 2" in " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "diverged 2 of 2" in printed
+    assert "Two arms that are alike" in printed, "an arm that failed is not counted"
+    own = Recipe.from_dict(found.details["base"])["optimizer.lr"]
+    assert min(abs(lost.lr / own - f) for f in (1 / 9, 1 / 3, 1, 3, 9)) < 1e-6, "a rate that it began with"
     assert "diverged 2 of 2" in (tmp_path / "run" / "report.html").read_text()
     (tmp_path / "run" / "compare.json").unlink()
     again = whet.compare("iris", {"activation": ["log(x)", "relu", "tanh"]}, **options)

@@ -1,9 +1,11 @@
 """The statistics tell the truth, by simulation: equal arms stay level, differences of twice the noise are found."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from whet.search.verdict import CONFIDENCE, contrasts, critical_value, half_for_other_rows, shown
+from whet.search.verdict import CONFIDENCE, Contrast, contrasts, critical_value, half_for_other_rows, shown
 
 SEEDS = 5
 NOISE = 1.0
@@ -33,11 +35,34 @@ def test_an_arm_that_is_ten_times_as_noisy_makes_no_false_winner() -> None:
     assert share_with_a_difference(4, noisy=10.0) <= 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
 
 
-@pytest.mark.parametrize("arms", [2, 3, 4])
+@pytest.mark.parametrize("arms", [2, 3, 4, 6, 8])
 def test_a_difference_of_twice_the_noise_is_found_in_80_of_100(arms: int) -> None:
     random = np.random.default_rng(arms)
     found = [contrasts(scores(random, arms, planted=2 * PAIRED))[0] for _ in range(600)]
     assert np.mean([c.clear and c.difference < 0 for c in found]) >= 0.8
+
+
+def test_an_arm_that_differs_makes_no_others_differ() -> None:
+    random = np.random.default_rng(0)
+    found = [contrasts(scores(random, 5, planted=20.0)) for _ in range(600)]
+    assert np.mean([any(c.clear for c in each if 1 not in (c.first, c.second)) for each in found]) <= 0.05
+
+
+def test_a_pair_is_told_apart_where_every_set_that_holds_it_is() -> None:
+    y = scores(np.random.default_rng(3), 4, planted=3.0)
+    found = contrasts(y)
+    for c in found:
+        assert c.clear == all(of_set(found, arms, c) for m in (2, 3, 4) for arms in combinations(range(4), m))
+        assert c.clear == (c.p < 1 - CONFIDENCE)
+
+
+def of_set(found: tuple[Contrast, ...], arms: tuple[int, ...], c: Contrast) -> bool:
+    """Whether these arms are told apart, or don't hold the pair."""
+    if not {c.first, c.second} <= {*arms}:
+        return True
+    largest = max(abs(d.difference) / d.error for d in found if {d.first, d.second} <= {*arms})
+    sure = CONFIDENCE if len(arms) > 2 else CONFIDENCE ** (2 / 4)
+    return largest > critical_value(len(arms), c.freedom, sure)
 
 
 def test_the_smallest_difference_that_could_be_seen_is_found_in_about_80_of_100() -> None:
@@ -108,7 +133,7 @@ def test_the_wide_interval_holds_for_other_rows_and_seeds(of_rows: float, of_see
     for _ in range(400):
         x = crossed(random, of_rows, of_seeds)
         (c,) = contrasts(x.mean(2))
-        missed += abs(c.difference) > half_for_other_rows(x[0] - x[1], c.spread, 2, SEEDS - 1)
+        missed += abs(c.difference) > half_for_other_rows(x[0] - x[1], c)
         narrow += c.clear
     assert missed / 400 <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
     if of_rows == 1.0:  # what is real on these rows only is what it guards against

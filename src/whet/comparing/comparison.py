@@ -28,7 +28,7 @@ class ArmResult:
     scores: tuple[float, ...]
     """Of each seed, on the test part; NaN where a training gave no network."""
     lr: float
-    """The learning rate that it was trained with."""
+    """The learning rate that its trainings began with."""
     seconds: float
     """Per training: the median."""
     steps: int
@@ -61,7 +61,7 @@ class Pair:
     difference: float
     """First minus second, in the metric's own unit."""
     half: float
-    """Half of the 96 % interval over seeds, which holds for all pairs together."""
+    """Half of the interval over seeds; see `whet.search.verdict.Contrast`."""
     half_rows: float | None
     """The same over other test rows as well; None where the metric says nothing about single rows."""
     p: float
@@ -172,13 +172,12 @@ def judge(
     y = scores[sound]
     found = contrasts(y, grain=1 / n if metric in wording.SHARES and n else 0.0)
     best = int((y.mean(1) if direction == "max" else -y.mean(1)).argmax())
-    freedom = (y.shape[0] - 1) * (y.shape[1] - 1)
     pairs = []
     for c in shown(found, best):
         a, b = sound[c.first], sound[c.second]
         wide = None
         if rows is not None and a in rows and b in rows:
-            wide = half_for_other_rows(rows[a] - rows[b], c.spread, len(sound), freedom)
+            wide = half_for_other_rows(rows[a] - rows[b], c)
         pair = Pair(names[a], names[b], c.difference, c.half, wide, c.p, c.smallest, "")
         pairs.append(Pair(**{**asdict(pair), "said": sentence(pair, metric, direction, y.shape[1])}))
     if not any(c.clear for c in found):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from whet import files
-from whet.comparing.arms import repeats
+from whet.comparing.arms import rate_of, repeats
 from whet.comparing.comparison import ArmResult, Judged, costs, judge, twins
 from whet.comparing.experiment import Experiment, name_of, refuse, trained_of, wanted
 from whet.comparing.opening import test
@@ -106,7 +106,7 @@ def arm_result(e: Experiment, a: int, scores: np.ndarray, why: str) -> ArmResult
     return ArmResult(
         name=e.arms[a].name,
         scores=tuple(map(float, scores)),
-        lr=e.tuned[a].lr if e.tuned else made[0].lr,
+        lr=rate_of(first.recipe),  # a training that diverged went on with a lower one, which is said beside it
         seconds=round(float(np.median([t.seconds for t in made])), 3),
         steps=round(float(np.mean([t.steps for t in made]))),
         diverged=sum(t.diverged > 0 for t in made),

@@ -97,11 +97,12 @@ def in_lines(sentence: str) -> str:
 
 def about(result: Result) -> str:
     """What the numbers are."""
-    n = len(result["arms"])
-    arms = "both arms" if n == 2 else f"all {n} arms"
+    sound = sum(not arm.get("failed") for arm in result["arms"])
+    arms = "Two arms" if sound == 2 else f"{sound} arms"
+    alike = f" {arms} that are alike come out level in 96 of 100 comparisons." if sound > 1 else ""
     return (
         f"Mean and standard deviation of {wording.metric_name(result['metric'])} on {wording.rows_of(result)} over "
-        f"{len(result['seeds'])} seeds. ± is a 96 % interval over seeds that holds for {arms} at once."
+        f"{len(result['seeds'])} seeds. ± is an interval over seeds.{alike}"
     )
 
 

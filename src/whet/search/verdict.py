@@ -6,7 +6,8 @@ y         (k, n) scores
 s^2       residual variance of y after the means of arms and of seeds are taken out, with (k - 1)(n - 1) degrees of freedom
 d         (n,) paired differences of two arms
 q         quantile of the studentised range of k means (Tukey 1953): differences of all pairs lie within
-          q / sqrt(2) standard errors of zero in 96 of 100 experiments where the arms are all alike
+          q / sqrt(2) standard errors of zero in 96 of 100 experiments where the arms are all alike; which pairs differ is
+          found step by step with it (`whet.search.step_down`)
 
 The standard error of a difference is sqrt(max(2 s^2, var d) / n). Noise that all arms share is estimated from all of them,
 which is what finds a difference with five seeds; where a pair is noisier than the rest, its own noise counts. By simulation
@@ -24,9 +25,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from whet.search import step_down
+from whet.search.step_down import critical_value
+
 CONFIDENCE = 0.96
 """A little above 95 %: where learning rates are tuned, an arm is lucky with its rate now and then, which paired seeds can't
-see. By simulation that costs up to 2 of 100; a difference of twice the noise is still found in 82 of 100, with two to four
+see. By simulation that costs up to 2 of 100; a difference of twice the noise is still found in 82 of 100, with two to eight
 arms and five seeds (`benchmarks/compare_truth.py`)."""
 POWER = 0.8
 """How often a difference is found that is called the smallest that could have been seen."""
@@ -43,15 +47,20 @@ class Contrast:
     difference: float
     """Mean of the paired differences, first minus second."""
     half: float
-    """The difference lies within +- this, together with those of all other pairs."""
+    """Half of the interval: that of all pairs together where none is measurable, else that of the last step, of this pair."""
     smallest: float
     """A difference of this size would have been found in `POWER` of such experiments."""
     spread: float
     """Standard deviation of the paired differences that was reckoned with."""
     error: float
     """Standard error of the difference."""
-    arms: int
     freedom: int
+    hurdle: tuple[float, ...]
+    """In standard errors, of the sets of 2, 3, … arms that hold the pair, the least of their largest differences."""
+
+    @property
+    def arms(self) -> int:
+        return len(self.hurdle) + 1
 
     @property
     def clear(self) -> bool:
@@ -60,12 +69,10 @@ class Contrast:
 
     @property
     def p(self) -> float:
-        """How often the largest difference of an experiment with equal arms is as large as this one."""
-        from scipy.stats import studentized_range
-
+        """How often equal arms are told apart where the difference of these two is."""
         if self.difference == 0 or self.error == 0:
             return 0.0 if self.difference else 1.0
-        return float(studentized_range.sf(2**0.5 * abs(self.difference) / self.error, self.arms, self.freedom))
+        return step_down.chance(np.asarray(self.hurdle), self.freedom)
 
     def turned(self) -> Contrast:
         """The same, second minus first."""
@@ -84,26 +91,43 @@ def contrasts(y: np.ndarray, *, grain: float = 0.0, confidence: float = CONFIDEN
     pooled, freedom = residual_variance(y)
     least = 2 * grain**2 / 12  # of a difference of two rounded numbers
     shared = max(2 * pooled, least)
+    pairs = list(itertools.combinations(range(arms), 2))
+    differences = [y[a] - y[b] for a, b in pairs]
+    spreads = [math.sqrt(max(shared, float(d.var(ddof=1)))) for d in differences]
+    sizes = [_in_errors(float(d.mean()), s / math.sqrt(seeds)) for d, s in zip(differences, spreads, strict=True)]
+    hurdles = step_down.hurdles(sizes, arms)
     return tuple(
-        _contrast(y[a] - y[b], (a, b), arms, shared, freedom, confidence)
-        for a, b in itertools.combinations(range(arms), 2)
+        _contrast(pair, float(d.mean()), spread, seeds, freedom, hurdle, confidence)
+        for pair, d, spread, hurdle in zip(pairs, differences, spreads, hurdles, strict=True)
     )
 
 
+def _in_errors(difference: float, error: float) -> float:
+    return abs(difference) / error if error else math.inf if difference else 0.0
+
+
 def _contrast(
-    d: np.ndarray, pair: tuple[int, int], arms: int, shared: float, freedom: int, confidence: float
+    pair: tuple[int, int],
+    difference: float,
+    spread: float,
+    seeds: int,
+    freedom: int,
+    hurdle: np.ndarray,
+    confidence: float,
 ) -> Contrast:
-    variance, critical = max(shared, float(d.var(ddof=1))), critical_value(arms, freedom, confidence)
-    error = math.sqrt(variance / len(d))
+    arms, error = len(hurdle) + 1, spread / math.sqrt(seeds)
+    together = critical_value(arms, freedom, confidence)
+    alone = critical_value(2, freedom, step_down.level(2, arms, confidence))
+    apart = step_down.told_apart(hurdle, freedom, confidence)
     return Contrast(
         *pair,
-        difference=float(d.mean()),
-        half=critical * error,
-        smallest=(critical + found_in(POWER, freedom)) * error,
-        spread=math.sqrt(variance),
+        difference=difference,
+        half=(alone if apart else together) * error,
+        smallest=(together + found_in(POWER, freedom)) * error,
+        spread=spread,
         error=error,
-        arms=arms,
         freedom=freedom,
+        hurdle=tuple(map(float, hurdle)),
     )
 
 
@@ -122,36 +146,27 @@ def residual_variance(y: np.ndarray) -> tuple[float, int]:
     return float((rest**2).sum() / freedom), freedom
 
 
-@functools.cache
-def critical_value(arms: int, freedom: int, confidence: float = CONFIDENCE) -> float:
-    """How many standard errors the largest difference of equal arms stays below; with two arms Student's t."""
-    from scipy.stats import studentized_range, t
-
-    if arms == 2:
-        return float(t.ppf((1 + confidence) / 2, freedom))
-    return float(studentized_range.ppf(confidence, arms, freedom)) / math.sqrt(2)
-
-
-def half_for_other_rows(d: np.ndarray, spread: float, arms: int, freedom: int, confidence: float = CONFIDENCE) -> float:
+def half_for_other_rows(d: np.ndarray, c: Contrast, confidence: float = CONFIDENCE) -> float:
     """Half the width of a difference's interval where other test rows might have been drawn as well as other seeds.
 
-    d        (n, R) what each of R test rows contributes to the paired difference of each seed: their mean over rows is it
-    spread   the standard deviation of the paired differences between seeds, from `Contrast`
+    d   (n, R) what each of R test rows contributes to the paired difference of each seed: their mean over rows is it
+    c   the difference over seeds
 
     The variance of a mean over n seeds crossed with R rows is that of the seeds' means, plus that of the rows' means, less
     that of the interaction, which both contain (Cornfield & Tukey 1956, table 4). Its degrees of freedom are Satterthwaite's
     (1946).
     """
     seeds, rows = d.shape
-    by_seed = spread**2 / seeds
+    by_seed = c.spread**2 / seeds
     by_row = float(d.mean(0).var(ddof=1)) / rows
     both = residual_variance(d)[0] / (seeds * rows)
     variance = max(by_seed, by_row, by_seed + by_row - both)
     if variance == 0:
         return 0.0
-    parts = by_seed**2 / freedom + by_row**2 / (rows - 1)
-    together = min(max(freedom, variance**2 / parts), MANY)
-    return critical_value(arms, math.floor(together), confidence) * math.sqrt(variance)
+    parts = by_seed**2 / c.freedom + by_row**2 / (rows - 1)
+    together = math.floor(min(max(c.freedom, variance**2 / parts), MANY))
+    arms, sure = (2, step_down.level(2, c.arms, confidence)) if c.clear else (c.arms, confidence)
+    return critical_value(arms, together, sure) * math.sqrt(variance)
 
 
 def shown(found: Sequence[Contrast], best: int) -> tuple[Contrast, ...]:
