@@ -255,13 +255,15 @@ def pictures(outcome: Outcome, truth: np.ndarray, predicted: np.ndarray) -> tupl
 
 
 def rows_wrong(outcome: Outcome, truth: np.ndarray, predicted: np.ndarray) -> tuple[RowMistake, ...]:
-    rows = outcome.parts["test"]
+    from whet.data.table_kinds import in_days
+
+    rows, shown = outcome.parts["test"], in_days(outcome.data.x)
     found = []
     for i in worst(truth, predicted):
         values = said(outcome.task, truth[i], predicted[i])
         if outcome.task.goal == "regress":
             values |= {"true": float(truth[i]), "predicted": float(predicted[i]), "confidence": None}
-        row = outcome.data.x.row(int(rows[i]), named=True)
+        row = shown.row(int(rows[i]), named=True)
         found.append(RowMistake(row=row, id=name_of(outcome.data, rows[i]), **values))
     return tuple(found)
 

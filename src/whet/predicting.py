@@ -70,7 +70,8 @@ def predict(
         raise OutputError(f"There is no run folder {str(run)!r}.", "Give the folder that `whet fit` wrote.")
     refuse_run(data)
     network, screen = Network.load(Path(run), model), Screen(show)
-    inputs = fields.field(network.task.domain).load_inputs(data, network.inputs)
+    own = fields.field(network.task.domain)
+    inputs = own.load_inputs(data, {**network.inputs, **own.needed(network.transform)})
     for sentence in inputs.said:
         screen.say(sentence)
     if inputs.problems:

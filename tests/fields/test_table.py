@@ -10,6 +10,7 @@ import pytest
 
 import whet
 from whet import record
+from whet.errors import DataError
 
 RANDOM = np.random.default_rng(0)
 NOISE = pd.DataFrame(RANDOM.normal(size=(200, 40)), columns=[f"x{i}" for i in range(40)])
@@ -23,6 +24,23 @@ def test_columns_of_noise_are_left_out_and_a_network_without_them_predicts(tmp_p
     assert len(seen) < 6
     changed = frame.assign(**{name: 0.0 for name in NOISE if name not in seen}, colour="red")
     assert result.predict(frame).probabilities == pytest.approx(result.predict(changed).probabilities)
+
+
+def test_a_column_that_the_network_sees_nothing_of_may_be_absent_later(tmp_path: Path) -> None:
+    frame = NOISE[["x0", "x1"]].assign(same=1.0, y=2 * NOISE.x0 - NOISE.x1)
+    result = whet.fit(frame, target="y", steps=3, out=tmp_path / "run")
+    without = result.predict(frame.drop(columns="same"))
+    assert without.values == pytest.approx(result.predict(frame).values)
+    with pytest.raises(DataError, match="lacks the column 'x1'"):
+        result.predict(frame.drop(columns="x1"))
+
+
+def test_dates_without_a_time_are_shown_as_dates(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=200).strftime("%Y-%m-%d")
+    frame = NOISE[["x0"]].assign(day=days, y=NOISE.x0)
+    assert "2024-01-01 to 2024" in str(whet.profile(frame, target="y"))
+    whet.fit(frame, target="y", steps=3, out=tmp_path / "run")
+    assert "00:00:00" not in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_of_few_rows_on_a_line_the_line_itself_is_delivered_where_training_adds_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 from whet.data.core import PARTS, Data, Profile, Row, Section
 from whet.data.raw import counted
 from whet.data.splits import duplicates, row_groups
+from whet.data.table_kinds import in_days
 from whet.data.transforms import TableTransform
 from whet.errors import DataError
 from whet.record import Finding
@@ -211,7 +212,7 @@ def _categories(x: pl.DataFrame) -> tuple[Row, ...]:
 
 
 def _dates(x: pl.DataFrame) -> tuple[Row, ...]:
-    dates = [s for s in x if s.dtype == pl.Datetime and s.null_count() < s.len()]
+    dates = [s for s in in_days(x) if s.dtype in (pl.Date, pl.Datetime) and s.null_count() < s.len()]
     advice = "is the future to be predicted? then split by time (--split)"
     return tuple(Row(s.name, " to ".join(str(v) for v in (s.min(), s.max())), advice) for s in dates)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import time
 from typing import Any
 
 import polars as pl
@@ -328,3 +329,9 @@ READERS: Mapping[str, Callable[[pl.Series, Kind, bool], pl.Series]] = {
 def kind_from(spec: Mapping[str, Any]) -> Kind:
     """The kind in a column's entry of a spec."""
     return Kind(str(spec["kind"]), str(spec.get("format", "")))
+
+
+def in_days(x: pl.DataFrame) -> pl.DataFrame:
+    """The frame with dates in place of times that are all at midnight: what a person is shown."""
+    times = [s for s in x if s.dtype == pl.Datetime and s.null_count() < s.len()]
+    return x.with_columns(s.dt.date() for s in times if bool((s.dt.time() == time()).all()))

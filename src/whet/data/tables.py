@@ -101,7 +101,8 @@ def table_spec(data: Data) -> dict[str, Any]:
 def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
     """A table to predict, with the columns and kinds of the training table: see `table_spec`.
 
-    Raises DataError for a missing column, and for one in which more than 5 % of the values don't fit.
+    Where `spec` says which columns are "needed", others may be absent. Raises DataError for a missing column, and for one in
+    which more than 5 % of the values don't fit.
     """
     raw = raw_table(source, [c["name"] for c in spec["columns"]])
     frame, said = _wanted(raw, spec)
@@ -127,12 +128,13 @@ def load_inputs(source: Any, spec: Mapping[str, Any]) -> Inputs:
 def _wanted(raw: RawTable, spec: Mapping[str, Any]) -> tuple[pl.DataFrame, list[str]]:
     """The columns that the model was trained on; says which others are ignored."""
     names = [c["name"] for c in spec["columns"]]
-    missing = [n for n in names if n not in raw.frame.columns]
-    if missing:
+    absent = [n for n in names if n not in raw.frame.columns]
+    if missing := [n for n in absent if n in spec.get("needed", names)]:
         raise missing_columns(raw, missing)
     extra = [c for c in raw.frame.columns if c not in names and c != spec["target"]]
     said = [f"Columns that the model does not use are ignored: {names_of(extra)}."] if extra else []
-    return raw.frame.select(names), said
+    said += [f"Absent, and not needed: {names_of(absent)}."] if absent else []
+    return raw.frame.with_columns(pl.lit(None, pl.String).alias(n) for n in absent).select(names), said
 
 
 def _odd_values(found: pl.Series, odd: pl.Series, kind: str, raw: RawTable) -> list[str]:

@@ -142,6 +142,13 @@ class TableTransform:
         numbers = [i for i, name in enumerate(self.numeric_names) if not self.kept or name in self.kept]
         return numbers, [i for i, name in enumerate(self.category_names) if not self.kept or name in self.kept]
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns of the table that a network sees something of."""
+        numbers, categories = self.seen()
+        found = (*(self.numerics[i].source for i in numbers), *(self.categories[i].source for i in categories))
+        return tuple(dict.fromkeys(found))
+
     def spec(self) -> dict[str, Any]:
         """What a network's `InputSpec` says of the inputs."""
         numbers, categories = self.seen()

@@ -98,6 +98,10 @@ class Field:
         """A source to predict. Raises DataError for data of another kind or shape."""
         raise NotImplementedError
 
+    def needed(self, transform: Any) -> dict[str, Any]:
+        """What a trained network's transform adds to the `spec` of data to predict: what may be absent from it, …"""
+        return {}
+
     def split(self, data: Data, seed: int) -> dict[str, np.ndarray]:
         """{"train", "val", "test"} -> sorted int64 rows, the source's own where it has them."""
         return split(data, seed=seed)

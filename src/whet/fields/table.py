@@ -44,6 +44,9 @@ class TableField(CommonField):
     def prepare(self, data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
         return prepare(data, parts)
 
+    def needed(self, transform: Any) -> dict[str, Any]:
+        return {"needed": list(transform.sources)}
+
     def transform_from(self, state: Mapping[str, Any]) -> TableTransform:
         return TableTransform.from_dict(state)
 
