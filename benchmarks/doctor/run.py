@@ -29,12 +29,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import generate
 import sick
 from common import HERE, installed, keep, surroundings
+from spent import Spent, counted
 
 import whet
 from whet.setups import train
 
 FRESH = (11, 12, 13)
-SHOWN = ("case", "kind", "noticed", "rank", "repaired", "edits", "cost")
+SHOWN = ("case", "kind", "noticed", "rank", "repaired", "edits", "cost", "cost_steps")
 
 
 def judged(
@@ -42,10 +43,11 @@ def judged(
 ) -> dict[str, Any]:
     """One case through diagnosis and repair."""
     began = time.perf_counter()
-    whole = train(setup, 0).course.seconds
-    once = time.perf_counter()
-    repaired = whet.repair(setup, seed=0)
-    seconds = time.perf_counter() - once
+    with counted() as own:
+        course = train(setup, 0).course
+    with counted() as spent:
+        repaired = whet.repair(setup, seed=0)
+    steps, seconds = spent.times(own if course.broke is None else planned(setup, own))
     ranked = list(dict.fromkeys(f.code for f in repaired.diagnosis.findings if f.code))
     rank = next((i + 1 for i, c in enumerate(ranked) if c in codes), 0)
     first = bool(ranked) and ranked[0] in codes | also
@@ -66,9 +68,16 @@ def judged(
         "edits": len(repaired.edits),
         "edited": [f"{e.path}: {e.old} -> {e.new}" for e in repaired.edits],
         "tried": list(repaired.tried),
-        "cost": seconds / max(1e-9, whole),
+        "cost": seconds,
+        "cost_steps": steps,
         "seconds": time.perf_counter() - began,
     }
+
+
+def planned(setup: Any, own: Spent) -> Spent:
+    """What a training that broke should have taken, at the price of the steps that it did."""
+    steps = setup.epochs * math.ceil(len(setup.parts[0]) / setup.batch_size)
+    return Spent(steps, own.seconds * steps / max(1, own.steps))
 
 
 def generated(seeds: range, each: int) -> Any:
@@ -117,12 +126,14 @@ def summary(records: list[dict[str, Any]]) -> str:
             continue
         first, accepted = sum(r["rank"] == 1 for r in faults), sum(r["first_accepted"] for r in faults)
         edits, cost = (statistics.median(r[k] for r in able) for k in ("edits", "cost"))
+        steps = [r["cost_steps"] for r in able if "cost_steps" in r]
         lines += [
             f"{name}: {len(faults)} faults",
             f"  noticed {sum(r['noticed'] for r in faults)}/{len(faults)}",
             f"  cause at first place {first} (accepted {accepted}), within three {sum(0 < r['rank'] <= 3 for r in faults)}",
             f"  repaired {sum(bool(r['repaired']) for r in able)}/{len(able)}",
-            f"  median edits {edits:g}, median cost {cost:.1f} trainings",
+            f"  median edits {edits:g}, median cost {cost:.1f} trainings"
+            + (f", {statistics.median(steps):.2f} in steps, {max(steps):.2f} at the most" if steps else ""),
             f"  alarms: healthy {alarms(group, 'healthy')}, benign {alarms(group, 'benign')}",
         ]
         missed = Counter(r["case"].split("-")[-1].split(" ")[-1] for r in able if not r["repaired"])

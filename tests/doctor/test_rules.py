@@ -24,7 +24,8 @@ from whet.doctor import need_of
 from whet.remedies import alternatives
 from whet.setups import Course, Point, Setup, train
 from whet.setups.dropouts import ModedDropout
-from whet.setups.operations import Widen
+from whet.setups.ends import before_last
+from whet.setups.widths import Widen
 
 
 @pytest.fixture(autouse=True)
@@ -470,3 +471,54 @@ def test_a_rate_that_warms_up_is_measured_at_its_height() -> None:
     assert warm.course.start == pytest.approx(0.01)
     assert step_of(warm) == pytest.approx(step_of(before(setup())), rel=0.01)
     assert "too few steps" not in names(warm)
+
+
+class Words(nn.Module):
+    """Vectors of words, their mean, and a verdict."""
+
+    def __init__(self, width: int = 12) -> None:
+        super().__init__()
+        self.words, self.out = nn.EmbeddingBag(60, width), nn.Linear(width, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.words(x))  # type: ignore[no-any-return]
+
+
+def topics(rows: int, seed: int, wrong: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Texts of three subjects with twenty words of their own each; some labels are drawn anew."""
+    g = torch.Generator().manual_seed(seed)
+    y = torch.randint(0, 3, (rows,), generator=g)
+    own = 20 * y[:, None] + torch.randint(0, 20, (rows, 10), generator=g)
+    x = torch.where(torch.rand(rows, 10, generator=g) < 0.7, own, torch.randint(0, 60, (rows, 10), generator=g))
+    return x, torch.where(torch.rand(rows, generator=g) < wrong, torch.randint(0, 3, (rows,), generator=g), y)
+
+
+def test_labels_of_texts_are_held_against_texts_of_the_same_words() -> None:
+    """Indices were not compared, so that wrong labels of texts were called a training that is too short."""
+    for wrong, named in ((0.0, False), (0.7, True)):
+        noisy = setup(model=Words, train=topics(500, 0, wrong), val=topics(200, 1))
+        assert ("label noise" in names(before(noisy))) == named
+
+
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.RNN])
+def test_narrow_embeddings_and_recurrent_layers_are_widened(cell: type[nn.RNNBase]) -> None:
+    class Read(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.cell, self.out = nn.Embedding(60, 1), cell(1, 8, batch_first=True), nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(self.cell(self.words(x))[0][:, -1])  # type: ignore[no-any-return]
+
+    narrow = before(setup(model=Read, train=topics(200, 0), val=topics(100, 1)))
+    assert ["nn.Embedding(60, 32)" in f.advice for f in judge(narrow) if f.name == "bottleneck"] == [True]
+    wide = Widen("words", 32)(Read())
+    assert (wide.words.embedding_dim, wide.cell.input_size, type(wide.cell)) == (32, 32, cell)
+    assert Widen("cell", 32)(Read()).out.in_features == 32
+
+
+def test_a_function_that_is_last_but_for_the_shape_is_left_out() -> None:
+    """Behind the sigmoid came a reshape, and it stayed where it was."""
+    network = nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Unflatten(1, (2, 3)))
+    x = torch.randn(5, 4)
+    assert torch.equal(before_last(network, "sigmoid", (x,)), network[0](x).reshape(5, 2, 3))

@@ -57,6 +57,10 @@ class DataFacts:
     """Whether a row has any number of labels."""
 
 
+GATES = {"GRU": 3, "LSTM": 4}
+"""Rows of weights for each unit of a recurrent layer."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """A layer with weights, on one batch."""
@@ -87,6 +91,17 @@ class Layer:
     """Whether the optimiser holds its weights."""
     step: float = float("nan")
     """How far one optimiser step moved the weights, relative to their norm."""
+
+    @property
+    def width(self) -> int:
+        """Numbers that it gives for a row, a place or a time: an embedding's weights lie the other way, and a recurrent layer's
+        gates share its units."""
+        return self.inputs if self.kind == "Embedding" else self.outputs // GATES.get(self.kind, 1)
+
+    @property
+    def given(self) -> int:
+        """Numbers that it makes them of; an embedding's are its words."""
+        return self.outputs if self.kind == "Embedding" else self.inputs
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from whet.init.packed import Packed
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Their units are channels, the second axis; those of all others are the last one."""
-WEIGHTED = (nn.Linear, *CONVOLUTIONS, nn.RNNBase, nn.Embedding)
+WEIGHTED = (nn.Linear, *CONVOLUTIONS, nn.RNNBase, nn.Embedding, nn.EmbeddingBag)
 NEAR = 0.02
 """Inputs this near to the ends of their range, as a share of it, count as saturated."""
 VALUES = 200_000
@@ -77,7 +77,7 @@ def weighted(model: nn.Module) -> list[Weighted]:
             weight = weight_of(module)
             axis = 1 if isinstance(module, CONVOLUTIONS) else -1
             if weight is not None:
-                found.append(Weighted(path, module, weight, type(module).__name__, axis))
+                found.append(Weighted(path, module, weight, type(module).__name__.removesuffix("Bag"), axis))
     return found
 
 

@@ -25,6 +25,8 @@ of their numbers is taken."""
 MOST_COLUMNS = 512
 """Of targets, for which simple methods are tried."""
 TINY = 1e-12
+WORDS = 1_024
+"""Places for the counts of indices."""
 
 
 def facts(setup: Setup, criterion: Criterion) -> DataFacts:
@@ -36,17 +38,17 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     found: dict[str, Any] = {"rows": len(train), "val_rows": len(val), **known}
     if known["classes"] and not several(y) and train.loader is not None:
         found["sorted_runs"] = runs(labels(seen[1]))
-    if len(inputs) != 1 or not inputs[0].is_floating_point():
-        return DataFacts(**found, numbers=False)
-    x, xv = flat(inputs[0]), flat(val_inputs[0])
-    found |= {"numbers": True, **values(x, xv)}
-    if setup.val is not None:
-        found["copies"] = copies(x, xv)
+    numbers = len(inputs) == 1 and inputs[0].is_floating_point()
+    x, xv = features(inputs), features(val_inputs)
+    if numbers:
+        found |= values(x, xv)
+    if setup.val is not None and inputs:
+        found["copies"] = copies(raw(inputs), raw(val_inputs))
     a, b = columns(y, val_y, known["classes"] > 0)
     if a.shape[1] <= MOST_COLUMNS and found.get("copies", 1.0) == 0:
         found["disagreement"], found["foretold"] = disagreement(x, a, xv, b, known["classes"] > 0)
         found["renamed"] = renamed(x, a, xv, b)
-    return DataFacts(**found)
+    return DataFacts(**found, numbers=numbers)
 
 
 def fewer(batch: Batch) -> Batch:
@@ -69,6 +71,24 @@ def flat(x: Tensor) -> np.ndarray:
     """(rows, features), as doubles."""
     table = x.reshape(len(x), -1)
     return table[:, :: max(1, -(-table.shape[1] // MOST_FEATURES))].double().numpy()
+
+
+def raw(inputs: tuple[Tensor, ...]) -> np.ndarray:
+    """(rows, numbers) of all inputs side by side."""
+    return np.concatenate([flat(x) for x in inputs], 1)
+
+
+def features(inputs: tuple[Tensor, ...]) -> np.ndarray:
+    """(rows, features) of all inputs side by side: numbers as they are, of indices how often each of them occurs."""
+    return np.concatenate([flat(x) if x.is_floating_point() else counts(x) for x in inputs], 1)
+
+
+def counts(x: Tensor) -> np.ndarray:
+    """(rows, WORDS): how often a row has each index; large ones share their places."""
+    found = np.zeros((len(x), WORDS))
+    indices = (x.reshape(len(x), -1) % WORDS).numpy()
+    np.add.at(found, (np.arange(len(x))[:, None], indices), 1.0)
+    return found
 
 
 def several(y: Tensor) -> bool:

@@ -11,7 +11,9 @@ from whet.diagnosis.rows import (
     NEIGHBOURS,
     ROWS,
     TINY,
+    WORDS,
     columns,
+    features,
     fewer,
     flat,
     mean_of,
@@ -27,8 +29,6 @@ RANDOM, BEND = 200, 1.5
 """Random features, and the spread of their weights times the root of the inputs."""
 MANY = 31
 """Neighbours that outvote wrong labels."""
-WORDS = 1_024
-"""Places for the counts of indices."""
 DISTANCE, DECOMPOSED = 6e-8, 4e-10
 """Seconds on paper of a pair of rows, and of a number of a decomposition."""
 ALIKE = 0.8
@@ -105,19 +105,6 @@ def narrowed(x: np.ndarray, y: np.ndarray, xv: np.ndarray, rank: int) -> np.ndar
     _, _, directions = np.linalg.svd(both[: len(x)] - centre, full_matrices=False)
     kept = directions[:rank]
     found: np.ndarray = (both[len(x) :] - centre) @ kept.T @ kept + centre
-    return found
-
-
-def features(inputs: tuple[Tensor, ...]) -> np.ndarray:
-    """(rows, features) of all inputs side by side: numbers as they are, of indices how often each of them occurs."""
-    return np.concatenate([flat(x) if x.is_floating_point() else counts(x) for x in inputs], 1)
-
-
-def counts(x: Tensor) -> np.ndarray:
-    """(rows, WORDS): how often a row has each index; large ones share their places."""
-    found = np.zeros((len(x), WORDS))
-    indices = (x.reshape(len(x), -1) % WORDS).numpy()
-    np.add.at(found, (np.arange(len(x))[:, None], indices), 1.0)
     return found
 
 

@@ -11,7 +11,8 @@ from whet.remedies.need import Factory, Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
 from whet.setups.lengths import ADAPTIVE
-from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze, Widen
+from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze
+from whet.setups.widths import Widen
 
 SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
 RECTIFIERS = ("relu", "relu6", "squared_relu")

@@ -24,7 +24,8 @@ class _Last(TorchFunctionMode):
 
 
 def before_last(network: nn.Module, name: str, inputs: tuple[Tensor, ...]) -> Tensor:
-    """The input of the function whose result is the network's; the result itself where that is another function's.
+    """The input of the function whose result is the network's, in another shape perhaps; the result itself where that is
+    another function's.
 
     The function must not work in place. In the graph of gradients what is not used costs nothing.
     """
@@ -33,4 +34,12 @@ def before_last(network: nn.Module, name: str, inputs: tuple[Tensor, ...]) -> Te
     for out, given in reversed(seen.before):
         if out is said:
             return given
+        if is_view(said, out):
+            return given.reshape(said.shape)
     return said
+
+
+def is_view(said: Tensor, out: Tensor) -> bool:
+    """Whether these are the same numbers in the same order."""
+    alike = said.numel() == out.numel() and said.is_contiguous() and out.is_contiguous()
+    return alike and said.data_ptr() == out.data_ptr()

@@ -250,31 +250,3 @@ class Ended(nn.Module):
         if self.new == "sigmoid":
             return said.sigmoid()
         return said.softmax(-1) if self.new == "softmax" else said
-
-
-@dataclass(frozen=True)
-class Widen:
-    """A hidden linear layer with more units, and the next one with as many inputs."""
-
-    path: str
-    width: int
-
-    def __call__(self, model: nn.Module) -> nn.Module:
-        layers = [(path, m) for path, m in model.named_modules() if isinstance(m, nn.Linear)]
-        at = next(i for i, (path, _) in enumerate(layers) if path == self.path)
-        (path, old), (next_path, after) = layers[at], layers[at + 1]
-        put(model, path, drawn_like(old, old.in_features, self.width))
-        put(model, next_path, drawn_like(after, self.width, after.out_features))
-        return model
-
-    def code(self) -> list[str]:
-        return [f"model = whet.setups.operations.Widen({self.path!r}, {self.width})(model)"]
-
-
-def drawn_like(old: nn.Linear, inputs: int, outputs: int) -> nn.Linear:
-    """A fresh layer of another size, its weights of the old one's length per unit."""
-    new = nn.Linear(inputs, outputs, bias=old.bias is not None)
-    spread = float(old.weight.detach().square().mean().sqrt()) * old.in_features**0.5
-    with torch.no_grad():
-        new.weight.mul_(spread / max(1e-12, float(new.weight.square().mean().sqrt()) * inputs**0.5))
-    return new

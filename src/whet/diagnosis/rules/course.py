@@ -76,8 +76,8 @@ def dead_at_the_end(e: Evidence) -> Iterator[Finding]:
                 "dying units",
                 "HLR",
                 f"{x.in_still:.0%} of the units before layer {x.path} answer every example alike at the end (from 90 % on "
-                f"counts); at the start {start[x.path].in_still:.0%} did. Long steps pushed them where their function is flat, "
-                "and no gradient brings them back.",
+                f"counts); at the start {start[x.path].in_still:.0%} did. Long steps pushed them to where a ReLU gives 0 for "
+                "everything, and from there nothing brings them back (dying ReLU).",
                 0.58,
                 f"Lower the learning rate: lr={lower_rate(e)}; nn.LeakyReLU() or nn.GELU() in the place of nn.ReLU() keep a "
                 "slope on both sides.",

@@ -46,15 +46,20 @@ def unscaled_inputs(e: Evidence) -> Iterator[Finding]:
     worst = max(d.offset / OFFSET, within / WIDE, NARROW / max(within, 1e-12), d.scales / UNEVEN)
     if worst <= 1 or (within < NARROW and _tiny_is_carried(e)):
         return
-    said = [f"one lies {d.offset:.3g} spreads away from 0 (from {OFFSET:g} on counts)"] * (d.offset > OFFSET)
-    said += [f"their spread is {within:.3g} ({NARROW:g} to {WIDE:g} is fine)"] * (within > WIDE or within < NARROW)
+    said = [f"one lies {d.offset:.3g} standard deviations away from 0 (from {OFFSET:g} on counts)"] * (
+        d.offset > OFFSET
+    )
+    said += [f"their standard deviation is {within:.3g} ({NARROW:g} to {WIDE:g} is fine)"] * (
+        within > WIDE or within < NARROW
+    )
     said += [
         f"one varies {d.scales:.3g} times as much as the median one (from {UNEVEN:g} on counts)",
     ] * (d.scales > UNEVEN)
     yield finding(
         "unscaled inputs",
         "CPP",
-        f"The inputs are not on a common scale: {', and '.join(said)}. A few directions then drown all others.",
+        f"The inputs are not on a common scale: {', and '.join(said)}. The largest "
+        "numbers decide each step, and the others are hardly heard.",
         0.72 + 0.2 * min(1.0, math.log10(worst) / 1.5),
         "Standardise each input by the training part: x = (x - x_train.mean(0)) / x_train.std(0), in every part.",
         offset=d.offset,
@@ -128,8 +133,8 @@ def wrong_labels(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "label noise",
             "TCL",
-            f"The labels of {d.disagreement:.0%} more training rows than validation rows contradict their neighbours' (from "
-            f"{DISAGREE:.0%} on counts): many of them are wrong, or stand beside other rows than their own."
+            f"Of the training rows {d.disagreement:.0%} more than of the validation rows have another label than the rows "
+            f"most like them (from {DISAGREE:.0%} on counts): many labels are wrong, or stand beside other rows than their own."
             if d.classes
             else f"Rows that are near tell {d.disagreement:.2f} less (R2) of training targets than of validation targets (from "
             f"{DISAGREE_R2:g} on counts): many of them are wrong, or stand beside other rows than their own.",

@@ -41,7 +41,11 @@ def constant_weights(e: Evidence) -> Iterator[Finding]:
             "WCI",
             f"All weights of {len(still)} layers, layer {still[0].path} first, are {what} at the start (half of the hidden "
             "layers count): their units "
-            + ("began as copies of each other." if parted else "stay copies of each other."),
+            + (
+                "began as copies of each other."
+                if parted
+                else "stay copies of each other, and learn one thing between them."
+            ),
             0.75 if parted else 0.97,  # zeros at the end of a branch are meant: what comes in makes units differ
             f"Draw the initial weights at random: {DRAWN}.",
             where=still[0].path,
@@ -64,7 +68,8 @@ def huge_weights(e: Evidence) -> Iterator[Finding]:
             "initial weights far too large",
             "WCI",
             f"{len(big)} layers start with weights up to {worst / 1.41:.0f} times as large as keeps a signal's size (from "
-            f"{HUGE_GAIN / 1.41:.0f} on counts): outputs reach {e.start.layers[-1].out_largest:.2g}, and functions saturate.",
+            f"{HUGE_GAIN / 1.41:.0f} on counts): outputs reach {e.start.layers[-1].out_largest:.2g}, and functions like "
+            "sigmoid and tanh stick at their ends.",
             0.8 + 0.15 * min(1.0, math.log10(worst / HUGE_GAIN) + 0.3),
             f"Draw them so that each layer keeps the signal's size: {DRAWN}.",
             where=big[0].path,
@@ -97,8 +102,8 @@ def lost_signal(e: Evidence) -> Iterator[Finding]:
     squashing = [n for n in names if n in SQUASHING]
     small = sum(x.gain < TINY_GAIN for x in layers) >= len(layers) / 2
     said = (
-        f"Of the inputs' variation {out:.1g} is left at the output, of the gradient {back:.1g} at the first layer (below "
-        f"{LOST:g} counts)"
+        f"Of the differences between examples {out:.1g} are left at the output; of the gradient, which tells weights where to "
+        f"go, {back:.1g} at the first layer (below {LOST:g} counts)"
     )
     numbers: dict[str, Any] = {"signal": out, "gradient": back, "border": LOST, "depth": len(layers) + 1}
     if len(squashing) >= max(2, len(names) / 2):
@@ -198,7 +203,8 @@ def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
                 "dead units from the start",
                 "WCI",
                 f"{x.in_still:.0%} of the units before layer {x.path} give the same number for every example (from 90 % on "
-                "counts): nothing passes, and no gradient comes back.",
+                "counts): a ReLU gives 0 for all that is below 0, and what is always 0 passes nothing on and learns "
+                "nothing (a dead ReLU).",
                 0.88,
                 "Start biases at 0: nn.init.zeros_(layer.bias).",
                 where=x.path,
@@ -219,7 +225,8 @@ def saturated(e: Evidence) -> Iterator[Finding]:
                 "saturated units",
                 "WCI",
                 f"{x.in_ends:.0%} of what {names[0]} gives to layer {x.path} lies at the ends of its range at the start (from "
-                f"{FLAT:.0%} on counts): its slope is next to nothing there, and hardly any gradient comes back.",
+                f"{FLAT:.0%} on counts): it is flat there, so that no small step changes the answer, and these weights hardly "
+                "learn.",
                 0.7,
                 f"Bring the inputs to mean 0 and spread 1, and draw smaller weights: {DRAWN}.",
                 where=x.path,

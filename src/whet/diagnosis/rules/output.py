@@ -52,7 +52,7 @@ def clipped_output(e: Evidence) -> Iterator[Finding]:
             "rectified output",
             "ACH",
             f"{last[0]} is the last function, so that what should be below 0 is cut off, and where it is no gradient comes "
-            f"back: {e.start.out_zero:.0%} of the outputs are exactly 0 at the start.",
+            f"back, so that they stay there: {e.start.out_zero:.0%} of the outputs are exactly 0 at the start.",
             0.86 if last[0] in ("relu", "relu6", "squared_relu") else 0.6,
             "End the network with its last nn.Linear, without a function behind it.",
             low=e.start.out_low,
@@ -71,7 +71,7 @@ def doubled_output(e: Evidence) -> Iterator[Finding]:
             "doubled output function",
             "ACH",
             f"The network ends with a {what} (outputs from {e.start.out_low:.2g} to {e.start.out_high:.2g}), and the loss "
-            f"({e.criterion.name}) applies one of its own: gradients are small, and no answer can be sure.",
+            f"({e.criterion.name}) applies one of its own: no answer can be sure, and little is learned from each mistake.",
             0.72,
             f"Leave the {what} out of the network, and call it only where you show probabilities.",
             loss=e.criterion.name,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import Evidence, Layer
 from whet.diagnosis.rules.measures import FEW_UNITS
 from whet.record import Finding
 
@@ -34,43 +34,52 @@ def no_non_linearity(e: Evidence) -> Iterator[Finding]:
 
 def bottleneck(e: Evidence) -> Iterator[Finding]:
     """A hidden layer through which the classes can't pass."""
-    layers = [x for x in e.start.layers if x.kind == "Linear"]
     needed = e.data.classes
-    for x in layers[:-1]:
-        narrow = x.outputs <= 2 and (needed > 2 or x.outputs == 1)
-        if (narrow or (needed >= 8 and x.outputs <= needed // 4)) and x.inputs > 2 * x.outputs:
+    for x in narrowable(e):
+        narrow = x.width <= 2 and (needed > 2 or x.width == 1)
+        if (narrow or (needed >= 8 and x.width <= needed // 4)) and x.given > 2 * x.width:
             yield finding(
                 "bottleneck",
                 "LCN",
-                f"Layer {x.path} squeezes {x.inputs} numbers into {x.outputs}"
+                f"Layer {x.path} squeezes {x.given} numbers into {x.width}"
                 + (f", through which {needed} classes must pass" if needed else "")
-                + f" ({max(2, needed // 4)} or fewer count).",
+                + f" ({max(2, needed // 4)} or fewer count). What does not fit through it is lost to all layers behind.",
                 0.84,
-                f"Widen it: nn.Linear({x.inputs}, {max(32, 4 * needed)}), and the next layer to as many inputs.",
+                f"Widen it: {wider(x, max(32, 4 * needed))}.",
                 where=x.path,
-                width=x.outputs,
+                width=x.width,
                 classes=needed,
             )
             return
 
 
+def narrowable(e: Evidence) -> list[Layer]:
+    """Hidden layers that give one row of numbers, which all that follows has to do with."""
+    return [x for x in e.start.layers if x.kind in ("Linear", "Embedding", "RNN", "GRU", "LSTM")][:-1]
+
+
+def wider(x: Layer, width: int) -> str:
+    """What to write in a narrow layer's place."""
+    return f"nn.{x.kind}({x.given}, {width}), and the next layer to as many inputs"
+
+
 def too_narrow(e: Evidence) -> Iterator[Finding]:
     """A hidden layer of a few units, in a network that can't even learn its training rows as well as a simple method others."""
-    layers = [x for x in e.start.layers if x.kind == "Linear"][:-1]
+    layers = narrowable(e)
     last, best = e.course.last, max((v for v in e.yardsticks.values() if math.isfinite(v)), default=math.nan)
     if not layers or last is None or not e.higher_is_better or not last.train < best - 0.05:
         return
-    x = min(layers, key=lambda x: x.outputs)
-    if x.outputs <= FEW_UNITS and (e.classify or e.start.outputs <= x.outputs):
+    x = min(layers, key=lambda x: x.width)
+    if x.width <= FEW_UNITS and (e.classify or e.start.outputs <= x.width):
         yield finding(
             "too narrow",
             "LCN",
-            f"Layer {x.path} has {x.outputs} units ({FEW_UNITS} or fewer count); the network reaches {last.train:.3g} on the "
+            f"Layer {x.path} has {x.width} units ({FEW_UNITS} or fewer count); the network reaches {last.train:.3g} on the "
             f"rows that it is trained on, a simple method {best:.3g} on others.",
-            0.78 if x.outputs < FEW_UNITS else 0.62,
-            f"Widen it: nn.Linear({x.inputs}, 32), and the next layer to 32 inputs.",
+            0.78 if x.width < FEW_UNITS else 0.62,
+            f"Widen it: {wider(x, 32)}.",
             where=x.path,
-            width=x.outputs,
+            width=x.width,
             border=FEW_UNITS,
         )
 

@@ -36,7 +36,7 @@ def too_long(e: Evidence) -> Iterator[Finding]:
             "learning rate too high",
             "HLR",
             f"One step moves the weights by {step:.0%} of their size (from {LONG:.0%} on counts, 0.1 to 1 % is usual)"
-            + (", and the loss became no number." if broke else "."),
+            + (", and the loss became no number." if broke else ": it jumps over what it aims at."),
             (sure if step > LONG else 0.8) * (1.0 if start_is_sound else 0.75),
             f"Lower the learning rate: lr={at_usual_length(e, step)}.",
             step=step,
@@ -85,7 +85,7 @@ def too_short(e: Evidence) -> Iterator[Finding]:
         return  # no gradient: longer steps would not help
     plain = e.optimizer in SLOW_OPTIMISERS
     moved = (
-        f"{steps} steps of {step:.1g} of the weights' size each, together at most {travel:.1g} (below {TRAVEL:g} "
+        f"{steps} steps moved the weights by {step:.1g} of their size each, together by {travel:.1g} at most (below {TRAVEL:g} "
         "counts): they have hardly left their start"
     )
     if step < SHORT and steps >= 100:

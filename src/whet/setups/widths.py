@@ -1,0 +1,77 @@
+"""A hidden layer made wider, with the layer behind it: linear ones, embeddings, recurrent ones."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from whet.errors import UserError
+from whet.setups.operations import put
+
+INPUTS = ("in_features", "num_embeddings", "input_size")
+OUTPUTS = ("out_features", "embedding_dim", "hidden_size")
+"""What torch's layers call their sizes."""
+RECURRENT = [
+    "input_size",
+    "hidden_size",
+    "num_layers",
+    "bias",
+    "batch_first",
+    "dropout",
+    "bidirectional",
+    "nonlinearity",
+]
+"""What a recurrent layer's constructor takes."""
+KINDS = (nn.Linear, nn.Embedding, nn.EmbeddingBag, nn.RNNBase)
+
+
+@dataclass(frozen=True)
+class Widen:
+    """A hidden layer with more units, and the next one that takes what it gives with as many inputs."""
+
+    path: str
+    width: int
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        layers = [(path, m) for path, m in model.named_modules() if isinstance(m, KINDS)]
+        at = next(i for i, (path, _) in enumerate(layers) if path == self.path)
+        old, behind = layers[at][1], layers[at + 1 :]
+        after = next(((path, m) for path, m in behind if named(m, INPUTS)[1] == named(old, OUTPUTS)[1]), None)
+        if after is None:
+            raise UserError(f"No layer takes what {self.path} gives.", "Widen it in your own code.")
+        put(model, self.path, drawn_like(old, **{named(old, OUTPUTS)[0]: self.width}))
+        put(model, after[0], drawn_like(after[1], **{named(after[1], INPUTS)[0]: self.width}))
+        return model
+
+    def code(self) -> list[str]:
+        return [f"model = whet.setups.widths.Widen({self.path!r}, {self.width})(model)"]
+
+
+def named(layer: nn.Module, names: tuple[str, ...]) -> tuple[str, int]:
+    """(what a layer calls one of its sizes, the size)."""
+    return next((name, int(getattr(layer, name))) for name in names if hasattr(layer, name))
+
+
+def drawn_like(old: nn.Module, **sizes: int) -> nn.Module:
+    """A fresh layer of another size and all else alike, its weights of the old one's length per unit."""
+    new = type(old)(**settings(old) | sizes)
+    if isinstance(old, nn.Linear):
+        with torch.no_grad():
+            new.weight.mul_(gain(old.weight) / max(1e-12, gain(new.weight)))  # type: ignore[operator, arg-type]
+    return new.train(old.training)
+
+
+def gain(weight: Tensor) -> float:
+    """The spread of weights times the root of their inputs."""
+    return float(weight.detach().square().mean().sqrt()) * weight.shape[1] ** 0.5
+
+
+def settings(layer: nn.Module) -> dict[str, Any]:
+    """What a layer's constructor was given; a bias is a tensor, or a switch."""
+    names = RECURRENT if isinstance(layer, nn.RNNBase) else inspect.signature(type(layer).__init__).parameters
+    found = {n: getattr(layer, n) for n in names if hasattr(layer, n)}
+    return {n: v is not None if n == "bias" and not isinstance(v, bool) else v for n, v in found.items()}
