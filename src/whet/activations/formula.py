@@ -42,7 +42,8 @@ class Formula(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.full(size, float(learn[name]))))
 
     def forward(self, x: Tensor) -> Tensor:
-        return apply(self.plan, x, *[self._shaped(name, x) for name in self.plan.names])
+        plan = self.plan
+        return apply(plan, x, *[self._shaped(name, x) for name in plan.names]) if plan.names else apply(plan, x)
 
     def _shaped(self, name: str, x: Tensor) -> Tensor:
         """The parameter, so that it broadcasts along its dimension of x."""

@@ -1,8 +1,8 @@
 """Formulas that torch has a function for: torch's where tensors are small, the compiled loop where it is faster.
 
 Measured on one thread (4 million float32, forward and backward, silu 1): tanh 2.9 by torch, 1.0 by the loop; elu 1.9 and
-1.0; mish 7.6 and 1.2. With 4,096 numbers, in us: tanh 30 and 36, elu 28 and 36, mish 53 and 38; with 16,384: 64 and 46,
-51 and 45, 162 and 54.
+1.0; mish 7.6 and 1.2. With 4,096 numbers, in us: tanh 35 and 39, elu 33 and 38, gelu 71 and 52; with 12,288: 59 and 46,
+50 and 46, 85 and 65.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from whet.activations.differentiable import by_kernel
 from whet.activations.formula import Formula
 from whet.activations.kernel.function import kernel_for
 
-LEAST = 16_384
+LEAST = 8192
 """Numbers from which on the compiled loop is used: torch's one function needs fewer calls around it."""
 
 
 class FormulaOrNative(Formula):
     """A formula without learned parameters, and torch's function of the same value."""
 
-    def __init__(self, text: str, native: Callable[[Tensor], Tensor], fix: Mapping[str, float]) -> None:
+    def __init__(self, text: str, native: Callable[[Tensor], Tensor], fix: Mapping[str, float], least: int) -> None:
         super().__init__(text, fix=fix)
-        self.native = native
+        self.native, self.least = native, least
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel = kernel_for(self.plan, x, least=LEAST)
+        kernel = kernel_for(self.plan, x, least=self.least)
         return self.native(x) if kernel is None else by_kernel(self.plan, kernel, x)
 
 
-def or_native(formula: str, native: Callable[..., Tensor], **more: Any) -> Callable[..., nn.Module]:
+def or_native(
+    formula: str, native: Callable[..., Tensor], *, least: int = LEAST, **more: Any
+) -> Callable[..., nn.Module]:
     """A maker: `native` takes the formula's parameters by their names, and what `more` says."""
-    return lambda **params: FormulaOrNative(formula, partial(native, **params, **more), params)
+    return lambda **params: FormulaOrNative(formula, partial(native, **params, **more), params, least)

@@ -1,29 +1,28 @@
 """Leaky relu with a slope that is drawn for every number: fast, and drawn again for the backward pass instead of kept.
 
-keys       two numbers of 32 bits, drawn from torch's generator at each call
+keys       two numbers of 32 bits, the halves of one that is drawn from torch's generator at each call
 drawn      from [0, 1), a function of the keys and of a number's place in memory
 slope      lower + (upper - lower) drawn where x < 0, 1 elsewhere
 """
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, is_grad_enabled, nn
 from torch.nn import functional as F
 
-from whet.activations.differentiable import Plan
+from whet.activations.differentiable import Plan, save, without_transforms
 from whet.activations.expression import Node, parse, replace, simplify
 from whet.activations.expression.nodes import number
 from whet.activations.kernel.emit import DRAWN
 from whet.activations.kernel.function import is_plain, kernel_for, multiply, suits
+from whet.activations.kernel.library import Kernel
 from whet.errors import RecipeError
 
 MASK = 0xFFFFFFFF
-Keys = tuple[int, int]
+NUMBER = torch.empty((), dtype=torch.int64)
 
 
 class RandomLeaky(nn.Module):
@@ -43,42 +42,51 @@ class RandomLeaky(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return F.leaky_relu(x, (self.lower + self.upper) / 2)
-        if suits(x):
-            return _Drawn.apply(x, x, self, draw_keys())
+        kernel = kernel_for(self.plan, x)
+        if kernel or suits(x):
+            return _drawn(x, x, Slopes(self.lower, self.upper, draw_keys(), kernel))
         return x * torch.empty_like(x).uniform_(self.lower, self.upper).masked_fill(x >= 0, 1)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower:g}, upper={self.upper:g}"
 
 
-def times(v: Tensor, x: Tensor, of: RandomLeaky, keys: Keys) -> Tensor:
-    """v times the slopes that the keys give to x, by the kernel or by torch's own operations."""
-    kernel = kernel_for(of.plan, x)
-    if kernel and is_plain(v):
-        return multiply(kernel, v, x, (ctypes.c_uint32 * 2)(*keys))
-    slopes = uniform(x, keys) * (of.upper - of.lower) + of.lower
-    return (v * slopes.masked_fill(x >= 0, 1)).to(v.dtype)
+class Slopes(NamedTuple):
+    """Those that the keys give to a tensor, and the kernel where that may take it."""
+
+    lower: float
+    upper: float
+    keys: Tensor
+    kernel: Kernel | None
+
+    def times(self, v: Tensor, x: Tensor) -> Tensor:
+        """v times the slopes of x, by the kernel or by torch's own operations."""
+        if self.kernel and is_plain(v) and (v is x or is_plain(x)):
+            return multiply(self.kernel, v, x, self.keys.data_ptr())
+        slopes = uniform(x, halves(self.keys)) * (self.upper - self.lower) + self.lower
+        return (v * slopes.masked_fill(x >= 0, 1)).to(v.dtype)
 
 
 class _Drawn(torch.autograd.Function):
     """v times the slopes of x: linear in v, so that its derivative is of its own kind, and x need not be differentiated."""
 
     @staticmethod
-    def forward(ctx: Any, v: Tensor, x: Tensor, of: RandomLeaky, keys: Keys) -> Tensor:
-        ctx.of, ctx.keys = of, keys
-        ctx.save_for_backward(x)
-        ctx.save_for_forward(x)
-        return times(v, x, of, keys)
+    def forward(ctx: Any, v: Tensor, x: Tensor, slopes: Slopes) -> Tensor:
+        ctx.slopes = slopes
+        save(ctx, x)
+        return slopes.times(v, x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        again: Callable[..., Tensor] = _Drawn.apply if torch.is_grad_enabled() else times
-        return again(g, x, ctx.of, ctx.keys), None, None, None
+        (x,), slopes = ctx.saved_tensors, ctx.slopes
+        return _Drawn.apply(g, x, slopes) if is_grad_enabled() else slopes.times(g, x), None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
-        return _Drawn.apply(tangent, *ctx.saved_tensors, ctx.of, ctx.keys)
+        return _Drawn.apply(tangent, *ctx.saved_tensors, ctx.slopes)
+
+
+_drawn = without_transforms(_Drawn)
 
 
 def _formula(lower: float, upper: float) -> Node:
@@ -86,13 +94,18 @@ def _formula(lower: float, upper: float) -> Node:
     return simplify(replace(slope, {"lower": number(lower), "width": number(upper - lower)}))
 
 
-def draw_keys() -> Keys:
-    """Two fresh keys; torch.manual_seed brings them back."""
-    drawn = int(torch.empty((), dtype=torch.int64).random_())
+def draw_keys() -> Tensor:
+    """Two fresh keys, as one number of 64 bits; torch.manual_seed brings them back."""
+    return torch.empty_like(NUMBER).random_()
+
+
+def halves(keys: Tensor) -> tuple[int, int]:
+    """The two keys: in memory the first 32 bits, on machines that compile kernels, and the others."""
+    drawn = int(keys)
     return drawn & MASK, drawn >> 32
 
 
-def uniform(like: Tensor, keys: Keys) -> Tensor:
+def uniform(like: Tensor, keys: tuple[int, int]) -> Tensor:
     """Random numbers from [0, 1), float32, for the places of a tensor in memory: those of prelude.h's `uniform`."""
     place = torch.empty_like(like, dtype=torch.int64)
     place.as_strided((place.numel(),), (1,)).copy_(torch.arange(place.numel()))

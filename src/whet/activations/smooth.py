@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from whet.activations.entry import Activation, of_formula
+from whet.activations.kernel.function import LEAST
 from whet.activations.native import or_native
 
 MISH = "x * tanh(softplus(x))"
@@ -36,7 +37,7 @@ GELU_TANH = "x / 2 * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x^3)))"
 def gelu(approximate: bool) -> nn.Module:
     """Gelu, or its approximation by a tanh."""
     kind = "tanh" if approximate else "none"
-    return or_native(GELU_TANH if approximate else GELU, F.gelu, approximate=kind)()
+    return or_native(GELU_TANH if approximate else GELU, F.gelu, least=LEAST, approximate=kind)()
 
 
 ENTRIES = [

@@ -13,7 +13,6 @@ sums      their gradients, float64: (parameter, channel), summed in the order of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Literal
 
 import torch
@@ -22,7 +21,7 @@ from torch import Tensor
 from whet.activations.expression.bounds import guarded
 from whet.activations.expression.derive import derive
 from whet.activations.expression.nodes import Call, Node, call, free_names, name, walk
-from whet.activations.kernel.emit import BLOCK, TYPES, statements
+from whet.activations.kernel.emit import BLOCK, TYPES, statements, whole_file
 from whet.activations.kernel.lower import lowered
 
 Layout = Literal["along", "across"]
@@ -33,8 +32,7 @@ SHORTEST = 16
 
 def source(node: Node, names: Sequence[str], dtype: str, layout: Layout) -> str:
     """A whole C file with `forward` and `backward`, for rows of one layout."""
-    prelude = files(__package__).joinpath("prelude.h").read_text()
-    return "\n".join([prelude, _forward(node, names, dtype, layout), _backward(node, names, dtype, layout)])
+    return whole_file(_forward(node, names, dtype, layout), _backward(node, names, dtype, layout))
 
 
 ROWS = "int64_t rows, int64_t width, int64_t channels, float *restrict p"
@@ -65,6 +63,7 @@ void forward(const {kind} *restrict x_in, {kind} *restrict y_out, {ROWS}, int th
         }}
     }}
 }}
+CALLABLE(forward, AT(0), AT(1), N(2), N(3), N(4), AT(5), N(6))
 """
 
 
@@ -141,6 +140,7 @@ void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *
         sums[i] = 0;
 {gather}
 }}
+CALLABLE(backward, AT(0), AT(1), AT(2), N(3), N(4), N(5), AT(6), AT(7), AT(8), N(9))
 """
 
 

@@ -46,28 +46,34 @@ TYPES = {
 
 def source(node: Node, names: Sequence[str], dtype: str) -> str:
     """A whole C file with `forward` and `backward` for a formula of x and these parameters."""
-    prelude = files(__package__).joinpath("prelude.h").read_text()
-    return "\n".join([prelude, _forward(node, names, dtype), _backward(node, names, dtype)])
+    return whole_file(_forward(node, names, dtype), _backward(node, names, dtype))
+
+
+def whole_file(*functions: str) -> str:
+    """A C file with these functions, what they use, and what makes them callable."""
+    headers = (files(__package__).joinpath(name).read_text() for name in ("prelude.h", "python.h"))
+    return "\n".join([*headers, *functions])
 
 
 def _forward(node: Node, names: Sequence[str], dtype: str) -> str:
     kind, read, write = TYPES[dtype]
     lines, (value,) = statements([lowered(guarded(node))], names)
     return f"""
-void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, const float *restrict p, int threads)
+LOOP forward_block(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t begin, int64_t end, const float *restrict p)
 {{
 {_parameters(names)}
-#pragma omp parallel for schedule(static) num_threads(threads) if(threads > 1)
-    for (int64_t begin = 0; begin < n; begin += {BLOCK}) {{
-        const int64_t end = begin + {BLOCK} < n ? begin + {BLOCK} : n;
 #pragma omp simd
-        for (int64_t i = begin; i < end; i++) {{
-            const float x = {read.format("x_in[i]")};
+    for (int64_t i = begin; i < end; i++) {{
+        const float x = {read.format("x_in[i]")};
 {_drawn(node, names)}{lines}
-            y_out[i] = {write.format(value)};
-        }}
+        y_out[i] = {write.format(value)};
     }}
 }}
+void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, const float *restrict p, int threads)
+{{
+{_in_blocks("forward_block(x_in, y_out, begin, end, p)")}
+}}
+CALLABLE(forward, AT(0), AT(1), N(2), AT(3), N(4))
 """
 
 
@@ -78,30 +84,44 @@ def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
     sums = [f"sum{i}" for i in range(len(names))]
     reduction = f" reduction(+ : {', '.join(sums)})" if sums else ""
     add = "".join(f"\n            {s} += g * {o};" for s, o in zip(sums, others, strict=True))
-    begin = f"\n        float {', '.join(f'{s} = 0' for s in sums)};" if sums else ""
-    keep = "".join(f"\n        parts[begin / {BLOCK} * {len(sums)} + {i}] = {s};" for i, s in enumerate(sums))
+    begin = f"\n    float {', '.join(f'{s} = 0' for s in sums)};" if sums else ""
+    keep = "".join(f"\n    parts[begin / {BLOCK} * {len(sums)} + {i}] = {s};" for i, s in enumerate(sums))
     return f"""
+LOOP backward_block(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t begin,
+                    int64_t end, const float *restrict p, double *restrict parts)
+{{
+{_parameters(names)}{begin}
+#pragma omp simd{reduction}
+    for (int64_t i = begin; i < end; i++) {{
+        const float x = {read.format("x_in[i]")}, g = {read.format("g_in[i]")};
+{_drawn(node, names)}{lines}
+        gx_out[i] = {write.format(f"g * {slope}")};{add}
+    }}{keep}
+}}
 void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t n,
               const float *restrict p, double *restrict parts, double *restrict sums, int threads)
 {{
-{_parameters(names)}
-#pragma omp parallel for schedule(static) num_threads(threads) if(threads > 1)
-    for (int64_t begin = 0; begin < n; begin += {BLOCK}) {{
-        const int64_t end = begin + {BLOCK} < n ? begin + {BLOCK} : n;{begin}
-#pragma omp simd{reduction}
-        for (int64_t i = begin; i < end; i++) {{
-            const float x = {read.format("x_in[i]")}, g = {read.format("g_in[i]")};
-{_drawn(node, names)}{lines}
-            gx_out[i] = {write.format(f"g * {slope}")};{add}
-        }}{keep}
-    }}
+{_in_blocks("backward_block(g_in, x_in, gx_out, begin, end, p, parts)")}
     for (int64_t i = 0; i < {len(sums)}; i++) {{
         sums[i] = 0;
         for (int64_t block = 0; block * {BLOCK} < n; block++)
             sums[i] += parts[block * {len(sums)} + i];
     }}
 }}
+CALLABLE(backward, AT(0), AT(1), AT(2), N(3), AT(4), AT(5), AT(6), N(7))
 """
+
+
+def _in_blocks(call: str) -> str:
+    """The loop over blocks. On one thread without OpenMP, which takes 0.5 us to begin and end a team of one."""
+    loop = f"""for (int64_t begin = 0; begin < n; begin += {BLOCK}) {{
+        const int64_t end = begin + {BLOCK} < n ? begin + {BLOCK} : n;
+        {call};
+    }}"""
+    return f"""    if (threads == 1) {loop}
+    else
+#pragma omp parallel for schedule(static) num_threads(threads)
+    {loop}"""
 
 
 def _parameters(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from ctypes import addressof, c_double, c_float
 from typing import Any, Protocol
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch._C import _are_functorch_transforms_active as is_transforming
 from torch._C import _get_tracing_state as tracing_state
 from torch._C import _has_storage as has_storage
+from torch.compiler import is_compiling
 
 from whet.activations.expression.nodes import Node
 from whet.activations.kernel import channels
@@ -21,9 +23,9 @@ from whet.activations.kernel.library import Kernel, in_forked_child, kernel
 LEAST = 4096
 """Numbers in a tensor from which on a kernel is compiled for it: 64 examples of 64 units.
 
-Measured on one thread, forward and backward of 4,096 float32: torch's operations one by one 104 to 290 us, the kernel 41
-to 47 (silu 25); with 1,024 about as much is saved. Compiling takes 0.1 s per formula and dtype on a calm machine and 0.7
-on one with eight times as much to do as it has cores, hence pays from some two thousand calls on: for every training
+Measured on one thread, forward and backward of 4,096 float32: torch's operations one by one 104 to 290 us, the kernel 34
+to 42 (silu 25 to 30); with 1,024 about as much is saved. Compiling takes 0.15 s per formula and dtype on a calm machine and
+0.7 on one with eight times as much to do as it has cores, hence pays from some two thousand calls on: for every training
 but the shortest, not for a look at a few numbers, which is what tensors below this mostly are.
 """
 GRAIN = 32_768
@@ -33,9 +35,6 @@ OWN = (Tensor, nn.Parameter)
 SWITCH, OFF = os.environ.encodekey("WHET_KERNELS"), os.environ.encodevalue("0")
 _environment: dict[object, object] = os.environ._data  # type: ignore[attr-defined]
 """What os.environ keeps behind its methods: asking it here costs 0.05 us, os.environ.get 0.8."""
-
-
-Numbers = ctypes.Array[ctypes.c_float] | ctypes.Array[ctypes.c_uint32]
 
 
 class Planned(Protocol):
@@ -55,9 +54,10 @@ def kernel_for(plan: Planned, x: Tensor, parameters: Sequence[Tensor] = (), leas
         return None
     if parameters and any(p.dim() for p in parameters):
         return _kernel_of_channels(plan, x, parameters)
-    if x.dtype not in plan.kernels:
-        plan.kernels[x.dtype] = kernel(plan.node, plan.names, DTYPES[x.dtype])
-    return plan.kernels[x.dtype]
+    dtype = x.dtype
+    if dtype not in plan.kernels:
+        plan.kernels[dtype] = kernel(plan.node, plan.names, DTYPES[dtype])
+    return plan.kernels[dtype]
 
 
 def _kernel_of_channels(plan: Planned, x: Tensor, parameters: Sequence[Tensor]) -> Kernel | None:
@@ -76,35 +76,39 @@ def suits(x: Tensor, parameters: Sequence[Tensor] = (), least: int = LEAST) -> b
     Never while torch compiles, traces or transforms. The answer depends on the tensors only, not on what ran before, so
     that a training that is resumed sees the same bits.
     """
-    if torch.compiler.is_compiling() or is_transforming() or tracing_state() is not None:
+    if is_compiling() or is_transforming() or tracing_state() is not None:
         return False
     if x.numel() < least or x.dtype not in DTYPES or not is_plain(x):
         return False
-    return all(map(is_plain, parameters))
+    return not parameters or all(map(is_plain, parameters))
 
 
 def is_plain(x: Tensor) -> bool:
-    """Whether a tensor has memory of its own on the CPU that C may read as it is."""
-    return type(x) in OWN and x.is_cpu and x.layout is torch.strided and has_storage(x) and not x.is_neg()
+    """Whether a tensor has memory of its own on the CPU that C may read as it is; sparse and batched ones have no storage."""
+    return type(x) in OWN and x.is_cpu and has_storage(x) and not x.is_neg()
 
 
 def forward(kernel: Kernel, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     """The formula's value, in x's memory format."""
-    x, y = dense(x)
+    y = torch.empty_like(x)
+    x = _in_order_of(y, x)
     n = x.numel()
     if kernel.layout:
         p = channels.side_by_side(parameters)
         kernel.forward(x.data_ptr(), y.data_ptr(), *channels.rows_of(x, parameters), p.data_ptr(), _threads(n))
         return y
-    kernel.forward(x.data_ptr(), y.data_ptr(), n, _values(parameters), _threads(n))
+    values = _values(parameters) if parameters else None
+    kernel.forward(x.data_ptr(), y.data_ptr(), n, addressof(values) if values else 0, _threads(n))
     return y
 
 
-def multiply(kernel: Kernel, g: Tensor, x: Tensor, p: Numbers | None = None) -> Tensor:
-    """g times the slope at x, for a formula whose parameters need no gradient."""
-    g, x, gx = _alike(g, x)
+def multiply(kernel: Kernel, g: Tensor, x: Tensor, p: int = 0) -> Tensor:
+    """g times the slope at x, for a formula whose parameters, at address p, need no gradient."""
+    gx = torch.empty_like(x)
+    if not (x.is_contiguous() and g.is_contiguous()) or g.dtype != x.dtype:
+        g, x = _in_order_of(gx, g), _in_order_of(gx, x)
     n = x.numel()
-    kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), n, p, None, None, _threads(n))
+    kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), n, p, 0, 0, _threads(n))
     return gx
 
 
@@ -116,8 +120,9 @@ def backward(kernel: Kernel, g: Tensor, x: Tensor, parameters: Sequence[Tensor])
         return _backward_of_channels(kernel, g, x, parameters)
     g, x, gx = _alike(g, x)
     n, count = x.numel(), len(parameters)
-    sums, parts = (ctypes.c_double * count)(), (ctypes.c_double * (count * -(-n // BLOCK)))()
-    kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), n, _values(parameters), parts, sums, _threads(n))
+    values, sums, parts = _values(parameters), (c_double * count)(), (c_double * (count * -(-n // BLOCK)))()
+    pointers = addressof(values), addressof(parts), addressof(sums)
+    kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), n, *pointers, _threads(n))
     return gx, *(torch.tensor(s, dtype=p.dtype) for s, p in zip(sums, parameters, strict=True))
 
 
@@ -133,22 +138,17 @@ def _backward_of_channels(kernel: Kernel, g: Tensor, x: Tensor, parameters: Sequ
 
 def _alike(g: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """g and x with their numbers side by side in the same order, and an empty tensor just like them."""
-    x, gx = dense(x)
-    if g.dtype != x.dtype or g.stride() != x.stride():
-        g = torch.empty_like(x).copy_(g)
-    return g, x, gx
+    gx = torch.empty_like(x)
+    return _in_order_of(gx, g), _in_order_of(gx, x), gx
 
 
-def dense(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x with its numbers side by side in memory, in whatever order of dimensions, and an empty tensor just like it."""
-    like = torch.empty_like(x)
-    return (x if x.is_contiguous() or like.stride() == x.stride() else torch.empty_like(x).copy_(x)), like
+def _in_order_of(like: Tensor, x: Tensor) -> Tensor:
+    """x with its numbers side by side in memory, in the order of dimensions of an empty tensor, and in its dtype."""
+    return x if x.stride() == like.stride() and x.dtype == like.dtype else torch.empty_like(like).copy_(x)
 
 
-def _values(parameters: Sequence[Tensor]) -> ctypes.Array[ctypes.c_float] | None:
-    if not parameters:
-        return None
-    return (ctypes.c_float * len(parameters))(*(p.item() for p in parameters))
+def _values(parameters: Sequence[Tensor]) -> ctypes.Array[c_float]:
+    return (c_float * len(parameters))(*(p.item() for p in parameters))
 
 
 def _threads(n: int) -> int:

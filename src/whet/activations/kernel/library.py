@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,6 @@ MATHS = ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 SHARED = ("-fPIC", "-shared", "-fopenmp", "-w", "-Werror=implicit-function-declaration")
 PATIENCE = 60.0
 """Seconds for one file; a compiler that needs longer counts as absent."""
-POINTER, COUNT = ctypes.c_void_p, ctypes.c_int64
 
 _lock = threading.Lock()
 _kernels: dict[tuple[Node, tuple[str, ...], str, str], Kernel | None] = {}
@@ -39,8 +39,8 @@ _forked = False
 class Kernel:
     """The two functions of emit.py or channels.py; pointers are integers. They release the interpreter's lock."""
 
-    forward: ctypes._FuncPointer
-    backward: ctypes._FuncPointer
+    forward: Callable[..., None]
+    backward: Callable[..., None]
     layout: channels.Layout | None = None
     """How the rows lie for which it was made; None where parameters are for the whole layer."""
 
@@ -76,12 +76,9 @@ def load(code: str, layout: channels.Layout | None = None) -> Kernel:
         library = file.with_suffix(".so")
         command = [compiler(), *FLAGS, *MATHS, *SHARED, str(file), "-o", str(library), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
-        loaded = ctypes.CDLL(str(library))
-    sizes = [COUNT] * 3 if layout else [COUNT]
-    loaded.forward.argtypes = [POINTER, POINTER, *sizes, POINTER, ctypes.c_int]
-    loaded.backward.argtypes = [POINTER, POINTER, POINTER, *sizes, POINTER, POINTER, POINTER, ctypes.c_int]
-    loaded.forward.restype = loaded.backward.restype = None
-    return Kernel(loaded.forward, loaded.backward, layout)
+        loaded = ctypes.PyDLL(str(library))
+    loaded.forward_function.restype = loaded.backward_function.restype = ctypes.py_object
+    return Kernel(loaded.forward_function(), loaded.backward_function(), layout)
 
 
 @cache
