@@ -128,7 +128,8 @@ class Rater(nn.Module):
     def calibrate(self, *inputs: Tensor) -> None:
         """Begin at the biases in closed form: what is left to learn is what users and items make only together."""
         for table, role in ((self.user_bias, "user"), (self.item_bias, "item")):
-            begin(table, torch.from_numpy(self.known[role]))
+            if role in self.known:
+                begin(table, torch.from_numpy(self.known[role]))
         if self.together is not None:
             for last in self.together[-1].parameters():
                 nn.init.zeros_(last)
