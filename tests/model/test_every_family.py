@@ -16,9 +16,12 @@ from whet.errors import RecipeError
 from whet.families import FAMILIES, IGNORED, TREATED
 from whet.fields import field
 from whet.init import INITS
+from whet.init.attention import attentions
 from whet.init.draw import fan_in, fan_out, layers, parameter_of
 from whet.init.packed import Packed
 from whet.init.residual import found as branches_of
+from whet.init.samples import as_call
+from whet.init.walk import walk
 from whet.model import make_model
 from whet.naming import canonical, without_effect
 from whet.recipe import Choice, Recipe
@@ -169,7 +172,7 @@ def test_what_a_family_ignores_is_said_of_a_recipe_and_not_searched() -> None:
 HAS = {
     "convolutions": lambda model, inputs: any(isinstance(m, _ConvNd) for m in model.modules()),
     "residual branches": lambda model, inputs: bool(branches_of(model, inputs)),
-    "nn.MultiheadAttention": lambda model, inputs: any(isinstance(m, nn.MultiheadAttention) for m in model.modules()),
+    "attention": lambda model, inputs: bool(attentions(model, walk(model, *as_call(inputs)))),
 }
 
 
@@ -183,7 +186,7 @@ def test_what_an_initialisation_treats_is_in_the_families_that_say_so_and_in_no_
 def test_an_initialisation_with_nothing_to_treat_is_said_to_draw_as_another_does() -> None:
     asked = Recipe(Choice("tabular"), init=Choice("tfixup"))
     assert without_effect(asked) == [
-        "init = tfixup finds no nn.MultiheadAttention in the family tabular: it draws as init = xavier does."
+        "init = tfixup finds no attention in the family tabular: it draws as init = xavier does."
     ]
     assert not without_effect(asked.put("family", Choice("user", factory="net.py:make")))
     assert not without_effect(Recipe(Choice("resnet"), init=Choice("fixup")))

@@ -134,6 +134,6 @@ TREATED = {
     "delta_orthogonal": ("convolutions", "orthogonal", _CONVOLUTIONAL),
     "fixup": ("residual branches", "he", _BRANCHED),
     "zero_residual": ("residual branches", "he", _BRANCHED),
-    "t_fixup": ("nn.MultiheadAttention", "xavier", set[str]()),
+    "t_fixup": ("attention", "xavier", {"audio_transformer", "sasrec", "series_patch", "text_transformer"}),
 }
 """Initialisation -> what it treats in a way of its own, how it draws all else, and the families that have such parts."""

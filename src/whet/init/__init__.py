@@ -18,7 +18,7 @@ from whet.init.draw import Initialise, default, delta_orthogonal, he, identity, 
 
 if TYPE_CHECKING:
     from whet.init.auto import Done, Report, auto_
-    from whet.init.residual import fixup_, lsuv_, zero_residual_
+    from whet.init.residual import fixup_, lsuv_, t_fixup_, zero_residual_
 
 _LATE = {
     "auto_": "auto",
@@ -27,6 +27,7 @@ _LATE = {
     "zero_residual_": "residual",
     "fixup_": "residual",
     "lsuv_": "residual",
+    "t_fixup_": "residual",
 }
 """Public names whose files load surgery and theory, which a plain initialisation does without."""
 
@@ -162,7 +163,7 @@ INITS: Catalogue[Initialise] = Catalogue(
             _late("t_fixup"),
             "Xavier's weights, smaller in attention values, outputs and feed-forward layers. For transformers without norms.",
             paper="Huang et al. 2020, Improving Transformer Optimization Through Better Initialization, ICML, section 3.2",
-            cost="none",
+            cost="one run on a made-up batch",
             hurts_when="the blocks keep their norms",
             aliases=("tfixup",),
         ),
@@ -178,7 +179,7 @@ INITS: Catalogue[Initialise] = Catalogue(
     ],
 )
 
-LOOKING = ("auto", "zero_residual", "fixup", "lsuv")
+LOOKING = ("auto", "zero_residual", "fixup", "lsuv", "t_fixup")
 """Entries that do better on a batch of real data: their functions with a trailing underscore take it."""
 
-__all__ = ["INITS", "LOOKING", "Done", "Initialise", "Report", "auto_", "fixup_", "lsuv_", "zero_residual_"]
+__all__ = ["INITS", "LOOKING", "Done", "Initialise", "Report", "auto_", "fixup_", "lsuv_", "t_fixup_", "zero_residual_"]

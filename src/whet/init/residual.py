@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from whet.init.attention import FUSED, Attention, attentions, blocks
 from whet.init.branches import Branch, branches, tail_of
 from whet.init.draw import Initialise, drawn, he, layers, orthogonal, redraw, xavier, zero
-from whet.init.isometry import Layer
 from whet.init.refine import refine
 from whet.init.samples import as_call, made_up, ready
 from whet.init.walk import evaluating, walk
@@ -95,46 +95,48 @@ DECODER = 9.0**-0.25
 
 
 def t_fixup() -> Initialise:
+    """`t_fixup_` on made-up input."""
+    return lambda model, generator: t_fixup_(model, None, generator)
+
+
+def t_fixup_(model: nn.Module, sample: Any = None, generator: Generator | None = None) -> None:
     """Xavier's weights, embeddings N(0, 1 / width), and in N blocks values, outputs and feed-forward layers times
-    0.67 N^(-1/4) (encoder) or (9 N)^(-1/4) (decoder, embeddings)."""
+    0.67 N^(-1/4) (encoder) or (9 N)^(-1/4) (decoder, embeddings). What attends without torch's layer for it is looked for by
+    running the sample."""
+    model = ready(model, sample, generator)
+    draw = generator if generator is not None else torch.default_generator
+    xavier(1.0)(model, draw)
+    given = made_up(model) if sample is None else sample
+    places = attentions(model, [] if given is None else walk(model, *as_call(given)))
+    found = blocks(model, places)
+    smaller = max(1, len(found)) ** -0.25
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            redraw(module.weight, drawn("normal", module.embedding_dim**-0.5 * DECODER * smaller), draw)
+        if isinstance(module, nn.MultiheadAttention):
+            redraw(module.in_proj_bias, zero, draw)
+    for place in places:
+        for weight in place.fused:
+            redraw(weight, each_matrix, draw)
+    for block, own in found:
+        _shrink(block, own, smaller * (DECODER if len(own) > 1 else ENCODER))
 
-    def init(model: nn.Module, generator: Generator) -> None:
-        xavier(1.0)(model, generator)
-        blocks = [m for m in model.modules() if any(isinstance(c, nn.MultiheadAttention) for c in m.children())]
-        smaller = max(1, len(blocks)) ** -0.25
-        for module in model.modules():
-            if isinstance(module, nn.Embedding):
-                redraw(module.weight, drawn("normal", module.embedding_dim**-0.5 * DECODER * smaller), generator)
-            if isinstance(module, nn.MultiheadAttention):
-                _draw_attention(module, generator)
-        for block in blocks:
-            attentions = [m for m in block.modules() if isinstance(m, nn.MultiheadAttention)]
-            _shrink(block, attentions, smaller * (DECODER if len(attentions) > 1 else ENCODER))
 
-    return init
-
-
-def _draw_attention(layer: nn.MultiheadAttention, generator: Generator) -> None:
+def each_matrix(weight: Tensor, generator: Generator) -> None:
     """Queries, keys and values by Xavier's rule, each as a matrix of its own."""
-    width = layer.embed_dim
-
-    def fill(w: Tensor, g: Generator) -> None:
-        for part in w.split(width):
-            nn.init.xavier_uniform_(part, generator=g)
-
-    for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
-        redraw(getattr(layer, name), fill, generator)
-    redraw(layer.in_proj_bias, zero, generator)
+    rows = len(weight) // FUSED if len(weight) % FUSED == 0 else len(weight)
+    for part in weight.split(rows):
+        nn.init.xavier_uniform_(part, generator=generator)
 
 
 @torch.no_grad()
-def _shrink(block: nn.Module, attentions: list[nn.MultiheadAttention], factor: float) -> None:
-    """Values, output projections and feed-forward weights times a factor."""
-    for attention in attentions:
-        width = attention.embed_dim
-        values = attention.v_proj_weight if attention.in_proj_weight is None else attention.in_proj_weight[2 * width :]
-        if getattr(values, "requires_grad", False):
-            values.mul_(factor)
-    for layer in block.modules():
-        if isinstance(layer, Layer):
+def _shrink(block: nn.Module, own: list[Attention], factor: float) -> None:
+    """Values, output projections and feed-forward weights times a factor; queries and keys stay."""
+    values = [v for one in own for v in one.values if v.requires_grad]
+    for value in values:
+        value.mul_(factor)
+    done = {v.data_ptr() for v in values} | {w.data_ptr() for one in own for w in one.fused}
+    asking = {m for one in own for m in one.asking}
+    for layer in layers(block):
+        if layer not in asking and layer.weight.data_ptr() not in done:
             _multiply(layer, factor)
