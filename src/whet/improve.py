@@ -48,6 +48,8 @@ BASELINE_SHARE = 0.05
 """Share of the budget that the baselines may cost: at half of it a busy machine had no linear one beside digits at 60 s."""
 BASELINE_SECONDS = 8.0
 """The most that they may cost, however large the budget."""
+UNHURRIED = 60.0
+"""The same with a number of steps, where the clock is to decide nothing: most baselines are done before."""
 
 
 def fit(
@@ -233,7 +235,7 @@ def fit_baselines(run: Run) -> dict[str, np.ndarray]:
             parts=run.parts,
             prepared=run.prepared,
             task=run.task,
-            seconds=min(BASELINE_SECONDS, BASELINE_SHARE * run.order.budget),
+            seconds=baseline_seconds(run.order),
             threads=cores(),
             seed=run.order.seed,
         )
@@ -242,6 +244,11 @@ def fit_baselines(run: Run) -> dict[str, np.ndarray]:
         if found.predicted is None:
             run.screen.say(f"Baseline {found.name} {found.note}", "dim")
     return {found.name: found.predicted for found in made if found.predicted is not None}
+
+
+def baseline_seconds(order: Order) -> float:
+    """What all baselines together may cost."""
+    return UNHURRIED if order.steps else min(BASELINE_SECONDS, BASELINE_SHARE * order.budget)
 
 
 def test_once(run: Run) -> None:

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 import whet
+from whet.improve import baseline_seconds
+from whet.run_folder import Order
 
 X = np.random.default_rng(0).normal(size=(160, 5))
 Y = (X[:, 0] + X[:, 1] > 0).astype(int)
@@ -56,3 +58,11 @@ def test_a_network_in_a_file_is_trained(tmp_path: Path) -> None:
     file = tmp_path / "net.py"
     file.write_text("from torch import nn\n\ndef make(outputs):\n    return nn.Linear(5, outputs)\n")
     assert whet.fit((X, Y), model=f"{file}:make", steps=5, out=tmp_path / "run").n == 32
+
+
+def test_with_a_number_of_steps_baselines_have_the_same_time_whatever_the_budget() -> None:
+    def order(budget: float, steps: int) -> Order:
+        return Order("table", "", None, None, budget, 0, None, None, steps, None, None)
+
+    assert baseline_seconds(order(1.0, 10)) == baseline_seconds(order(1e4, 10))
+    assert baseline_seconds(order(1.0, 0)) < baseline_seconds(order(1e4, 0)) < baseline_seconds(order(1.0, 10))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from whet.asked import Source, Where, ordered, read_recipe, refuse_counts, refuse_run
+from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
@@ -23,7 +23,7 @@ from whet.comparing.sizing import Size, again
 from whet.comparing.training import at_hand, known, trainer
 from whet.comparing.tuning import tune
 from whet.errors import UserError
-from whet.improve import get_ready, look
+from whet.improve import get_ready, look, own_rows
 from whet.recipe import Recipe
 from whet.report import compare as report
 from whet.report import wording
@@ -57,6 +57,7 @@ def compare(
     holdout: Any = None,
     split: str | None = None,
     model: Any = None,
+    loss: Any = None,
     recipe: Recipe | str | Path | None = None,
     show: bool = False,
     started: float | None = None,
@@ -80,7 +81,7 @@ def compare(
     check_numbers(seeds, by)
     refuse_run(data, holdout)
     screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)
-    source = Source(data, target, task, holdout, split, roles)
+    source = Source(own_rows(data, holdout, model, loss), target, task, holdout, split, roles)
     more = {
         "seed": seed,
         "steps": steps or 0,
@@ -88,6 +89,7 @@ def compare(
         "seeds": seeds,
         "by": by,
         "keep_lr": keep_lr,
+        "loss": factory_name(loss),
     }
     asked, found = ordered(Asked, source, model, fixed, budget=parse_seconds(budget), **more)
     at_once = where.at_once(asked, screen)

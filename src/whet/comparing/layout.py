@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from whet.build import build
-from whet.choosing import facts_of, measure_plan
+from whet.choosing import facts_of, measure_plan, with_loss
 from whet.comparing.arms import Arm, arms_of, repeats, to_no_purpose
 from whet.comparing.experiment import Experiment, refuse
 from whet.comparing.sizing import Cost, Layout, Size, size_for
@@ -50,17 +50,17 @@ def lay_out(e: Experiment) -> None:
 def begin_with(e: Experiment) -> None:
     run, own = e.run, field_of(e.run.data.domain)
     if run.fixed is not None:
-        e.base = with_users(run.fixed, run.order.model)
+        e.base = with_loss(run, with_users(run.fixed, run.order.model))
         run.plan = measure_plan(e.base, run)
     else:
         roughly = Layout(arms_in(e.choices), e.asked.seeds, e.asked.tuned, run.workers)
         facts = facts_of(run)
         facts = replace(facts, seconds=facts.seconds * run.workers / (roughly.arms * roughly.whole))
-        probe = own.portfolio(facts)[0].recipe
+        probe = with_loss(run, own.portfolio(facts)[0].recipe)
         run.plan = measure_plan(probe, run)
         if not run.order.steps:
             facts = facts.at_speed(probe, run.plan.milliseconds)
-        e.base = own.portfolio(facts)[0].recipe
+        e.base = with_loss(run, own.portfolio(facts)[0].recipe)
     if run.workers > 1 or run.cluster:
         run.plan = replace(run.plan, threads=threads_each(run))
     e.arms = arms_of(e.base, e.choices)

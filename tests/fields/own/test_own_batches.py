@@ -267,3 +267,14 @@ def test_what_onnx_can_not_say_is_refused_in_a_line(tmp_path: Path, capfd: pytes
     with pytest.raises(OutputError, match="can't be written as ONNX"):
         whet.export(tmp_path, model=Packs)
     assert capfd.readouterr() == ("", "")
+
+
+# -- compare -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_of_ones_own_is_compared_on_ones_own_loader_with_ones_own_loss(tmp_path: Path) -> None:
+    data = DataLoader(Examples(lambda i: (X[i], {"kind": KIND[i], "value": VALUE[i]})), batch_size=16)
+    choices = {"activation": ["relu", "tanh"]}
+    found = whet.compare(data, choices, model=TwoTasks, loss=both, seeds=2, steps=4, keep_lr=True, out=tmp_path)
+    assert (found.metric, [arm.failed for arm in found.arms]) == ("loss", [0, 0])
+    assert found.arms[0].scores != found.arms[1].scores
