@@ -28,6 +28,8 @@ class Entry(Generic[T]):
     cost: str = ""
     hurts_when: str = ""
     aliases: tuple[str, ...] = ()
+    open: bool = False
+    """Whether it takes parameters that nobody here knows: arguments of a function of the user's own."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "defaults", MappingProxyType(dict(self.defaults)))
@@ -35,6 +37,8 @@ class Entry(Generic[T]):
     def fill(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """`params` over the defaults. Raises RecipeError for a parameter that this method doesn't have, or of another kind."""
         for key, value in params.items():
+            if key not in self.defaults and self.open:
+                continue
             if key not in self.defaults:
                 raise RecipeError(
                     f"{self.name} has no parameter {key!r} (value {shown(value)}).",

@@ -76,8 +76,9 @@ FAMILIES: Catalogue[nn.Module] = Catalogue(
         Entry(
             "user",
             late("user"),
-            "A network of your own: FILE.py:function that returns an nn.Module.",
+            "A network of your own: FILE.py:function that returns an nn.Module. Other parameters are the function's.",
             defaults={"factory": ""},
+            open=True,
         ),
     ],
 )

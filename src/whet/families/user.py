@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -102,8 +102,8 @@ class Alone(nn.Module):
         return found
 
 
-def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
-    """The network that `factory` returns: a callable, or "file.py:name".
+def make(spec: InputSpec, factory: str | Factory = "", **arguments: Any) -> nn.Module:
+    """The network that `factory` returns: a callable, or "file.py:name", called with these arguments.
 
     The factory may ask for `spec` (an InputSpec), `outputs` or `shape` by naming a parameter so. Raises RecipeError
     where it fails, or where the network doesn't turn a batch of this data into (batch, outputs).
@@ -111,7 +111,7 @@ def make(spec: InputSpec, factory: str | Factory = "") -> nn.Module:
     if not factory:
         raise RecipeError("family 'user' has no factory.", 'Write factory = "file.py:function".')
     called = in_words(factory)
-    network = _call(load(factory) if isinstance(factory, str) else factory, called, spec)
+    network = _call(load(factory) if isinstance(factory, str) else factory, called, spec, arguments)
     spec = dataclasses.replace(spec, example=spec.more.get("inside", spec.example))
     if spec.example is None and not spec.is_image and _takes(network) == 1:
         network = OnFlat(spec, network)
@@ -199,7 +199,7 @@ def _run(path: Path) -> ModuleType:
     return module
 
 
-def _call(factory: Factory, called: str, spec: InputSpec) -> nn.Module:
+def _call(factory: Factory, called: str, spec: InputSpec, arguments: Mapping[str, Any]) -> nn.Module:
     if isinstance(factory, nn.Module):
         raise RecipeError(
             f"{called} is a network, not a function that makes one; every trial needs a fresh one.",
@@ -211,7 +211,7 @@ def _call(factory: Factory, called: str, spec: InputSpec) -> nn.Module:
     asked = inspect.signature(factory).parameters if not inspect.isbuiltin(factory) else {}
     try:
         with as_if_first():
-            network = factory(**{k: v for k, v in offered.items() if k in asked})
+            network = factory(**{k: v for k, v in offered.items() if k in asked} | dict(arguments))
     except UserError:
         raise
     except Exception as error:
@@ -228,7 +228,9 @@ def _arguments(factory: Factory, called: str) -> str:
     known = ("spec", "outputs", "shape")
     wanted = [p for p in inspect.signature(factory).parameters.values() if p.default is p.empty and p.name not in known]
     named = [p.name for p in wanted if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return f"Give them: model=lambda: {called}({', '.join(f'{name}=…' for name in named)})." if named else ""
+    return (
+        f"Give them: model=lambda: {called}({', '.join(f'{name}=…' for name in named)}), or defaults." if named else ""
+    )
 
 
 def _backend(made: object) -> str:

@@ -183,6 +183,21 @@ def test_a_network_that_wants_arguments_is_told_how_to_get_them() -> None:
         whet.fit(DataLoader(pairs()), model=Wide, loss=odd_loss)
 
 
+def of_width(width: int = 8) -> nn.Module:
+    return nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Linear(width, 2))
+
+
+def test_the_arguments_of_the_function_that_makes_a_network_can_be_chosen(tmp_path: Path) -> None:
+    recipe = Recipe(Choice("user", factory=remember(of_width), width=24), batch_size=20)
+    result = whet.fit(classes(), model=of_width, loss=nn.CrossEntropyLoss(), recipe=recipe, steps=5, out=tmp_path)
+    assert result.recipe["family.width"] == 24
+    assert len(whet.predict(tmp_path, classes(), model=of_width)) == 160
+    with pytest.raises(RecipeError, match="unexpected keyword argument 'widht'"):
+        whet.fit(
+            classes(), model=of_width, loss=nn.CrossEntropyLoss(), space={"family.widht": (4, 8)}, out=tmp_path / "b"
+        )
+
+
 def test_a_misspelt_choice_is_refused_before_anything_trains(tmp_path: Path) -> None:
     with pytest.raises(whet.UserError, match="gelu"):
         whet.fit(DataLoader(pairs()), model=two_outputs, loss=odd_loss, space={"activation": ["gelo"]}, out=tmp_path)
