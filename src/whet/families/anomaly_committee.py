@@ -2,6 +2,7 @@
 
     columns      is a number rare in its column?                    tails of each column's distribution
     directions   are the numbers rare together?                     distance in units of their covariance
+    others       is a number unlike what the others say?            what each column's regression on all others leaves
     cuts         do few cuts set it apart?                          depth in random trees
     neighbours   is there no place like it?                         distance to the nearest rows, or windows elsewhere
     code         can it not be said in a few numbers?               error of an autoencoder, which trains
@@ -41,6 +42,8 @@ WIDEST = 512
 """Numbers in a vector above which windows are averaged over neighbouring steps: covariances grow with the cube."""
 NARROWEST = 0.01
 """A hundredth of the distance is never more than one unit of s: views that hardly vary don't outvote the others."""
+CLOSE = 0.01
+"""The most that the covariance is shrunk where columns are regressed on the others: near-copies have to stay near-copies."""
 FARTHEST = 20.0
 """The largest s of all together: its exponential stays a float32 that can be added up."""
 NEWEST = 0.05
@@ -119,6 +122,18 @@ class Directions(nn.Module):
 
     def forward(self, v: Tensor) -> Tensor:
         return self.each(v).sum(1).relu()
+
+
+class Others(Directions):
+    """Sum over columns of (P (v - m))_i^2 / P_ii, P the inverse of the shrunk covariance.
+
+    (P (v - m))_i / P_ii is what the regression of column i on all others leaves, and 1 / P_ii its variance (Lauritzen 1996,
+    Graphical Models, section 5.1.3): a number that breaks a correlation is far off here, and one far along it is not.
+    """
+
+    def each(self, v: Tensor) -> Tensor:
+        """(B, D) each column's squared deviate."""
+        return ((v - self.mean) @ self.precision).square() / self.precision.diagonal()
 
 
 class Neighbours(nn.Module):
@@ -219,6 +234,7 @@ class Committee(nn.Module):
         made: dict[str, nn.Module] = {
             "columns": Columns(size),
             "directions": Directions(size, shrink),
+            "others": Others(size, min(shrink, CLOSE)),
             "cuts": Cuts(),
             "neighbours": Neighbours(size, min(places, rows), near, float(self.steps), min(first, near)),
         }

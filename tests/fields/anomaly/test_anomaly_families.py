@@ -11,12 +11,13 @@ from torch import nn
 from whet.errors import RecipeError, UnknownName
 from whet.families import FAMILIES, InputSpec
 from whet.families.anomaly_autoencoder import Dense
-from whet.families.anomaly_committee import Columns, Directions, Neighbours, Scale
+from whet.families.anomaly_committee import Columns, Directions, Neighbours, Others, Scale
 from whet.families.anomaly_cuts import Cuts, usual
 from whet.fields.anomaly.profiles import matrix_profile
-from whet.fields.anomaly.recipes import SAY
+from whet.fields.anomaly.recipes import SAY, committee
+from whet.fields.anomaly.windows import in_hindsight
 from whet.losses import LOSSES
-from whet.tasks.detect import COST, SCORE
+from whet.tasks.detect import COST, SCORE, average_precision
 
 NAMES = [e.name for e in FAMILIES if "anomaly" in e.domains]
 TIMED_ONLY = ("conv_autoencoder", "lstm_autoencoder", "forecaster")
@@ -94,6 +95,57 @@ def test_rows_out_of_a_correlation_are_found_beside_rows_far_along_it():
     network.calibrate(x)
     found = network(x)[:, SCORE].topk(12).indices
     assert (found < 12).sum() >= 11
+
+
+def test_what_others_leave_of_a_column_is_its_regressions_residual():
+    x = torch.randn(400, 4, generator=torch.Generator().manual_seed(0)).double()
+    x[:, 3] = x[:, 0] - x[:, 1] + 0.2 * x[:, 3]
+    view = Others(4, 1e-9).double()
+    view.fit(x)
+    centred = x - x.mean(0)
+    for i in range(4):
+        rest = torch.cat([centred[:, :i], centred[:, i + 1 :]], 1)
+        left = centred[:, i] - rest @ torch.linalg.lstsq(rest, centred[:, i]).solution
+        torch.testing.assert_close(
+            view.each(x)[:, i], left.square() / (left.square().sum() / 399), rtol=1e-4, atol=1e-6
+        )
+
+
+def judged(x: torch.Tensor, strange: torch.Tensor, timed: bool, without: str) -> tuple[float, float]:
+    """AUC-PR of the field's own choice of views, and of the same without one of them; of windows in hindsight."""
+    params = dict(committee(len(x), timed, clean=False).params)
+    found = []
+    for views in (params["views"], tuple(v for v in params["views"] if v != without)):
+        torch.manual_seed(0)
+        network = FAMILIES["committee"].make(
+            spec_of(*x.shape[1:]), **FAMILIES["committee"].fill({**params, "views": views})
+        )
+        network.calibrate(x[torch.linspace(0, len(x) - 1, min(len(x), network.calibration_rows)).long()].contiguous())
+        score = network.eval()(x)[:, SCORE].detach().numpy()
+        truth = np.isin(np.arange(len(x)), strange.numpy())
+        found.append(average_precision(truth, in_hindsight(score, x.shape[2]) if timed else score))
+    return found[0], found[1]
+
+
+def test_numbers_that_the_other_columns_contradict_are_found():
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(800, 8, generator=draw) @ torch.randn(8, 8, generator=draw)
+    x, odd = (x - x.mean(0)) / x.std(0), torch.arange(0, 800, 40)
+    x[odd, odd // 40 % 8] = torch.randn(len(odd), generator=draw)
+    with_others, without = judged(x, odd, False, "others")
+    assert with_others > 0.4 > 0.2 > without
+
+
+def test_a_beat_that_is_twice_as_fast_is_found_in_a_series():
+    draw = torch.Generator().manual_seed(0)
+    x = torch.sin(torch.arange(1500) * 2 * torch.pi / 40) + 0.1 * torch.randn(1500, generator=draw)
+    for start in (500, 1000):
+        x[start : start + 100] = torch.sin(torch.arange(100) * 2 * torch.pi / 20) + 0.1 * torch.randn(
+            100, generator=draw
+        )
+    strange = torch.cat([torch.arange(401, 501), torch.arange(901, 1001)])  # of windows, by their first step
+    with_cuts, without = judged(torch.cat([x[:1].expand(99), x])[:, None].unfold(0, 100, 1), strange + 99, True, "cuts")
+    assert with_cuts > 0.9 > without
 
 
 def test_an_unknown_say_is_answered_with_the_known_ones():
