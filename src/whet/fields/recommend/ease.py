@@ -26,7 +26,7 @@ NEAR = 200
 """Weights that are kept of an item, the largest ones."""
 RIDGES = (200.0, 50.0, 1000.0)
 """The best by NDCG@100 on the validation rows; the first alone where there is no time for more."""
-FOLDS = 2
+FOLDS = 5
 """Parts of the users that a network is trained on with the weights of the others: else weights know the answers."""
 
 Scores = Callable[[np.ndarray], np.ndarray]
