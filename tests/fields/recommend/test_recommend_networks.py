@@ -20,7 +20,7 @@ from whet.fields.recommend.biases import damped, fitted
 from whet.fields.recommend.ease import RIDGES, ease, matrix, near
 from whet.fields.recommend.fair import Fair
 from whet.fields.recommend.pairs import FADE, followers
-from whet.fields.recommend.transform import Moments, RatingsTransform
+from whet.fields.recommend.transform import MOST_NUMBERS, Moments, RatingsTransform
 from whet.model import make_model, make_spec
 from whet.recipe import Choice, Recipe
 from whet.tasks.rank import best, ranks, sampled_ranks
@@ -65,6 +65,15 @@ def test_training_is_not_told_what_is_held_back_for_choosing(ranking):
     for row, items in zip(rows.tolist(), told, strict=True):
         mine = known.trained & (known.owner == known.owner[row])
         assert set(items[items > 0].tolist()) == set((known.had[mine] + 1).tolist())
+
+
+def test_many_users_of_few_items_are_answered_in_pieces_that_fit_into_memory(ranking):
+    """Each item of a history is looked up with all that is near it: pieces were as many rows as histories alone allowed."""
+    known = prepared(ranking).transform
+    asked = ranking.x.head(1).with_columns(user=0)
+    asked = asked[np.zeros(40_000, np.int64)]
+    longest = int(np.diff(known.starts).max())
+    assert max(len(users) for _, users in known.pieces(asked)) * longest * known.nearby <= MOST_NUMBERS
 
 
 def test_an_unknown_user_has_no_history(ranking):

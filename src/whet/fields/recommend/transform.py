@@ -28,7 +28,9 @@ from whet.fields.recommend.pairs import FADE, FOLLOWERS, Pairs, followers
 from whet.train.parts import Inputs
 
 MOST_NUMBERS = 8_000_000
-"""Numbers of histories and outputs at once, in prediction."""
+"""Numbers of histories and outputs, and of what is looked up for them, at once, in prediction."""
+LOOKED_AT = 100
+"""Items of a history that a network looks up at most (`families/recommend_ease.py`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,8 @@ class RatingsTransform:
 
     def pieces(self, x: pl.DataFrame) -> Iterator[Inputs]:
         longest = int(np.diff(self.starts).max(initial=1))
-        each = max(1, MOST_NUMBERS // (longest + self.items)) if self.goal == "rank" else 100_000
+        looked_up = min(longest, LOOKED_AT) * self.nearby
+        each = max(1, MOST_NUMBERS // (longest + self.items + looked_up)) if self.goal == "rank" else 100_000
         return (self.apply(x[at : at + each]) for at in range(0, len(x), each))
 
     def at_rows(self, rows: np.ndarray) -> Inputs:
