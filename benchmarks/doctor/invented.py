@@ -176,10 +176,10 @@ def table(records: list[dict[str, Any]]) -> str:
     """What the last record of each case says."""
     latest = list({r["case"]: r for r in records}.values())
     faults = [r for r in latest if r["kind"] == "fault"]
-    able = [r for r in faults if r["repairable"]]
+    seen, able = [r for r in faults if r["noticed"]], [r for r in faults if r["repairable"]]
     lines = [
         f"{len(faults)} faults: noticed {sum(r['noticed'] for r in faults)}, "
-        f"cause first {sum(r['rank'] == 1 for r in faults)}, within three {sum(0 < r['rank'] <= 3 for r in faults)}",
+        f"cause first {sum(r['rank'] == 1 for r in seen)}, within three {sum(0 < r['rank'] <= 3 for r in seen)}",
         f"healed {sum(bool(r['healed']) for r in able)} of {len(able)}",
     ]
     if able:

@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs=3, metavar=("FIRST", "END", "STEP"))
     parser.add_argument("--each", type=int, default=generate.EACH, help="ailments of each base")
     parser.add_argument(
-        "--sick", type=int, nargs="*", metavar="PLACE", help="all, or from the first place to the second"
+        "--sick", type=int, nargs="*", metavar="PLACE", help="all, or from the first place to the second, each n-th"
     )
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "doctor.jsonl")

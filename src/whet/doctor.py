@@ -39,6 +39,8 @@ GLANCE = 0.3
 """Share of a training after which that is asked."""
 WATCHED = 0.8
 """Confidence that a finding in a loop of the user's own needs to be an alarm: nothing there is measured on other rows."""
+LIKELY = 0.7
+"""Confidence of a finding from which a training that is hardly behind is held against the same one with it mended."""
 WORTH = 0.5
 """Confidence from which a finding is taken for a cause."""
 
@@ -101,7 +103,8 @@ def read(found: Examined, seed: int, sharpness: bool) -> Iterator[Reading]:
 def watched(setup: Setup, seed: int) -> Examined:
     """The set-up examined; a training that stands still for a known reason is not watched to its end.
 
-    Where the sign and the outcome don't fit each other a second seed is asked, and believed where it says otherwise.
+    Where the sign and the outcome don't fit each other, what was found is mended for a comparison, and then a second seed is
+    asked, and believed where it says otherwise.
     """
     if not isinstance(setup, Setup):
         raise UserError(
@@ -111,8 +114,8 @@ def watched(setup: Setup, seed: int) -> Examined:
     sure = any(f.confidence >= SURE and f.name in REMEDIES for f in judge(first))
     found = examine(setup, seed, first=first, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
     suffers = harm(found.evidence)
-    if not suffers and has_room(found.evidence):
-        found = beside_mended(found, seed)
+    if suffers.slight or (not suffers and has_room(found.evidence)):
+        found = beside_mended(found, seed, LIKELY if suffers.slight else CERTAIN)
         suffers = harm(found.evidence)
     if not (suffers.slight if suffers else sure):
         return found
@@ -127,10 +130,10 @@ def has_room(e: Evidence) -> bool:
     return e.metric in ("accuracy", "r2", "rmse", "mae") and 1 - e.share(e.value) > 2 * mild(e)
 
 
-def beside_mended(found: Examined, seed: int) -> Examined:
-    """What is examined with one more yardstick: the same training with its surest finding mended, where one is grave."""
+def beside_mended(found: Examined, seed: int, least: float) -> Examined:
+    """What is examined with one more yardstick: the same training with its surest finding mended, if it is sure enough."""
     e, setup = found.evidence, found.trained.setup
-    grave = (f for f in judge(e) if f.confidence >= CERTAIN and f.code != "HNE")
+    grave = (f for f in judge(e) if f.confidence >= least and f.code != "HNE")
     mended = next((edited for f in grave for edited in alternatives(f, need_of(setup, e, f))), None)
     if mended is None:
         return found

@@ -11,6 +11,7 @@ from whet.diagnosis.rules.measures import planned
 from whet.doctor import WORTH, need_of
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
+from whet.repaired import OF_DATA
 from whet.setups import Setup
 from whet.setups.lengths import ENOUGH
 
@@ -36,10 +37,16 @@ def plans(attempt: Attempt) -> Iterator[Stages]:
     if len(both) > 1:
         yield (*done, *(Stage(f, e) for f in both))
     yield from ((*done, Stage(f, e)) for f in likely)
-    if not any(stage.usual for stage in done):
+    if not any(stage.usual for stage in done) and (likely or not data_is_at_fault(e)):
         yield (*done, *(Stage(f, e, usual=True) for f in usual_recipe(e, able)))
     yield from ((*done, Stage(f, e)) for f in able if UNSURE <= f.confidence < WORTH)
     yield from ((*done, Stage(f, e, place)) for f in likely for place in range(1, len(REMEDIES[f.name])))
+
+
+def data_is_at_fault(e: Evidence) -> bool:
+    """Whether the surest finding is about rows that a set-up can't change."""
+    found = judge(e)
+    return bool(found) and found[0].name in (*OF_DATA, "values that are no numbers")
 
 
 def together(able: list[Finding]) -> list[Finding]:
@@ -57,7 +64,7 @@ def usual_recipe(e: Evidence, able: list[Finding]) -> list[Finding]:
     if not e.classify and not (0.2 < e.data.target_std < 5 and abs(e.data.target_mean) < 3):
         names.append("unscaled targets")
     names += ["vanishing signal", "optimiser too slow"]
-    names += ["too few steps"] if planned(e) < ENOUGH else []
+    names += ["still improving"] if planned(e) < ENOUGH else []
     return [Finding(name, AS_USUAL) for name in dict.fromkeys(names)]
 
 
@@ -67,7 +74,9 @@ def applied(setup: Setup, stages: Stages) -> Setup | None:
     for finding, evidence, place, usual in stages:
         changed = remedy(finding, need_of(setup, evidence, finding), place)
         new = {(e.path, str(e.new)) for e in changed.edits[len(setup.edits) :]} if changed is not None else set()
-        if changed is None or new <= done:
+        if (
+            changed is None or new <= done or new & {(e.path, str(e.old)) for e in setup.edits}
+        ):  # nothing, or back again
             if not usual:
                 return None
             continue

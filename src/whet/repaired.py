@@ -19,6 +19,7 @@ OF_DATA = (
     "validation data on another scale",
     "classes without examples",
     "label noise",
+    "nothing carries over",
     "targets of another meaning",
     "too few data",
     "rare classes",

@@ -12,15 +12,13 @@ from dataclasses import replace
 
 from whet.attempts import Attempt, is_better, is_content, same_height
 from whet.diagnosis.behind import margin
-from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import before, examine
-from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import harm
 from whet.diagnosis.yardsticks import rows_cost
 from whet.doctor import Diagnosis, diagnosed, hopeless, watched
 from whet.errors import BudgetError, UserError
-from whet.plans import Stages, applied, edits_of, plans
-from whet.repaired import OF_DATA, Proof, Repair, Try, left_over, number
+from whet.plans import Stages, applied, data_is_at_fault, edits_of, plans
+from whet.repaired import Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, Trained, train
 from whet.setups.work import Purse, cost_of, whole
 
@@ -178,9 +176,3 @@ def concluded(origin: Attempt, best: Attempt) -> str:
     mended = "It is healthy now" if not best.suffers else "It is better now, but not healthy"
     edits = f"{len(best.setup.edits)} edit{'s' * (len(best.setup.edits) != 1)}"
     return f"{mended}: {e.metric} {number(origin.value)} before, {number(best.value)} after {edits}."
-
-
-def data_is_at_fault(e: Evidence) -> bool:
-    """Whether the surest finding is about rows that a set-up can't change."""
-    found = judge(e)
-    return bool(found) and found[0].name in (*OF_DATA, "values that are no numbers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,16 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import whet
+from whet.attempts import Stage
+from whet.diagnosis.examine import before
+from whet.doctor import choices
+from whet.plans import applied
+from whet.recipe import Edit
 from whet.record import Finding
+from whet.remedies.steps import clip_step
 from whet.repaired import Try, why
 from whet.setups import Setup, train, work
+from whet.setups.code import code_of
 from whet.setups.work import cost_of
 
 
@@ -149,3 +157,32 @@ def test_the_rate_that_a_finding_advises_is_the_one_that_repair_takes() -> None:
         found = whet.diagnose(SICK[name][1]()).findings[0]
         assert found.remedies[0].startswith("lr: ")
         assert f"lr={found.remedies[0].split(' -> ')[1]}" in found.advice
+
+
+def test_gradients_that_explode_are_clipped() -> None:
+    """No remedy clipped them: a lower rate left a recurrent network at chance, where clipping alone trains it to the end."""
+    given = setup(optimizer=lambda p: torch.optim.SGD(p, lr=1.0))
+    finding = Finding("exploding gradient", "", confidence=0.55)
+    assert choices(given, before(given), finding)[0] == "gradients: of any length -> clipped to 1"
+    clipped = applied(given, (Stage(finding, before(given)),))
+    assert clipped is not None
+    assert "step=whet.remedies.steps.clip_step" in code_of(clipped)
+    model, (x, y) = clipped.fresh(0), moons()
+    start = nn.utils.parameters_to_vector(model.parameters()).detach()
+    clip_step(model, (1e4 * x, y), nn.CrossEntropyLoss(), clipped.optimiser_of(model))
+    moved = nn.utils.parameters_to_vector(model.parameters()).detach() - start
+    assert float(moved.norm()) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_an_edit_is_not_taken_back_by_the_next_one() -> None:
+    """A rate that was lowered was raised again to what it had been."""
+    given = setup()
+    lower = replace(given, edits=(Edit("lr", 0.1, 0.01, ""),), optimizer=lambda p: torch.optim.SGD(p, lr=0.01))
+    e = replace(before(given), settings={"lr": 0.01}, optimizer="SGD")
+    raised = Stage(Finding("learning rate too low", "", confidence=0.9), replace(e, start=with_step(e, 0.0015)))
+    assert applied(given, (raised,)) is not None
+    assert applied(lower, (raised,)) is None
+
+
+def with_step(e: Any, step: float) -> Any:
+    return replace(e.start, layers=tuple(replace(x, step=step) for x in e.start.layers))

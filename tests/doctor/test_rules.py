@@ -16,7 +16,7 @@ import whet
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import before, examine
 from whet.diagnosis.first_steps import pull
-from whet.diagnosis.rows import MOST_FEATURES, MOST_NUMBERS, columns, fewer, flat, projected
+from whet.diagnosis.rows import MOST_FEATURES, MOST_NUMBERS, columns, features, fewer, flat, projected
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.measures import step_of
 from whet.diagnosis.verdict import harm
@@ -515,6 +515,8 @@ def test_narrow_embeddings_and_recurrent_layers_are_widened(cell: type[nn.RNNBas
     wide = Widen("words", 32)(Read())
     assert (wide.words.embedding_dim, wide.cell.input_size, type(wide.cell)) == (32, 32, cell)
     assert Widen("cell", 32)(Read()).out.in_features == 32
+    both = nn.ModuleDict({"cell": nn.LSTM(3, 1, bidirectional=True), "out": nn.Linear(2, 3)})
+    assert Widen("cell", 8)(both)["out"].in_features == 16
 
 
 def test_a_function_that_is_last_but_for_the_shape_is_left_out() -> None:
@@ -522,3 +524,20 @@ def test_a_function_that_is_last_but_for_the_shape_is_left_out() -> None:
     network = nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Unflatten(1, (2, 3)))
     x = torch.randn(5, 4)
     assert torch.equal(before_last(network, "sigmoid", (x,)), network[0](x).reshape(5, 2, 3))
+
+
+def test_labels_of_other_rows_that_are_learned_by_heart_are_not_called_over_fitting_alone() -> None:
+    """Sets of points, whose neighbours say nothing: rows were learned by heart, and nothing was known of others."""
+    points = torch.randn(600, 8, 2, generator=torch.Generator().manual_seed(0))
+    y = torch.randint(0, 3, (600,), generator=torch.Generator().manual_seed(1))
+    e = before(labelled(points.flatten(1), y, model=lambda: nn.Linear(16, 3)))
+    found = judge(ended(replace(e, yardsticks={"guess": 0.35}), 0.9, 0.36))
+    assert [f.name for f in found][:2] == ["nothing carries over", "over-fitting"]
+    assert "nothing carries over" not in names(ended(replace(e, yardsticks={"guess": 0.35}), 0.9, 0.6))
+
+
+def test_a_few_kinds_take_as_many_columns_as_there_are_kinds() -> None:
+    """Each index took 1,024 columns, so that looking at six kinds cost more than many a training."""
+    kinds, many = torch.tensor([[0], [5]]), torch.tensor([[3], [70_000]])
+    assert [x.shape[1] for x in features((kinds,), (kinds[:1],))] == [6, 6]
+    assert [x.shape[1] for x in features((kinds, kinds * 1.0), (many, many * 1.0))] == [1025, 1025]

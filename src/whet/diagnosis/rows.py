@@ -26,7 +26,7 @@ MOST_COLUMNS = 512
 """Of targets, for which simple methods are tried."""
 TINY = 1e-12
 WORDS = 1_024
-"""Places for the counts of indices."""
+"""Places for the counts of indices, at most."""
 
 
 def facts(setup: Setup, criterion: Criterion) -> DataFacts:
@@ -39,7 +39,7 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     if known["classes"] and not several(y) and train.loader is not None:
         found["sorted_runs"] = runs(labels(seen[1]))
     numbers = len(inputs) == 1 and inputs[0].is_floating_point()
-    x, xv = features(inputs), features(val_inputs)
+    x, xv = features(inputs, val_inputs)
     if numbers:
         found |= values(x, xv)
     if setup.val is not None and inputs:
@@ -78,15 +78,26 @@ def raw(inputs: tuple[Tensor, ...]) -> np.ndarray:
     return np.concatenate([flat(x) for x in inputs], 1)
 
 
-def features(inputs: tuple[Tensor, ...]) -> np.ndarray:
-    """(rows, features) of all inputs side by side: numbers as they are, of indices how often each of them occurs."""
-    return np.concatenate([flat(x) if x.is_floating_point() else counts(x) for x in inputs], 1)
+def features(inputs: tuple[Tensor, ...], val_inputs: tuple[Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, features) of both parts' inputs, side by side: numbers as they are, of indices how often each of them occurs."""
+    sizes = [words(x, xv) for x, xv in zip(inputs, val_inputs, strict=True)]
+    a, b = (np.concatenate([table(x, n) for x, n in zip(part, sizes, strict=True)], 1) for part in (inputs, val_inputs))
+    return a, b
 
 
-def counts(x: Tensor) -> np.ndarray:
-    """(rows, WORDS): how often a row has each index; large ones share their places."""
-    found = np.zeros((len(x), WORDS))
-    indices = (x.reshape(len(x), -1) % WORDS).numpy()
+def words(*parts: Tensor) -> int:
+    """Places for the counts of these indices; 0 for numbers."""
+    if any(x.is_floating_point() for x in parts):
+        return 0
+    return min(WORDS, 1 + max((int(x.max()) for x in parts if x.numel()), default=0))
+
+
+def table(x: Tensor, places: int) -> np.ndarray:
+    """(rows, features): numbers as they are; how often a row has each index, where large ones share their places."""
+    if not places:
+        return flat(x)
+    found = np.zeros((len(x), places))
+    indices = (x.reshape(len(x), -1) % places).numpy()
     np.add.at(found, (np.arange(len(x))[:, None], indices), 1.0)
     return found
 

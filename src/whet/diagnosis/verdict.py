@@ -64,7 +64,8 @@ def is_unsuspected(e: Evidence) -> bool:
 
 
 def is_slight(e: Evidence, best: Behind) -> bool:
-    return best.gap < FAR * mild(e) and not any(f.confidence >= CERTAIN for f in judge(e))
+    paired = best.name == "mended" and best.gap >= mild(e)  # with the same seed
+    return best.gap < FAR * mild(e) and not paired and not any(f.confidence >= CERTAIN for f in judge(e))
 
 
 def mistaught(e: Evidence) -> Harm:

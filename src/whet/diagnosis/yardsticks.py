@@ -11,7 +11,6 @@ from whet.diagnosis.rows import (
     NEIGHBOURS,
     ROWS,
     TINY,
-    WORDS,
     columns,
     features,
     fewer,
@@ -20,6 +19,7 @@ from whet.diagnosis.rows import (
     nearest,
     scored,
     standard,
+    words,
 )
 from whet.rng import generator
 from whet.setups import Criterion, Setup
@@ -52,7 +52,7 @@ def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[s
     back = gives_back(inputs[0], y)
     if a.shape[1] > MOST_COLUMNS or (back and not narrowest):
         return found
-    x, xv = standard(features(inputs), features(val_inputs))
+    x, xv = standard(*features(inputs, val_inputs))
     if not (np.isfinite(x).all() and np.isfinite(xv).all()):
         return found
     if back:
@@ -66,7 +66,7 @@ def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[s
 def rows_cost(setup: Setup) -> float:
     """Seconds on paper (`setups.work`) of looking at the rows: mostly two decompositions and three tables of distances."""
     inputs, _ = fewer(setup.parts[0].some(ROWS))
-    rows, size = len(inputs[0]), sum(min(x[0].numel() if x.is_floating_point() else WORDS, FEATURES) for x in inputs)
+    rows, size = len(inputs[0]), sum(min(words(x) or x[0].numel(), FEATURES) for x in inputs)
     return DISTANCE * rows**2 + DECOMPOSED * rows * (size**2 + (size + RANDOM) ** 2)
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from whet.remedies.need import Need, of_kind, tuned
 from whet.remedies.network import draw_weights, sloped_function
 from whet.setups import Setup, lengths
+from whet.setups.code import coded
 from whet.setups.dropouts import ModedDropout
 from whet.setups.lengths import ENOUGH
 from whet.setups.operations import SetDropout
+from whet.setups.setup import Loss
 
+CLIP_AT = 1.0
 MOST_TIMES = 60
 USUAL_BATCH = 32
 MORE = 1.5
@@ -21,9 +28,10 @@ NARROW = 128
 
 
 def with_rate(need: Need, new: float) -> Setup | None:
-    """The same optimiser with another rate; None where that is what there is."""
+    """The same optimiser with another rate; None where that is what there is, or where another one took its place."""
     lr = need.settings.get("lr", 0.0)
-    if new == lr:
+    exchanged = [str(e.new) for e in need.setup.edits if e.path == "optimizer"]
+    if new == lr or (exchanged and not exchanged[-1].startswith(f"{need.optimizer},")):
         return None
     return need.setup.edited(need.edit("lr", lr, new), optimizer=tuned(need.setup.optimizer, lr=new))
 
@@ -63,6 +71,28 @@ def more_epochs(need: Need) -> Setup:
 
 def plain_step(need: Need) -> Setup:
     return need.setup.edited(need.edit("step", "your own", "clear, forward, loss, backward, step"), step=None)
+
+
+def clip_step(model: nn.Module, batch: Any, loss: Loss, optimizer: torch.optim.Optimizer) -> Tensor:
+    """A training step whose gradient is no longer than `CLIP_AT` (Pascanu et al. 2013, On the difficulty of training recurrent
+    neural networks, algorithm 1)."""
+    inputs, target = batch
+    optimizer.zero_grad(set_to_none=True)
+    value: Tensor = loss(model(*inputs) if isinstance(inputs, tuple) else model(inputs), target)
+    value.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), CLIP_AT)
+    optimizer.step()
+    return value.detach()
+
+
+coded(clip_step, "whet.remedies.steps.clip_step")
+
+
+def clip_gradients(need: Need) -> Setup | None:
+    """Long gradients made short; where the training step is not the user's own, which may do more than that."""
+    if need.setup.step is not None:
+        return None
+    return need.setup.edited(need.edit("gradients", "of any length", f"clipped to {CLIP_AT:g}"), step=clip_step)
 
 
 def less_decay(need: Need) -> Setup:
@@ -107,7 +137,7 @@ def usual_momentum(need: Need) -> Setup:
 REMEDIES = {
     "learning rate too high": (usual_rate, lower_rate, adam),
     "unsteady loss": (lower_rate, adam),
-    "exploding gradient": (lower_rate, draw_weights, adam),
+    "exploding gradient": (clip_gradients, lower_rate, draw_weights, adam),
     "dying units": (lower_rate, sloped_function, draw_weights),
     "learning rate too low": (usual_rate, adam, more_epochs),
     "optimiser too slow": (adam, usual_rate, more_epochs),

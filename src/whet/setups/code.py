@@ -37,8 +37,8 @@ def code_of(setup: Setup) -> str:
         changes.append("model=make_model")
     by_path: dict[str, Any] = {e.path: e.new for e in setup.edits}
     changes += [f"{path}={by_path[path]!r}" for path in ("epochs", "batch_size") if path in by_path]
-    if "step" in by_path:
+    if "step" in by_path and setup.step is None:
         changes.append("step=None")
-    own = {"optimizer": setup.optimizer, "loss": setup.loss}
+    own: dict[str, Any] = {"optimizer": setup.optimizer, "loss": setup.loss, "step": setup.step}
     changes += [f"{name}={function.whet_code}" for name, function in own.items() if hasattr(function, "whet_code")]
     return "\n".join(["original = setup", *lines, f"setup = dataclasses.replace(original, {', '.join(changes)})"])

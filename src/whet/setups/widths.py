@@ -40,11 +40,13 @@ class Widen:
         layers = [(path, m) for path, m in model.named_modules() if isinstance(m, KINDS)]
         at = next(i for i, (path, _) in enumerate(layers) if path == self.path)
         old, behind = layers[at][1], layers[at + 1 :]
-        after = next(((path, m) for path, m in behind if named(m, INPUTS)[1] == named(old, OUTPUTS)[1]), None)
+        name, units = named(old, OUTPUTS)
+        times = 2 if getattr(old, "bidirectional", False) else 1
+        after = next(((path, m) for path, m in behind if named(m, INPUTS)[1] == times * units), None)
         if after is None:
             raise UserError(f"No layer takes what {self.path} gives.", "Widen it in your own code.")
-        put(model, self.path, drawn_like(old, **{named(old, OUTPUTS)[0]: self.width}))
-        put(model, after[0], drawn_like(after[1], **{named(after[1], INPUTS)[0]: self.width}))
+        put(model, self.path, drawn_like(old, **{name: self.width}))
+        put(model, after[0], drawn_like(after[1], **{named(after[1], INPUTS)[0]: times * self.width}))
         return model
 
     def code(self) -> list[str]:

@@ -11,6 +11,10 @@ from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.rules.measures import longer, lower_rate
 from whet.record import Finding
 
+FEW_ROWS = 20
+"""A class, below which nothing can be asked to carry over."""
+CARRIED, CHANCE = 0.15, 0.03
+"""Above the same answer for all: from where on training rows are learned, and up to where validation rows are not."""
 FALLING = 0.04
 """Of the training loss that fell in the last fifth of the training."""
 
@@ -109,4 +113,25 @@ def by_heart(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (unfinished, oscillating, dead_at_the_end, by_heart)
+def nothing_carries_over(e: Evidence) -> Iterator[Finding]:
+    """Training rows that are learned and say nothing of others: their labels are not what others' are."""
+    last, guess = e.course.last, e.yardsticks.get("guess")
+    if last is None or guess is None or e.metric not in ("accuracy", "r2") or e.course.broke is not None:
+        return
+    enough = e.data.rows >= FEW_ROWS * max(1, e.data.classes) and e.data.shift < 1
+    if enough and last.train - guess > CARRIED and last.val <= guess + CHANCE:
+        yield finding(
+            "nothing carries over",
+            "TCL",
+            f"It reaches {last.train:.2f} on training rows and {last.val:.2f} on validation rows, where the same answer for "
+            f"all has {guess:.2f} (up to {CHANCE:g} above that counts): what it learned of the one says nothing of the other.",
+            0.55,
+            "Check that x[i] and y[i] still belong together after sorting, shuffling and joining, and that both parts were "
+            "prepared by the same code.",
+            train=last.train,
+            guess=guess,
+            border=CHANCE,
+        )
+
+
+RULES = (unfinished, oscillating, dead_at_the_end, by_heart, nothing_carries_over)
