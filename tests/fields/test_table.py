@@ -11,6 +11,7 @@ import pytest
 import whet
 from whet import record
 from whet.errors import DataError
+from whet.train import checkpoint
 
 RANDOM = np.random.default_rng(0)
 NOISE = pd.DataFrame(RANDOM.normal(size=(200, 40)), columns=[f"x{i}" for i in range(40)])
@@ -49,3 +50,14 @@ def test_of_few_rows_on_a_line_the_line_itself_is_delivered_where_training_adds_
     first = record.read(next((tmp_path / "run").glob("trials/*/record.jsonl"))).steps[0]
     assert first.step == 0
     assert first.metrics["val/rmse"] < 0.5 < result.baselines["mean"]
+
+
+def test_the_solved_start_stays_where_validation_shows_no_clear_gain_over_it(tmp_path: Path) -> None:
+    frame = NOISE[["x0", "x1", "x2"]][:60].assign(y=2 * NOISE.x0 - NOISE.x1 + 0.3 * NOISE.x5)
+    whet.fit(frame, target="y", steps=60, out=tmp_path / "run")
+    trial = next((tmp_path / "run").glob("trials/*"))
+    assert checkpoint.read(trial / checkpoint.BEST)[1]["best"]["step"] == 0
+    bent = NOISE[["x0", "x1"]].assign(y=3 * NOISE.x0.abs())
+    whet.fit(bent, target="y", steps=300, out=tmp_path / "bent")
+    trial = next((tmp_path / "bent").glob("trials/*"))
+    assert checkpoint.read(trial / checkpoint.BEST)[1]["best"]["step"] > 0

@@ -20,12 +20,12 @@ from whet.recipe import Edit, Recipe
 from whet.record import Finding, Record
 from whet.runners import rescue
 from whet.runners.together import Lead, Leg
-from whet.search.score import Score
+from whet.search.score import Score, clearly_better
 from whet.tasks import Task, goal
 from whet.train import checkpoint
 from whet.train.evaluate import BATCH, outputs
 from whet.train.horizon import Horizon
-from whet.train.loop import CHOICE, Training, advance, evaluation_weights
+from whet.train.loop import CHOICE, VALIDATIONS, Training, advance, evaluation_weights
 from whet.train.parts import Parts
 from whet.train.plan import Plan, running
 from whet.train.world import ALONE
@@ -162,6 +162,15 @@ class Validator:
     parts: Parts
     rows: np.ndarray = field(default_factory=lambda: np.empty(0))
     """(n,) what the goal counts as the loss of a row, of the newest measurement."""
+    start: Score | None = None
+    """Of a network that begins solved: what chooses, the lower the better, before any step."""
+
+    def begin(self) -> None:
+        """Measure what a network that begins solved says before any step."""
+        if getattr(self.parts.model, "solves", False):
+            with evaluation_weights(self.parts) as model:
+                cost = self(model)[CHOICE]
+            self.start = Score(cost, self.rows)
 
     def __call__(self, model: nn.Module) -> Mapping[str, float]:
         rows = self.data.rows["val"]
@@ -178,7 +187,16 @@ class Validator:
         by_loss = goal(self.task.goal).chosen_by_loss
         if by_loss is not None and by_loss(predicted):
             return {CHOICE: self.trained_loss(said)}
+        if getattr(self.parts.model, "solves", False):
+            return {CHOICE: self.beside_start(float(self.rows.mean()))}
         return {CHOICE: float(self.rows.mean())} if self.task.chosen_by_rows else {}
+
+    def beside_start(self, cost: float) -> float:
+        """No better than the solved start where it is not clearly better: few rows find chance gains among many looks."""
+        start = self.start
+        if start is None or cost == start.value or clearly_better(Score(cost, self.rows), start, VALIDATIONS):
+            return cost
+        return max(cost, math.nextafter(start.value, math.inf))
 
     def trained_loss(self, said: Tensor) -> float:
         """The loss that is trained, of what was said of the validation rows."""
@@ -239,12 +257,14 @@ def open_trial(
         head = Record(name, recipe.hash, task.name, seed, versions=record.versions())
         with running(plan):
             parts = build(recipe, task, data, seed, plan)
+            validator = Validator(task, data, parts)
+            validator.begin()
         watch = TrialWatch(recipe.batch_size)
         training = Training(
             parts,
             Horizon(),
             seed,
-            validate=Validator(task, data, parts),
+            validate=validator,
             metric=task.watched.name,
             higher_is_better=task.watched.direction == "max",
             listeners=[watch, reached, Recorder(folder / "record.jsonl", head), saving, *listeners],
