@@ -7,7 +7,7 @@ slope      lower + (upper - lower) drawn where x < 0, 1 elsewhere
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, is_grad_enabled, nn
@@ -44,27 +44,24 @@ class RandomLeaky(nn.Module):
             return F.leaky_relu(x, (self.lower + self.upper) / 2)
         kernel = kernel_for(self.plan, x)
         if kernel or suits(x):
-            return _drawn(x, x, Slopes(self.lower, self.upper, draw_keys(), kernel))
+            return _drawn(x, x, (self, draw_keys(), kernel))
         return x * torch.empty_like(x).uniform_(self.lower, self.upper).masked_fill(x >= 0, 1)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower:g}, upper={self.upper:g}"
 
 
-class Slopes(NamedTuple):
-    """Those that the keys give to a tensor, and the kernel where that may take it."""
+Slopes = tuple[RandomLeaky, Tensor, Kernel | None]
+"""Whose they are, the keys that give them, and the kernel where that may take the tensor."""
 
-    lower: float
-    upper: float
-    keys: Tensor
-    kernel: Kernel | None
 
-    def times(self, v: Tensor, x: Tensor) -> Tensor:
-        """v times the slopes of x, by the kernel or by torch's own operations."""
-        if self.kernel and is_plain(v) and (v is x or is_plain(x)):
-            return multiply(self.kernel, v, x, self.keys.data_ptr())
-        slopes = uniform(x, halves(self.keys)) * (self.upper - self.lower) + self.lower
-        return (v * slopes.masked_fill(x >= 0, 1)).to(v.dtype)
+def times(v: Tensor, x: Tensor, slopes: Slopes) -> Tensor:
+    """v times the slopes of x, by the kernel or by torch's own operations."""
+    of, keys, kernel = slopes
+    if kernel and (v is x or (is_plain(v) and is_plain(x))):
+        return multiply(kernel, v, x, keys.data_ptr())
+    drawn = uniform(x, halves(keys)) * (of.upper - of.lower) + of.lower
+    return (v * drawn.masked_fill(x >= 0, 1)).to(v.dtype)
 
 
 class _Drawn(torch.autograd.Function):
@@ -74,12 +71,12 @@ class _Drawn(torch.autograd.Function):
     def forward(ctx: Any, v: Tensor, x: Tensor, slopes: Slopes) -> Tensor:
         ctx.slopes = slopes
         save(ctx, x)
-        return slopes.times(v, x)
+        return times(v, x, slopes)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         (x,), slopes = ctx.saved_tensors, ctx.slopes
-        return _Drawn.apply(g, x, slopes) if is_grad_enabled() else slopes.times(g, x), None, None
+        return _Drawn.apply(g, x, slopes) if is_grad_enabled() else times(g, x, slopes), None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:

@@ -20,13 +20,13 @@ from whet.activations.kernel import channels
 from whet.activations.kernel.emit import BLOCK
 from whet.activations.kernel.library import Kernel, in_forked_child, kernel
 
-LEAST = 4096
-"""Numbers in a tensor from which on a kernel is compiled for it: 64 examples of 64 units.
+LEAST = 512
+"""Numbers in a tensor from which on a kernel is compiled for it: 8 examples of 64 units.
 
 Measured on one thread, forward and backward of 4,096 float32: torch's operations one by one 104 to 290 us, the kernel 34
-to 42 (silu 25 to 30); with 1,024 about as much is saved. Compiling takes 0.15 s per formula and dtype on a calm machine and
-0.7 on one with eight times as much to do as it has cores, hence pays from some two thousand calls on: for every training
-but the shortest, not for a look at a few numbers, which is what tensors below this mostly are.
+to 42 (silu 25 to 30); of 512 the kernel 30 to 40 (silu 21 to 25). Compiling takes 0.15 s per formula and dtype on a calm
+machine and 0.7 on one with eight times as much to do as it has cores, hence pays from some two thousand calls on: for every
+training but the shortest, not for a look at a few numbers, which is what tensors below this mostly are.
 """
 GRAIN = 32_768
 """Numbers from which on a further thread helps, as in torch's own loops."""
