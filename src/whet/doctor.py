@@ -130,7 +130,7 @@ def has_room(e: Evidence) -> bool:
     return e.metric in ("accuracy", "r2", "rmse", "mae") and 1 - e.share(e.value) > 2 * mild(e)
 
 
-def beside_mended(found: Examined, seed: int, least: float) -> Examined:
+def beside_mended(found: Examined, seed: int, least: float = CERTAIN) -> Examined:
     """What is examined with one more yardstick: the same training with its surest finding mended, if it is sure enough."""
     e, setup = found.evidence, found.trained.setup
     grave = (f for f in judge(e) if f.confidence >= least and f.code != "HNE")
