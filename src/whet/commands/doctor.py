@@ -14,8 +14,12 @@ def diagnose(
         str, typer.Argument(metavar="RUN|FILE.py:FUNCTION", help="A run, or a function that returns a Setup.")
     ],
     seed: Annotated[int, typer.Option(help="Of the training that is watched.")] = 0,
-    range_test: Annotated[bool, typer.Option("--range-test", help="Also short runs with a rising learning rate.")] = False,
-    sharpness: Annotated[bool, typer.Option("--sharpness", help="Also the loss's largest curvature at the end.")] = False,
+    range_test: Annotated[
+        bool, typer.Option("--range-test", help="Also short runs with a rising learning rate.")
+    ] = False,
+    sharpness: Annotated[
+        bool, typer.Option("--sharpness", help="Also the loss's largest curvature at the end.")
+    ] = False,
 ) -> None:
     """Say what is wrong with a training, where, and how sure that is."""
     from whet.report.doctor import show_diagnosis, show_run
