@@ -63,6 +63,17 @@ def test_tanh_is_critical_at_the_published_point() -> None:
     assert t.depth_scale(sigma_w, math.sqrt(0.05)).phase == "critical"
 
 
+@pytest.mark.parametrize(("name", "biases", "weights"), [("gelu", 0.17292, 1.98306), ("silu", 0.55514, 1.98800)])
+def test_edges_become_stable_at_the_published_half_stable_points(name: str, biases: float, weights: float) -> None:
+    """Roberts, Yaida & Hanin 2022, The Principles of Deep Learning Theory, chapter 5: C_b and C_W."""
+    t, sigma_b = analyse(name), math.sqrt(biases)
+    sigma_w = t.edge_of_chaos(sigma_b)
+    assert sigma_w is not None
+    assert sigma_w**2 == pytest.approx(weights, abs=1e-5)
+    assert not t.edge(sigma_b - 0.01).stable
+    assert t.edge(sigma_b + 0.01).stable
+
+
 def test_selu_keeps_mean_0_and_variance_1() -> None:
     """Klambauer et al. 2017, section 2: the fixed point (0, 1), attracting, with weights of variance 1 / fan_in."""
     t = analyse("selu")

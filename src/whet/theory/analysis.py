@@ -153,7 +153,9 @@ class Analysis:
     def edge_of_chaos(self, sigma_b: float = 0.0) -> float | None:
         """The sigma_w with chi = 1; None where there is none, and `edge(sigma_b).reason` then says why.
 
-        A function can have several; this one keeps a stable length if any does.
+        A function can have several; this one keeps a stable length if any does. Of some functions none does (gelu below
+        sigma_b = 0.416, silu below 0.745): `edge(sigma_b).stable` is False then, and chi is 1 at the length `edge(sigma_b).q`,
+        which layers leave, and not at the one where they settle, at which `chi(sigma_w, sigma_b)` is taken.
         """
         return self.edge(sigma_b).sigma_w
 
