@@ -74,9 +74,8 @@ def applied(setup: Setup, stages: Stages) -> Setup | None:
     for finding, evidence, place, usual in stages:
         changed = remedy(finding, need_of(setup, evidence, finding), place)
         new = {(e.path, str(e.new)) for e in changed.edits[len(setup.edits) :]} if changed is not None else set()
-        if (
-            changed is None or new <= done or new & {(e.path, str(e.old)) for e in setup.edits}
-        ):  # nothing, or back again
+        back = new & {(e.path, str(e.old)) for e in setup.edits}
+        if changed is None or new <= done or back:
             if not usual:
                 return None
             continue
