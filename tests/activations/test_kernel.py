@@ -317,3 +317,16 @@ maps = open("/proc/self/maps").read().splitlines()
 raise SystemExit(len({{line.split()[-1] for line in maps if "libgomp" in line}}) > 1)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+FAR = torch.tensor([4.1e6, -5e6, 1e8, -3.3e9, 1e20, -3e38, math.inf, -math.inf, math.nan, 2.0])
+
+
+@pytest.mark.parametrize("text", ["sin(x)", "cos(x)", "tan(x)", "x * sin(x) * cos(x)", "sin(2 * x)^2"])
+def test_sines_of_numbers_far_from_0_are_torchs_own(text: str, plain: pytest.MonkeyPatch) -> None:
+    """Once they were 0 beyond 4e6, of infinity too, which hid that a training had diverged."""
+    x = torch.cat([torch.linspace(-3, 3, 5000), FAR])
+    fast = run(Formula(text), x)
+    plain.setenv("WHET_KERNELS", "0")
+    slow = run(Formula(text), x)
+    torch.testing.assert_close(fast, slow, rtol=1e-5, atol=1e-5, equal_nan=True)

@@ -115,3 +115,10 @@ def test_what_depends_on_parameters_only_is_computed_once_for_each_channel() -> 
         loops = source(f.plan.node, f.plan.names, "float32", layout).split("void forward")[1].split("#pragma omp simd")  # type: ignore[arg-type]
         assert "log1p" in loops[0]
         assert all("log1p" not in loop for loop in loops[1].split("void backward")[0:1])
+
+
+@pytest.mark.parametrize("shape", [(40, 32), (2, 32, 40)])
+def test_sines_of_numbers_far_from_0_are_torchs_own(shape: tuple[int, ...], plain: pytest.MonkeyPatch) -> None:
+    f, x = Formula("x + sin(a * x) / a", {"a": 1.25}, channels=32), torch.randn(shape)
+    x[0, 3], x[1, 5] = 7e6, -1e9
+    compared(f, x, plain)

@@ -12,7 +12,7 @@ sums      their gradients, float64: (parameter, channel), summed in the order of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -21,8 +21,8 @@ from torch import Tensor
 from whet.activations.expression.bounds import guarded
 from whet.activations.expression.derive import derive
 from whet.activations.expression.nodes import Call, Node, call, free_names, name, walk
-from whet.activations.kernel.emit import BLOCK, TYPES, statements, whole_file
-from whet.activations.kernel.lower import lowered
+from whet.activations.kernel.emit import BLOCK, TYPES, further, statements, whole_file
+from whet.activations.kernel.lower import for_far, lowered, turned
 
 Layout = Literal["along", "across"]
 """along: a row belongs to one channel. across: a row has a number of every channel."""
@@ -43,8 +43,13 @@ MOST_PARTS = 16
 def _forward(node: Node, names: Sequence[str], dtype: str, layout: Layout) -> str:
     kind, read, write = TYPES[dtype]
     nodes, parts = _without_x([lowered(guarded(node))], names)
-    lines, (value,) = statements(nodes, names)
     of_row, of_number = _parameters([*names, *parts], layout)
+    first = f"            const float x = {read.format('x_row[j]')};\n{of_number}"
+
+    def loop(nodes: Sequence[Node]) -> str:
+        lines, (value,) = statements(nodes, names)
+        return f"{first}\n{lines}\n            y_row[j] = {write.format(value)};"
+
     return f"""
 void forward(const {kind} *restrict x_in, {kind} *restrict y_out, {ROWS}, int threads)
 {{
@@ -54,17 +59,35 @@ void forward(const {kind} *restrict x_in, {kind} *restrict y_out, {ROWS}, int th
         const {kind} *restrict x_row = x_in + row * width;
         {kind} *restrict y_row = y_out + row * width;
 {of_row}
-#pragma omp simd
-        for (int64_t j = 0; j < width; j++) {{
-            const float x = {read.format("x_row[j]")};
-{of_number}
-{lines}
-            y_row[j] = {write.format(value)};
-        }}
+{_near_or_far(nodes, loop, first, names)}
     }}
 }}
 CALLABLE(forward, AT(0), AT(1), N(2), N(3), N(4), AT(5), N(6))
 """
+
+
+def _near_or_far(
+    nodes: Sequence[Node], loop: Callable[[Sequence[Node]], str], first: str, names: Sequence[str], reduction: str = ""
+) -> str:
+    """The loop over a row, from what is done with each number; where sines are taken, one of two: see prelude.h."""
+    over = "for (int64_t j = 0; j < width; j++)"
+    near = f"#pragma omp simd{reduction}\n        {over} {{\n{loop(nodes)}\n        }}"
+    if not turned(nodes):
+        return near
+    lines, values = statements(turned(nodes), names)
+    return f"""
+        int32_t furthest = 0;
+#pragma omp simd reduction(max : furthest)
+        {over} {{
+{first}
+{lines}
+{further(values)}
+        }}
+        if (furthest > bits_of(NEAR)) {over} {{
+{loop(for_far(nodes))}
+        }}
+        else
+{near}"""
 
 
 def _without_x(nodes: Sequence[Node], names: Sequence[str]) -> tuple[list[Node], dict[str, Node]]:
@@ -93,7 +116,7 @@ def _replaced(node: Node, known: Mapping[Node, Node]) -> Node:
 
 def _once(names: Sequence[str], parts: Mapping[str, Node]) -> str:
     """The loop over channels that computes these parts."""
-    lines, values = statements(list(parts.values()), names)
+    lines, values = statements(for_far(list(parts.values())), names)
     reads = "\n".join(f"        const float p_{name} = p[{i} * channels + c];" for i, name in enumerate(names))
     keep = "\n".join(f"        p[{len(names) + i} * channels + c] = {value};" for i, value in enumerate(values))
     return f"    for (int64_t c = 0; c < channels; c++) {{\n{reads}\n{lines}\n{keep}\n    }}" if parts else ""
@@ -110,9 +133,16 @@ def _backward(node: Node, names: Sequence[str], dtype: str, layout: Layout) -> s
     kind, read, write = TYPES[dtype]
     slopes = [lowered(guarded(derive(node, name))) for name in ("x", *names)]
     nodes, parts = _without_x(slopes, names)
-    lines, (slope, *others) = statements(nodes, names)
     of_row, of_number = _parameters([*names, *parts], layout)
-    begin, reduction, add, keep, gather = (_along if layout == "along" else _across)(others)
+    begin, reduction, keep, gather = (_along if layout == "along" else _across)(len(names))
+    first = f"            const float x = {read.format('x_row[j]')};\n{of_number}"
+
+    def loop(nodes: Sequence[Node]) -> str:
+        lines, (slope, *others) = statements(nodes, names)
+        add = "\n".join(f"            {_sum(i, layout)} += g * {other};" for i, other in enumerate(others))
+        g = f"            const float g = {read.format('g_row[j]')};"
+        return f"{first}\n{g}\n{lines}\n            gx_row[j] = {write.format(f'g * {slope}')};\n{add}"
+
     return f"""
 void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, {ROWS},
               void *restrict kept, double *restrict sums, int threads)
@@ -126,14 +156,7 @@ void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *
         {kind} *restrict gx_row = gx_out + row * width;
 {of_row}
 {begin}
-#pragma omp simd{reduction}
-        for (int64_t j = 0; j < width; j++) {{
-            const float x = {read.format("x_row[j]")}, g = {read.format("g_row[j]")};
-{of_number}
-{lines}
-            gx_row[j] = {write.format(f"g * {slope}")};
-{add}
-        }}
+{_near_or_far(nodes, loop, first, names, reduction)}
 {keep}
     }}
     for (int64_t i = 0; i < {len(names)} * channels; i++)
@@ -144,31 +167,32 @@ CALLABLE(backward, AT(0), AT(1), AT(2), N(3), N(4), N(5), AT(6), AT(7), AT(8), N
 """
 
 
-def _along(others: Sequence[str]) -> tuple[str, str, str, str, str]:
+def _sum(i: int, layout: Layout) -> str:
+    """What the i-th parameter's gradient is added to."""
+    return f"sum{i}" if layout == "along" else f"parts[{i} * channels + j]"
+
+
+def _along(n: int) -> tuple[str, str, str, str]:
     """Each row adds one number to each parameter of its channel."""
-    n = len(others)
     sums = ", ".join(f"sum{i}" for i in range(n))
     begin = f"        float {', '.join(f'sum{i} = 0' for i in range(n))};\n        double *restrict parts = kept;"
-    add = "\n".join(f"            sum{i} += g * {other};" for i, other in enumerate(others))
     keep = "\n".join(f"        parts[row * {n} + {i}] = sum{i};" for i in range(n))
     gather = f"""
     for (int64_t row = 0; row < rows; row++)
         for (int64_t i = 0; i < {n}; i++)
             sums[i * channels + row % channels] += ((double *)kept)[row * {n} + i];"""
-    return begin, f" reduction(+ : {sums})", add, keep, gather
+    return begin, f" reduction(+ : {sums})", keep, gather
 
 
-def _across(others: Sequence[str]) -> tuple[str, str, str, str, str]:
+def _across(n: int) -> tuple[str, str, str, str]:
     """Each block of rows adds up its own numbers for each parameter and channel."""
-    n = len(others)
     begin = f"""        float *restrict parts = (float *)kept + b * {n} * channels;
         if (row == b * block) memset(parts, 0, {n} * channels * sizeof(float));"""
-    add = "\n".join(f"            parts[{i} * channels + j] += g * {other};" for i, other in enumerate(others))
     gather = f"""
     for (int64_t b = 0; b < blocks; b++)
         for (int64_t i = 0; i < {n} * channels; i++)
             sums[i] += ((float *)kept)[b * {n} * channels + i];"""
-    return begin, "", add, "", gather
+    return begin, "", "", gather
 
 
 def layout_of(x: Tensor, parameters: Sequence[Tensor]) -> Layout | None:

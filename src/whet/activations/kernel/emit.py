@@ -11,13 +11,13 @@ the same one in both directions; p then ends with two keys of 32 bits, from whic
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 from whet.activations.expression.bounds import guarded
 from whet.activations.expression.derive import derive
 from whet.activations.expression.nodes import Call, Name, Node, Number, free_names, walk
-from whet.activations.kernel.lower import lowered
+from whet.activations.kernel.lower import for_far, lowered, turned
 
 DRAWN = "drawn"
 BLOCK = 4096
@@ -56,30 +56,92 @@ def whole_file(*functions: str) -> str:
 
 
 def _forward(node: Node, names: Sequence[str], dtype: str) -> str:
-    kind, read, write = TYPES[dtype]
-    lines, (value,) = statements([lowered(guarded(node))], names)
-    return f"""
-LOOP forward_block(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t begin, int64_t end, const float *restrict p)
-{{
-{_parameters(names)}
-#pragma omp simd
-    for (int64_t i = begin; i < end; i++) {{
-        const float x = {read.format("x_in[i]")};
-{_drawn(node, names)}{lines}
-        y_out[i] = {write.format(value)};
-    }}
-}}
+    kind, *_ = TYPES[dtype]
+    blocks, block = _near_and_far("forward", [lowered(guarded(node))], _forward_block, names, dtype)
+    return f"""{blocks}
 void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, const float *restrict p, int threads)
 {{
-{_in_blocks("forward_block(x_in, y_out, begin, end, p)")}
+{_in_blocks(f"{block}(x_in, y_out, begin, end, p)")}
 }}
 CALLABLE(forward, AT(0), AT(1), N(2), AT(3), N(4))
 """
 
 
-def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
+def _forward_block(title: str, nodes: Sequence[Node], names: Sequence[str], dtype: str) -> str:
     kind, read, write = TYPES[dtype]
+    lines, (value,) = statements(nodes, names)
+    return f"""
+LOOP {title}(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t begin, int64_t end, const float *restrict p)
+{{
+{_parameters(names)}
+#pragma omp simd
+    for (int64_t i = begin; i < end; i++) {{
+        const float x = {read.format("x_in[i]")};
+{_drawn(nodes, names)}{lines}
+        y_out[i] = {write.format(value)};
+    }}
+}}"""
+
+
+Block = Callable[[str, Sequence[Node], Sequence[str], str], str]
+"""C source of a function over a block, from its name, the formulas, the names of parameters and the dtype."""
+
+
+def _near_and_far(way: str, nodes: Sequence[Node], block: Block, names: Sequence[str], dtype: str) -> tuple[str, str]:
+    """The functions for a block, and what to call: where sines are taken, it depends on how far from 0."""
+    near, far, is_far = f"{way}_block", f"far_{way}_block", f"{way}_is_far"
+    blocks = block(near, nodes, names, dtype)
+    if not turned(nodes):
+        return blocks, near
+    blocks += block(far, for_far(nodes), names, dtype) + _is_far(is_far, turned(nodes), names, dtype)
+    return blocks, f"({is_far}(x_in, begin, end, p) ? {far} : {near})"
+
+
+def _is_far(title: str, nodes: Sequence[Node], names: Sequence[str], dtype: str) -> str:
+    """Whether sines are taken of a number in the block for which only the far_ functions are right."""
+    kind, read, _ = TYPES[dtype]
+    lines, values = statements(nodes, names)
+    return f"""
+static __attribute__((noinline)) int {title}(const {kind} *restrict x_in, int64_t begin, int64_t end, const float *restrict p)
+{{
+{_parameters(names)}
+    int32_t furthest = 0;
+#pragma omp simd reduction(max : furthest)
+    for (int64_t i = begin; i < end; i++) {{
+        const float x = {read.format("x_in[i]")};
+{_drawn(nodes, names)}{lines}
+{further(values)}
+    }}
+    return furthest > bits_of(NEAR);
+}}"""
+
+
+def further(values: Sequence[str]) -> str:
+    """The lines that keep the bits of the largest size, or of a NaN."""
+    return "\n".join(f"            furthest = further(furthest, {value});" for value in values)
+
+
+def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
+    kind, *_ = TYPES[dtype]
     slopes = [lowered(guarded(derive(node, name))) for name in ("x", *names)]
+    blocks, block = _near_and_far("backward", slopes, _backward_block, names, dtype)
+    return f"""{blocks}
+void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t n,
+              const float *restrict p, double *restrict parts, double *restrict sums, int threads)
+{{
+{_in_blocks(f"{block}(g_in, x_in, gx_out, begin, end, p, parts)")}
+    for (int64_t i = 0; i < {len(names)}; i++) {{
+        sums[i] = 0;
+        for (int64_t block = 0; block * {BLOCK} < n; block++)
+            sums[i] += parts[block * {len(names)} + i];
+    }}
+}}
+CALLABLE(backward, AT(0), AT(1), AT(2), N(3), AT(4), AT(5), AT(6), N(7))
+"""
+
+
+def _backward_block(title: str, slopes: Sequence[Node], names: Sequence[str], dtype: str) -> str:
+    kind, read, write = TYPES[dtype]
     lines, (slope, *others) = statements(slopes, names)
     sums = [f"sum{i}" for i in range(len(names))]
     reduction = f" reduction(+ : {', '.join(sums)})" if sums else ""
@@ -87,29 +149,17 @@ def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
     begin = f"\n    float {', '.join(f'{s} = 0' for s in sums)};" if sums else ""
     keep = "".join(f"\n    parts[begin / {BLOCK} * {len(sums)} + {i}] = {s};" for i, s in enumerate(sums))
     return f"""
-LOOP backward_block(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t begin,
-                    int64_t end, const float *restrict p, double *restrict parts)
+LOOP {title}(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t begin,
+             int64_t end, const float *restrict p, double *restrict parts)
 {{
 {_parameters(names)}{begin}
 #pragma omp simd{reduction}
     for (int64_t i = begin; i < end; i++) {{
         const float x = {read.format("x_in[i]")}, g = {read.format("g_in[i]")};
-{_drawn(node, names)}{lines}
+{_drawn(slopes, names)}{lines}
         gx_out[i] = {write.format(f"g * {slope}")};{add}
     }}{keep}
-}}
-void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t n,
-              const float *restrict p, double *restrict parts, double *restrict sums, int threads)
-{{
-{_in_blocks("backward_block(g_in, x_in, gx_out, begin, end, p, parts)")}
-    for (int64_t i = 0; i < {len(sums)}; i++) {{
-        sums[i] = 0;
-        for (int64_t block = 0; block * {BLOCK} < n; block++)
-            sums[i] += parts[block * {len(sums)} + i];
-    }}
-}}
-CALLABLE(backward, AT(0), AT(1), AT(2), N(3), AT(4), AT(5), AT(6), N(7))
-"""
+}}"""
 
 
 def _in_blocks(call: str) -> str:
@@ -128,9 +178,9 @@ def _parameters(names: Sequence[str]) -> str:
     return "\n".join(f"    const float p_{name} = p[{i}];" for i, name in enumerate(names))
 
 
-def _drawn(node: Node, names: Sequence[str]) -> str:
-    """The line that draws, where the formula needs it."""
-    if DRAWN not in free_names(node):
+def _drawn(nodes: Sequence[Node], names: Sequence[str]) -> str:
+    """The line that draws, where the formulas need it."""
+    if not any(DRAWN in free_names(node) for node in nodes):
         return ""
     keys = ", ".join(f"bits_of(p[{len(names) + i}])" for i in (0, 1))
     return f"            const float p_{DRAWN} = uniform((uint32_t)i, {keys});\n"

@@ -8,7 +8,7 @@ activation cost one exponential each.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from whet.activations.expression.bounds import Interval, bounds
@@ -40,6 +40,9 @@ NARROW = {
 OTHERS = {"sin": "cos", "cos": "sin", "tanh": "sech"}
 COMPANY = {("sin", True): "paired_sin", ("cos", True): "paired_cos", ("tanh", False): "rational_tanh"}
 """What a function is called where the other one of the same number is needed too, or is not."""
+
+TURNING = ("sin", "cos", "paired_sin", "paired_cos", "tan")
+"""Functions that prelude.h has in two forms: for numbers near 0, and with far_ before the name for all."""
 
 E = "decay(-abs(u))"
 T, M = "decay(-2 * abs(u))", "decay_expm1(-2 * abs(u))"
@@ -163,6 +166,20 @@ def _renamed(node: Node, name: Callable[[Call], str]) -> Node:
     for here in walk(node):
         done[here] = call(name(here), *(done[a] for a in here.arguments)) if isinstance(here, Call) else here
     return done[node]
+
+
+def turned(nodes: Sequence[Node]) -> list[Node]:
+    """What sines and their like are taken of."""
+    calls = (here for node in nodes for here in walk(node) if isinstance(here, Call))
+    return list(dict.fromkeys(here.arguments[0] for here in calls if here.function in TURNING))
+
+
+def for_far(nodes: Sequence[Node]) -> list[Node]:
+    """The formulas with the forms of those functions that are right for all numbers."""
+    return [
+        _renamed(node, lambda here: f"far_{here.function}" if here.function in TURNING else here.function)
+        for node in nodes
+    ]
 
 
 def _apply(rules: Rules, node: Node, done: dict[Node, Node]) -> Node:

@@ -1,4 +1,4 @@
-/* Functions of float32 numbers that a compiler can vectorise: no branches, no tables, no calls.
+/* Functions of float32 numbers that a compiler can vectorise: no branches, no tables, no calls (but in those named far_).
 
    Every polynomial was fitted for this file by reweighted least squares (benchmarks/kernel_fits.py) on the interval its
    comment names. Accuracy is measured against float64 in tests/activations/test_kernel.py. NaN goes in and comes out. Where a result would
@@ -186,10 +186,12 @@ VECTOR float half_turned(float u, float k, float whole)
     return float_of(bits_of(y) ^ (int32_t)((uint32_t)bits_of(whole) << 31));
 }
 
-/* Right for |u| up to 4e6, and the same for all beyond. */
+/* Sines and cosines are right for |u| up to NEAR; where there is a larger one, the loops take those of far_ functions. */
+#define NEAR 4e6f
+VECTOR int32_t further(int32_t furthest, float u) { int32_t size = bits_of(u) & 0x7fffffff; return size > furthest ? size : furthest; }
+
 VECTOR float sin_(float u)
 {
-    u = abs_(u) > 4e6f ? 0.0f : u;
     float whole = u * 0.318309886f + WHOLE;
     return half_turned(u, whole - WHOLE, whole);
 }
@@ -197,16 +199,14 @@ VECTOR float sin_(float u)
 /* cos(u) = -sin(u - pi / 2): k is half a turn off. */
 VECTOR float cos_(float u)
 {
-    u = abs_(u) > 4e6f ? 0.0f : u;
     float whole = (u * 0.318309886f - 0.5f) + WHOLE;
     return -half_turned(u, (whole - WHOLE) + 0.5f, whole);
 }
 
 /* sin and cos of one number, each for less where both are wanted: u = k pi / 2 + r with |r| <= pi / 4; both series of r, of
-   which k says which one. Right for |u| up to 4e6, and the same for all beyond. */
+   which k says which one. */
 VECTOR float quarter_turned(float u, uint32_t quarters)
 {
-    u = abs_(u) > 4e6f ? 0.0f : u;
     float whole = u * 0.636619772f + WHOLE;
     float k = whole - WHOLE;
     float r = __builtin_fmaf(k, -1.57079637f, u);
@@ -222,6 +222,13 @@ VECTOR float paired_sin_(float u) { return quarter_turned(u, 0); }
 VECTOR float paired_cos_(float u) { return quarter_turned(u, 1); }
 
 VECTOR float tan_(float u) { return sin_(u) / cos_(u); }
+
+/* The same for every number, of infinity NaN: by the C library where u is far, which no compiler vectorises. */
+VECTOR float far_sin_(float u) { return abs_(u) <= NEAR ? sin_(u) : __builtin_sinf(u); }
+VECTOR float far_cos_(float u) { return abs_(u) <= NEAR ? cos_(u) : __builtin_cosf(u); }
+VECTOR float far_paired_sin_(float u) { return abs_(u) <= NEAR ? paired_sin_(u) : __builtin_sinf(u); }
+VECTOR float far_paired_cos_(float u) { return abs_(u) <= NEAR ? paired_cos_(u) : __builtin_cosf(u); }
+VECTOR float far_tan_(float u) { return abs_(u) <= NEAR ? tan_(u) : __builtin_tanf(u); }
 
 VECTOR float arctan_(float u)
 {
