@@ -45,6 +45,15 @@ def test_before_it_trains_a_solved_network_is_the_linear_model_of_its_rows() -> 
     torch.testing.assert_close(said, best[:, 0], atol=0.05, rtol=0.01)
 
 
+def test_a_table_of_categories_alone_is_solved_without_a_warning() -> None:
+    """The spread of no columns was asked of torch, which warned of it in the middle of a run."""
+    _, _, category = table(200)
+    target = torch.tensor([0.0, 3.0, -1.0, 2.0])[category[:, 0]]
+    solved = network(dataclasses.replace(SPEC, shape=(0,)))
+    solved.solve(target, torch.empty(200, 0), category)
+    torch.testing.assert_close(solved.eval()(torch.empty(200, 0), category)[:, 0].detach(), target, atol=0.1, rtol=0.05)
+
+
 def test_every_member_begins_at_the_line_and_only_the_members_learn() -> None:
     target, numeric, category = table(50)
     solved = network()

@@ -49,7 +49,8 @@ class Straight(nn.Module):
     @torch.no_grad()
     def solve(self, target: Tensor, numeric: Tensor, category: Tensor) -> None:
         """Find the weights from training rows: class indices or values (n,), numbers (n, F), categories (n, K)."""
-        mean, spread = numeric.mean(0), numeric.std(0, correction=0)
+        mean = numeric.mean(0)
+        spread = (numeric - mean).square().mean(0).sqrt()
         scale = torch.where(spread > LEAST, 1 / spread.clamp(min=LEAST), torch.zeros(()))
         numbers, places = (numeric - mean) * scale, category + self.offsets
         sizes = len(self.table), len(self.bias)
