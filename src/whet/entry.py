@@ -50,6 +50,11 @@ class Entry(Generic[T]):
                 raise RecipeError(
                     f"{self.name}.{key}={shown(value)} is not a number.", f"The default is {shown(self.defaults[key])}."
                 )
+            if isinstance(self.defaults[key], bool) and not _is_flag(value):
+                raise RecipeError(
+                    f"{self.name}.{key}={shown(value)} is neither true nor false.",
+                    f"The default is {shown(self.defaults[key])}.",
+                )
             if _is_whole(self.defaults[key]) and not _is_whole(value):
                 raise RecipeError(
                     f"{self.name}.{key}={shown(value)} is not a whole number.",
@@ -60,6 +65,10 @@ class Entry(Generic[T]):
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, int) and value in (0, 1)
 
 
 def _is_whole(value: Any) -> bool:

@@ -89,10 +89,12 @@ def shown(value: object) -> str:
 
 
 def nearest(name: str, known: Iterable[str], n: int = 3) -> tuple[str, ...]:
-    """The up to `n` known names that look most like `name`, the nearest first; ignores case."""
+    """The up to `n` known names that look most like `name`, the nearest first, the word it begins with before all; ignores
+    case."""
     by_lower = {k.lower(): k for k in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)
-    return tuple(by_lower[f] for f in found)
+    begins = [k for k in by_lower if name.lower().startswith(f"{k}_")]
+    close = difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)
+    return tuple(by_lower[f] for f in dict.fromkeys([*sorted(begins, key=len, reverse=True), *close]))[:n]
 
 
 def did_you_mean(near: tuple[str, ...], known: list[str], show: int = 12) -> str:

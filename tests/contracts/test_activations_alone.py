@@ -269,3 +269,49 @@ def test_a_gradient_of_sparsemax_has_mean_zero_on_the_support() -> None:
     assert z.grad is not None
     torch.testing.assert_close(z.grad.sum(1), torch.zeros(3, dtype=torch.float64))
     assert (z.grad[y == 0] == 0).all()
+
+
+# -- wrong input ----------------------------------------------------------------------------------------------------
+
+
+def test_gelu_takes_torchs_words_and_refuses_others() -> None:
+    """Once approximate="none", torch's word for the exact one, gave the approximation."""
+    for word in ("none", "tanh"):
+        torch.testing.assert_close(get("gelu", approximate=word)(X), F.gelu(X, approximate=word))
+    for other in ("foo", "erf", 2, 0.5, None):
+        with pytest.raises(RecipeError, match=r"gelu.approximate=.* is neither true nor false"):
+            get("gelu", approximate=other)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax", "entmax15"])
+def test_a_single_score_without_dimensions_is_all_there_is(name: str) -> None:
+    assert get(name)(torch.tensor(0.3)).equal(torch.tensor(0.0 if name == "log_softmax" else 1.0))
+
+
+@pytest.mark.parametrize("name", ["glu", "swiglu", "maxout", "crelu"])
+def test_a_gate_says_what_it_can_t_split(name: str) -> None:
+    for x in (torch.tensor(1.0), *([] if name == "crelu" else [torch.randn(3, 5)])):
+        with pytest.raises(RecipeError, match="dimension"):
+            get(name)(x)
+
+
+@pytest.mark.parametrize("name", ["frelu", "squeeze_excite", "meta_acon", "dynamic_relu_b", "efficient_gate"])
+def test_what_looks_at_channels_says_which_input_it_takes(name: str) -> None:
+    for x in (torch.tensor(1.0), torch.randn(8), *([] if name == "efficient_gate" else [torch.randn(3, 5, 4, 4)])):
+        with pytest.raises(RecipeError, match="8 channels along dimension 1|an input of shape"):
+            get(name, channels=8)(x)
+    with pytest.raises(RecipeError, match="frelu works on images"):
+        get("frelu", channels=8)(torch.randn(3, 8))
+
+
+@pytest.mark.parametrize("name", ["rrelu", "elu", "gelu", "softplus", "mish", "swiglu"])
+def test_whole_numbers_are_refused_in_one_line(name: str) -> None:
+    with pytest.raises(RecipeError, match="floating-point"):
+        get(name)(torch.arange(1024))
+
+
+def test_names_of_papers_lead_to_the_entry() -> None:
+    assert ACTIVATIONS["tat"].name == "tailored_leaky_relu"
+    assert ACTIVATIONS["piecewise_linear"].name == "pwlu"
+    with pytest.raises(UnknownName, match="Did you mean 'gelu'"):
+        get("gelu_tanh")

@@ -36,8 +36,7 @@ def without_transforms(function: type[torch.autograd.Function]) -> Callable[...,
 
 def _by_torch(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
     """… by torch's own operations, in the form that suits what torch is doing."""
-    if not x.is_floating_point():
-        raise RecipeError(f"An activation takes floating-point tensors, not {x.dtype}.", "Convert with x.float().")
+    check_floating(x)
     if torch.compiler.is_exporting() or is_tracing():
         return plan(x, *parameters)
     if torch.compiler.is_compiling():
@@ -45,6 +44,12 @@ def _by_torch(plan: Plan, x: Tensor, *parameters: Tensor) -> Tensor:
     if torch._C._are_functorch_transforms_active():
         return _Transformed.apply(plan, x, *parameters)
     return _Elementwise.apply(plan, None, x, *parameters)
+
+
+def check_floating(x: Tensor) -> None:
+    """RecipeError for whole numbers, and for complex ones."""
+    if not x.is_floating_point():
+        raise RecipeError(f"An activation takes floating-point tensors, not {x.dtype}.", "Convert with x.float().")
 
 
 class Plan:

@@ -31,11 +31,11 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 16, dim: int = 1) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.channels = dim, channels
         self.gate = squeeze(channels, reduction, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * back(torch.sigmoid(self.gate(pooled(x, self.dim))), x, self.dim)
+        return x * back(torch.sigmoid(self.gate(pooled(x, self.dim, self.channels))), x, self.dim)
 
 
 class DynamicReLU(nn.Module):
@@ -54,12 +54,12 @@ class DynamicReLU(nn.Module):
         self, channels: int, reduction: int = 8, dim: int = 1, *, per_channel: bool = True, spatial: bool = False
     ) -> None:
         super().__init__()
-        self.dim, self.sets = dim, channels if per_channel else 1
+        self.dim, self.channels, self.sets = dim, channels, channels if per_channel else 1
         self.lines = squeeze(channels, reduction, 2 * LINES * self.sets)
         self.where = nn.Linear(channels, 1) if spatial else None
 
     def forward(self, x: Tensor) -> Tensor:
-        read = 2 * torch.sigmoid(self.lines(pooled(x, self.dim))) - 1  # (batch, 2 K sets)
+        read = 2 * torch.sigmoid(self.lines(pooled(x, self.dim, self.channels))) - 1  # (batch, 2 K sets)
         slopes, offsets = read.view(len(x), 2, LINES, self.sets).unbind(1)
         weight = None if self.where is None else self.attention(x)
         lines = [self.line(x, slopes[:, k], offsets[:, k], 1.0 - k, weight) for k in range(LINES)]
@@ -93,13 +93,13 @@ class MetaAcon(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 16, dim: int = 1) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim, self.channels = dim, channels
         hidden = max(int(reduction), channels // int(reduction))
         self.switch = nn.Sequential(nn.Linear(channels, hidden), nn.Linear(hidden, channels))
         self.p1, self.p2 = learned([1.0], channels), learned([0.0], channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        beta = back(torch.sigmoid(self.switch(pooled(x, self.dim))), x, self.dim)
+        beta = back(torch.sigmoid(self.switch(pooled(x, self.dim, self.channels))), x, self.dim)
         p1, p2 = (spread(p, x, self.dim) for p in (self.p1, self.p2))
         between = (p1 - p2) * x
         return between * torch.sigmoid(beta * between) + p2 * x
@@ -116,6 +116,12 @@ class FunnelReLU(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        channels = self.norm.num_features
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise RecipeError(
+                f"frelu works on images (batch, {channels}, height, width), not on an input of shape {tuple(x.shape)}.",
+                "Give channels=, the number of the channels in dimension 1.",
+            )
         return torch.maximum(x, self.norm(self.condition(x)))
 
 

@@ -34,6 +34,8 @@ class Activation(Entry[nn.Module]):
     """Of its first paper; 0 where there is none."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Sensible values of its parameters, ends included: {name: (least, most)}."""
+    spellings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What torch's own words for a parameter's values mean here: {name: {word: value}}."""
     wants_channels: bool = False
     """`make` takes `channels=`, their number, for parameters per channel, and `dim=`, where they are (1 if not given)."""
     needs_channels: bool = False
@@ -48,6 +50,7 @@ class Activation(Entry[nn.Module]):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "ranges", MappingProxyType(dict(self.ranges)))
+        object.__setattr__(self, "spellings", MappingProxyType(dict(self.spellings)))
         object.__setattr__(self, "make", _signed(self.make, self.name))
 
     @property
@@ -57,7 +60,7 @@ class Activation(Entry[nn.Module]):
 
     def fill(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """`params` over the defaults. Raises RecipeError also for a value out of its range."""
-        filled = super().fill(params)
+        filled = super().fill({name: self._meant(name, value) for name, value in params.items()})
         for name, (least, most) in self.ranges.items():
             if not least <= filled[name] <= most:
                 raise RecipeError(
@@ -65,6 +68,9 @@ class Activation(Entry[nn.Module]):
                     f"The default is {shown(self.defaults[name])}.",
                 )
         return filled
+
+    def _meant(self, name: str, value: Any) -> Any:
+        return self.spellings.get(name, {}).get(value, value) if isinstance(value, str) else value
 
     def spelled(self, filled: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
         """The formula, and the value of each parameter in it; with filled parameters of this entry."""

@@ -11,19 +11,36 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from whet.activations.differentiable import check_floating
 from whet.activations.entry import Activation
 from whet.errors import RecipeError
 
 SHAZEER = "Shazeer 2020, GLU Variants Improve Transformer, arXiv:2002.05202"
 
 
+def check_dimension(name: str, x: Tensor) -> None:
+    """Raises RecipeError for a single number."""
+    if x.ndim == 0:
+        raise RecipeError(f"{name} works along a dimension, and a single number has none.", "Give it x.unsqueeze(0).")
+
+
 def check_divides(name: str, x: Tensor, dim: int, by: int) -> None:
     """Raises RecipeError where the channels can't be split into equal parts."""
+    check_dimension(name, x)
     if x.shape[dim] % by:
         raise RecipeError(
             f"{name} splits dimension {dim} into {by} equal parts, but it has {x.shape[dim]} entries.",
             f"Give the layer in front {by} times as many outputs.",
         )
+
+
+class GLU(nn.GLU):
+    """torch's own, which says what it can't split."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        check_floating(input)
+        check_divides("glu", input, self.dim, 2)
+        return super().forward(input)
 
 
 class Gate(nn.Module):
@@ -34,6 +51,7 @@ class Gate(nn.Module):
         self.gate, self.value, self.dim = gate, value, dim
 
     def forward(self, x: Tensor) -> Tensor:
+        check_floating(x)
         check_divides("a gate", x, self.dim, 2)
         value, gate = x.chunk(2, self.dim)
         return (value if self.value is None else self.value(value)) * self.gate(gate)
@@ -66,6 +84,7 @@ class CReLU(nn.Module):
         self.dim = dim
 
     def forward(self, x: Tensor) -> Tensor:
+        check_dimension("crelu", x)
         return torch.cat((x, -x), self.dim).relu()
 
     def extra_repr(self) -> str:
@@ -80,7 +99,7 @@ def of_gate(gate: type[nn.Module], value: type[nn.Module] | None = None) -> Call
 ENTRIES = [
     Activation(
         "glu",
-        lambda dim=-1: nn.GLU(dim),
+        GLU,
         "value sigmoid(gate).",
         kind="gated",
         year=2016,

@@ -25,8 +25,17 @@ def spread(per_channel: Tensor, x: Tensor, dim: int) -> Tensor:
     return per_channel.reshape(shape)
 
 
-def pooled(x: Tensor, dim: int) -> Tensor:
-    """(batch, channels): the mean over all other dimensions; x itself where there are none."""
+def pooled(x: Tensor, dim: int, channels: int | None = None) -> Tensor:
+    """(batch, channels): the mean over all other dimensions; x itself where there are none.
+
+    Raises RecipeError where there are no channels, or not that many.
+    """
+    if not -x.ndim <= dim < x.ndim or x.ndim < 2 or channels not in (None, x.shape[dim]):
+        what = "channels" if channels is None else f"{channels} channels"
+        raise RecipeError(
+            f"It looks at {what} along dimension {dim}, which an input of shape {tuple(x.shape)} has not.",
+            "Give dim=, the dimension of the channels, and channels=, their number.",
+        )
     own = dim % x.ndim
     others = [d for d in range(1, x.ndim) if d != own]
     return x.mean(others) if others else x

@@ -150,6 +150,7 @@ ENTRIES = [
         paper="Zhou et al. 2021, Learning Specialized Activation Functions with the Piecewise Linear Unit, arXiv:2104.03693",
         cost="two look-ups",
         hurts_when="inputs aren't standardised: the heights are then in the wrong place",
+        aliases=("piecewise_linear",),
     ),
     Activation(
         "spline",

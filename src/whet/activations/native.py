@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from whet.activations.differentiable import by_kernel
+from whet.activations.differentiable import by_kernel, check_floating
 from whet.activations.formula import Formula
 from whet.activations.kernel.function import kernel_for
 
@@ -30,7 +30,10 @@ class FormulaOrNative(Formula):
 
     def forward(self, x: Tensor) -> Tensor:
         kernel = kernel_for(self.plan, x, least=self.least)
-        return self.native(x) if kernel is None else by_kernel(self.plan, kernel, x)
+        if kernel:
+            return by_kernel(self.plan, kernel, x)
+        check_floating(x)
+        return self.native(x)
 
 
 def or_native(

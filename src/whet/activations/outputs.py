@@ -28,6 +28,8 @@ class _AlongDim(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.numel() == 0:
             return x
+        if x.ndim == 0:  # torch counts it as one dimension
+            return self(x.unsqueeze(0)).squeeze(0)
         z = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
         return self.probabilities(z - z.detach().amax(self.dim, keepdim=True)).to(x.dtype)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, is_grad_enabled, nn
 from torch.nn import functional as F
 
-from whet.activations.differentiable import Plan, save, without_transforms
+from whet.activations.differentiable import Plan, check_floating, save, without_transforms
 from whet.activations.expression import Node, parse, replace, simplify
 from whet.activations.expression.nodes import number
 from whet.activations.kernel.emit import DRAWN
@@ -45,6 +45,7 @@ class RandomLeaky(nn.Module):
         kernel = kernel_for(self.plan, x)
         if kernel or suits(x):
             return _drawn(x, x, (self, draw_keys(), kernel))
+        check_floating(x)
         return x * torch.empty_like(x).uniform_(self.lower, self.upper).masked_fill(x >= 0, 1)
 
     def extra_repr(self) -> str:

@@ -73,7 +73,7 @@ ENTRIES = [
         paper="Zhang, Botev & Martens 2022, Deep Learning without Shortcuts, arXiv:2203.08120",
         cost="one comparison",
         hurts_when="the slope isn't chosen for the depth, or there are skips or norms: they do its work already",
-        aliases=("tat_leaky_relu",),
+        aliases=("tat_leaky_relu", "tat"),
     ),
     Activation(
         "relu6",

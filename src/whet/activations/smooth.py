@@ -47,6 +47,7 @@ ENTRIES = [
         "x times the share of N(0, 1) that lies below x; `approximate` uses a tanh.",
         {"approximate": False},
         formula=GELU,
+        spellings={"approximate": {"none": False, "tanh": True}},
         spell=lambda approximate: (GELU_TANH if approximate else GELU, {}),
         year=2016,
         paper="Hendrycks & Gimpel 2016, Gaussian Error Linear Units, arXiv:1606.08415, section 2",
