@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from whet.families.spec import InputSpec
 from whet.families.tabular import Tabular, make
-from whet.optim.linear import STRENGTHS, for_classes, shrinkage
+from whet.optim.linear import CLASS_STRENGTHS, STRENGTHS, shrinkage, shrinkage_for_classes
 
 SPEC = InputSpec(
     shape=(3,), outputs=1, goal="regress", activation=nn.ReLU, norm=lambda width: nn.Identity(), cardinalities=(4,)
@@ -100,6 +100,14 @@ def test_noise_is_shrunk_to_nothing_and_a_clear_line_is_not() -> None:
     assert shrinkage(x[:, :3], x[:, :1] + 0.01 * torch.randn(80, 1, generator=g)) < 1
 
 
-def test_rare_classes_are_shrunk_less_as_their_log_loss_bends_less() -> None:
-    assert for_classes(8.0, torch.tensor([0, 1] * 10)) == pytest.approx(2.0)
-    assert for_classes(8.0, torch.tensor([0] * 19 + [1])) < 1
+def test_classes_of_noise_are_shrunk_to_nothing_and_clear_ones_are_not() -> None:
+    g = torch.Generator().manual_seed(0)
+    x, none = torch.randn(90, 20, generator=g), torch.empty(90, 0, dtype=torch.int64)
+    assert shrinkage_for_classes(x, none, (0, 2), torch.randint(0, 2, (90,), generator=g)) >= 10
+    assert shrinkage_for_classes(x, none, (0, 2), (x[:, 0] > 0).long()) < 10
+
+
+def test_a_class_of_a_single_row_has_a_strength_too() -> None:
+    g = torch.Generator().manual_seed(0)
+    x, none = torch.randn(30, 2, generator=g), torch.empty(30, 0, dtype=torch.int64)
+    assert shrinkage_for_classes(x, none, (0, 3), torch.tensor([2] + [0, 1] * 14 + [0])) in CLASS_STRENGTHS

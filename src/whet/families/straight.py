@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from whet.optim.linear import JUDGED_ROWS, LinearFit, for_classes, shrinkage
+from whet.optim.linear import JUDGED_ROWS, LinearFit, shrinkage, shrinkage_for_classes
 
 if TYPE_CHECKING:
     from whet.families.spec import InputSpec
@@ -64,8 +63,8 @@ class Straight(nn.Module):
     def strength(self, target: Tensor, numbers: Tensor, places: Tensor) -> float:
         """How much the rows ask their weights to be shrunk."""
         rows = torch.linspace(0, len(target) - 1, min(JUDGED_ROWS, len(target))).long()
-        flags = torch.zeros(len(rows), len(self.table)).scatter_(1, places[rows], 1.0)
-        design, target = torch.cat([numbers[rows], flags], 1), target[rows]
-        if not self.classify:
-            return shrinkage(design, target[:, None])
-        return for_classes(shrinkage(design, F.one_hot(target, len(self.bias))), target)
+        target, numbers, places = target[rows], numbers[rows], places[rows]
+        if self.classify:
+            return shrinkage_for_classes(numbers, places, (len(self.table), len(self.bias)), target)
+        flags = torch.zeros(len(rows), len(self.table)).scatter_(1, places, 1.0)
+        return shrinkage(torch.cat([numbers, flags], 1), target[:, None])

@@ -23,6 +23,8 @@ CONVERGED = 1e-4
 """It has when no component of the gradient is larger: scikit-learn's `tol`."""
 STRENGTHS = 10.0 ** torch.linspace(-2, 5, 29).double()
 """What is tried as shrinkage; columns are standardised."""
+CLASS_STRENGTHS, FOLDS, ROUNDS_TO_JUDGE = (0.1, 0.3, 1.0, 3.0, 10.0, 100.0), 3, 30
+"""The same for classes, where each strength is fitted to the rows outside of each fold."""
 JUDGED_ROWS = 500
 """Rows from which the shrinkage is found: the best one does not grow with their number."""
 
@@ -87,10 +89,18 @@ def _left_out(vectors: Tensor, kept: Tensor, turned: Tensor) -> Tensor:
     return (misses / share.clamp(min=1e-12)).square().mean()
 
 
-def for_classes(shrink: float, target: Tensor) -> float:
-    """The strength for softmax regression that shrinks as this one does for ridge on ones and zeros.
+def shrinkage_for_classes(numbers: Tensor, places: Tensor, sizes: tuple[int, int], target: Tensor) -> float:
+    """The strength of L2 with the least log loss of held-out rows, a third after the other; `sizes` as in `LinearFit`.
 
-    Near zero weights the curvature of the log loss is that of the squared loss times p (1 - p).
+    Ridge on ones and zeros, which has a closed form, is no stand-in: on a split of breast-cancer it asked for next to none,
+    with twice the log loss of strength 1 on validation rows.
     """
-    share = torch.bincount(target).double() / len(target)
-    return shrink * float((share * (1 - share)).mean())
+    losses = torch.zeros(len(CLASS_STRENGTHS))
+    for fold in range(FOLDS):
+        held = torch.arange(len(target)) % FOLDS == fold
+        seen, unseen = (numbers[~held], places[~held]), (numbers[held], places[held])
+        for k, strength in enumerate(CLASS_STRENGTHS):
+            fit = LinearFit(*seen, sizes, target[~held], strength)
+            fit.go_on(ROUNDS_TO_JUDGE)
+            losses[k] += F.cross_entropy(fit.said(*unseen).detach(), target[held], reduction="sum")
+    return CLASS_STRENGTHS[int(losses.argmin())]
