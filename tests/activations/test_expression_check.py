@@ -54,3 +54,9 @@ def test_who_makes_a_formula_with_a_pole_is_warned() -> None:
         formula("1 / x")
     with pytest.warns(UserWarning, match="too large for float32 above x = 88.7"):
         formula("a * exp(x)", a=1.0)
+
+
+@pytest.mark.parametrize("text", ["exp(x * x)", "x^1000"])
+def test_overflow_on_both_sides_is_told_of_both(text: str) -> None:
+    with pytest.warns(UserWarning, match=r"too large for float32 below x = -\d.* and above x = \d"):
+        formula(text)

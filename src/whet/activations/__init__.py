@@ -18,7 +18,7 @@ from torch import nn
 
 from whet.activations import bounded, dynamic, gated, learned, outputs, periodic, rectified, smooth
 from whet.activations.entry import KINDS, Activation, Activations
-from whet.activations.expression.check import check
+from whet.activations.expression.check import check, told
 from whet.activations.facts import Facts, facts
 from whet.activations.formula import Formula, prepare
 from whet.errors import RecipeError, UnknownName
@@ -65,8 +65,8 @@ def formula(text: str, *, channels: int | None = None, dim: int = 1, **learnable
     gaps and overflow within |x| <= 1e4.
     """
     made = Formula(text, learn=learnable, channels=channels, dim=dim)
-    for problem in check(prepare(text, {}, learnable))[:1]:
-        warnings.warn(f"{text}: {problem}. Keep inputs away from there, or guard it.", stacklevel=2)
+    if problems := check(prepare(text, {}, learnable)):
+        warnings.warn(f"{text}: {told(problems)}. Keep inputs away from there, or guard it.", stacklevel=2)
     return made
 
 

@@ -6,6 +6,7 @@ changes, closed in by bisection.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -38,9 +39,9 @@ class Problem:
 
     def __str__(self) -> str:
         said = {"undefined": "undefined", "pole": "infinite", "overflow": "too large for float32"}[self.kind]
-        return f"its {self.of} is {said} {self._where()}"
+        return f"its {self.of} is {said} {self.where()}"
 
-    def _where(self) -> str:
+    def where(self) -> str:
         if self.low == self.high:
             return f"at x = {self.low:g}"
         if self.low <= -REACH and self.high >= REACH:
@@ -50,6 +51,13 @@ class Problem:
         if self.high >= REACH:
             return f"above x = {self.low:.4g}"
         return f"for x from {self.low:.4g} to {self.high:.4g}"
+
+
+def told(problems: Sequence[Problem]) -> str:
+    """The first problem in words, with all places that have the same one."""
+    first, *more = problems
+    same = [p for p in more if (p.kind, p.of) == (first.kind, first.of)]
+    return " and ".join([str(first), *(p.where() for p in same)])
 
 
 @lru_cache(maxsize=512)

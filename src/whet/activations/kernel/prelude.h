@@ -25,6 +25,7 @@ VECTOR float max_(float a, float b) { return a > b ? a : a == a ? b : a; }
 VECTOR float min_(float a, float b) { return a < b ? a : a == a ? b : a; }
 VECTOR float relu_(float u) { return u < 0 ? 0.0f : u; }
 VECTOR float saturate_(float u) { u = u > MOST ? MOST : u; return u < -MOST ? -MOST : u; }
+VECTOR float unit_(float u) { u = u > 1.0f ? 1.0f : u; return u < -1.0f ? -1.0f : u; }
 VECTOR float chain_(float outer, float inner) { return inner == 0 ? 0.0f : outer * inner; }
 VECTOR float ratio_(float inner, float below) { return inner == 0 ? 0.0f : inner / below; }
 
@@ -262,13 +263,12 @@ VECTOR float sinh_(float u)
 /* erf(u) as u P(u^2) / Q(u^2) up to |u| = 3.925, where it is 1 to the last place. */
 VECTOR float erf_(float u)
 {
-    u = u > 3.925f ? 3.925f : u;
-    u = u < -3.925f ? -3.925f : u;
     float s = u * u;
+    s = s > 15.4f ? 15.4f : s;
     float above = poly5(s, 1.128379146e+00f, 1.905950869e-01f, 5.276947874e-02f, 3.772607703e-03f, 2.848448892e-04f,
                         2.046018347e-06f);
     float below = poly5(s, 1.0f, 5.022432282e-01f, 1.141832756e-01f, 1.498331418e-02f, 1.163871794e-03f, 3.804775115e-05f);
-    return u * above / below;
+    return unit_(u * above / below);
 }
 
 /* (1 - Phi(t)) exp(t^2 / 2) for 0 <= t <= 13.2, as P(t) / Q(t): the normal tail without its exponential. */
@@ -291,9 +291,9 @@ VECTOR float tanh_below(float s)
 VECTOR float tanh_within_(float u) { return u * tanh_above(u * u) / tanh_below(u * u); }
 VECTOR float rational_tanh_(float u)
 {
-    u = u > 9.0f ? 9.0f : u;
-    u = u < -9.0f ? -9.0f : u;
-    return tanh_within_(u);
+    float s = u * u;
+    s = s > 81.0f ? 81.0f : s;
+    return unit_(u * tanh_above(s) / tanh_below(s));
 }
 
 /* 1 - Phi(t) for 0 <= t <= 5.6, as 1 / (2 P(t)^16): without an exponential. After Hastings 1955, Approximations for Digital
@@ -339,7 +339,7 @@ VECTOR float phish_(float u)
     float below = poly6(v, 1.0f, 3.634334819e-02f, 5.895660522e-01f, 2.064376968e-01f, 2.154832402e-01f, 6.678607311e-02f,
                         poly6(v, 3.491021075e-02f, 9.202501710e-03f, 2.616848729e-03f, 2.900816241e-04f, 5.154813566e-05f,
                         1.474637671e-06f, 8.390082011e-08f));
-    return u < -6.0f ? 0.0f : u * (v * above / below);
+    return u < -6.0f ? 0.0f : relu_(u * (v * above / below));
 }
 VECTOR float phish_slope_(float u)
 {

@@ -1,5 +1,5 @@
 /* What makes a C function callable from Python: it takes whole numbers, of which some are addresses, and gives None. A call
-   costs 0.1 us, by ctypes 1 us, which is as much as a loop over 4,096 numbers.
+   costs 0.17 us, by ctypes 0.5 to 1.3 us (as measured in place), which is as much as a loop over 4,096 numbers.
 
    Python's own header need not be there: all that is used belongs to its stable ABI (PEP 384, Python 3.10). */
 
