@@ -204,6 +204,21 @@ def test_a_live_optimiser_trains_what_is_new_and_keeps_what_it_knows() -> None:
     assert sum(len(g["params"]) for g in optimizer.param_groups) == len(list(model.parameters()))
 
 
+def test_an_optimizer_forgets_the_parameters_that_were_replaced() -> None:
+    model, x = nn.Sequential(nn.Linear(4, 4), nn.PReLU(), nn.Linear(4, 2)), torch.randn(3, 4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    model(x).sum().backward()
+    optimizer.step()
+    before = [list(g["params"]) for g in optimizer.param_groups]
+    _, changes = surgery.replace_activations(model, "swish_beta", sample=x, inplace=True, optimizer=optimizer)
+    trained = [p for g in optimizer.param_groups for p in g["params"]]
+    assert {id(p) for p in trained} == {id(p) for p in model.parameters()}
+    assert len(optimizer.state_dict()["state"]) == 4
+    changes.undo()
+    assert [list(map(id, params)) for params in before] == [list(map(id, g["params"])) for g in optimizer.param_groups]
+    assert len(optimizer.state_dict()["state"]) == 5
+
+
 def test_hooks_ties_modes_dtype_and_frozen_weights_stay() -> None:
     model, x = case("shared")
     model.double().requires_grad_(False)

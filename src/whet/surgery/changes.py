@@ -100,15 +100,23 @@ def set_value(owner: Any, name: str, value: Any) -> Callable[[], None]:
     return lambda: vars(owner).__setitem__(name, old)
 
 
-def extend_optimizer(optimizer: torch.optim.Optimizer, fresh: list[nn.Parameter]) -> Callable[[], None]:
-    """Let the optimiser train new parameters too, with the settings of its first group; returns what takes it back."""
-    group = optimizer.param_groups[0]
-    group["params"].extend(fresh)
+def exchange_parameters(
+    optimizer: torch.optim.Optimizer, gone: list[nn.Parameter], fresh: list[nn.Parameter]
+) -> Callable[[], None]:
+    """Let the optimiser train new parameters, with the settings of its first group, and forget those that the model has no
+    more; returns what takes it back."""
+    groups, lost = optimizer.param_groups, {id(p) for p in gone}
+    before = [list(group["params"]) for group in groups]
+    kept: dict[torch.Tensor, Any] = {p: optimizer.state.pop(p) for p in gone if p in optimizer.state}
+    for group in groups:
+        group["params"][:] = [p for p in group["params"] if id(p) not in lost]
+    groups[0]["params"].extend(fresh)
 
     def undo() -> None:
-        new = {id(p) for p in fresh}
-        group["params"][:] = [p for p in group["params"] if id(p) not in new]
+        for group, params in zip(groups, before, strict=False):
+            group["params"][:] = params
         for parameter in fresh:
             optimizer.state.pop(parameter, None)
+        optimizer.state.update(kept)
 
     return undo

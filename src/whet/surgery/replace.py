@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from whet.activations import Formula
 from whet.errors import UserError
 from whet.surgery import catalogue, operate, select
 from whet.surgery import sample as samples
-from whet.surgery.changes import Change, Changes, extend_optimizer
+from whet.surgery.changes import Change, Changes, exchange_parameters
 from whet.surgery.cuts import Cut
 from whet.surgery.find import find
 from whet.surgery.modules import every_module, module_at
@@ -41,8 +41,9 @@ def replace_activations(
     (`select.chosen`); by default all that `find` calls activations: neither gates nor attention, nor what makes the
     model's own result. `per_channel`: what the catalogue's learned functions learn, they learn for each channel.
 
-    The given model stays as it is, unless `inplace`; then `optimizer` is told of new parameters. Places that already
-    have what is asked for are left alone. Raises UserError, and changes nothing, if a place can't be replaced.
+    The given model stays as it is, unless `inplace`; then `optimizer` is told of new parameters, and forgets replaced ones.
+    Places that already have what is asked for are left alone. Raises UserError, and changes nothing, if a place can't be
+    replaced.
     """
     if optimizer is not None:
         _check_optimizer(optimizer, model, inplace)
@@ -50,12 +51,18 @@ def replace_activations(
     target = model if inplace else samples.twin(model)
     wanted = _wanted(places, new, where, target)
     changes = Changes(kept=[f"{p.where}: {p.what} ({p.role})" for p in places if all(p is not q for q, _ in wanted)])
-    known = {id(p) for p in target.parameters()}
+    known = list(target.parameters())
     with changes.all_or_nothing():
         _replace(target, places, wanted, per_channel, sample, changes)
-        if optimizer is not None and (fresh := [p for p in target.parameters() if id(p) not in known]):
-            changes._inverses.append(extend_optimizer(optimizer, fresh))
+        if optimizer is not None:
+            gone, fresh = _less(known, target.parameters()), _less(target.parameters(), known)
+            changes._inverses.append(exchange_parameters(optimizer, gone, fresh))
     return target, changes
+
+
+def _less(parameters: Iterable[nn.Parameter], others: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    known = {id(p) for p in others}
+    return [p for p in parameters if id(p) not in known]
 
 
 def _check_optimizer(optimizer: Any, model: nn.Module, inplace: bool) -> None:
