@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -95,9 +96,13 @@ def children_worked() -> float:
     return used.ru_utime + used.ru_stime
 
 
+FOLDERS = re.compile(r"(?<![\w.:])/(?:[^\s/'\"]+/)+")
+"""Of an absolute path."""
+
+
 def failure(command: Sequence[str], code: int, said: str) -> str:
-    """How a command ended, in a line; the other runs go on."""
-    return f"{' '.join(command)} ended with {code}: {said.strip()[-500:]}"
+    """How a command ended, in a line; the other runs go on. Files are named without a machine's own folders."""
+    return FOLDERS.sub("", f"{' '.join(command)} ended with {code}: {said.strip()[-500:]}")
 
 
 def scored(metric: str, truth: np.ndarray, predicted: np.ndarray, value: float, seed: int) -> dict[str, Any]:
