@@ -107,7 +107,6 @@ class Curves:
         )  # (seen, rows)
         cov = self._covariance(i, t, i, t)
         cov[np.diag_indices(len(i))] += shape.noise**2 + TINY
-        self._inverse: np.ndarray | None = None
         bordered = np.block([[cov, z[:, None]], [z[None, :], np.full((1, 1), BORDER)]])
         root = np.linalg.cholesky(bordered)
         self._root, self._white = root[:-1, :-1], root[-1, :-1]  # (points, points), and its inverse times z
@@ -143,9 +142,11 @@ class Curves:
         ts, row = np.unique(t, return_inverse=True)
         us, column = np.unique(u, return_inverse=True)
         common = self._shape.common if common is None else common
-        shared = common**2 * self._trend(ts[:, None], us[None, :])  # few are different
-        own = self._variance(ts[:, None], us[None, :])
-        return own[row][:, column] * self._alike[i][:, j] + shared[row][:, column]
+        found = self._variance(ts[:, None], us[None, :])[row][:, column]  # few are different
+        found *= self._alike[i][:, j]
+        if common:
+            found += (common**2 * self._trend(ts[:, None], us[None, :]))[row][:, column]
+        return found
 
     def _variance(self, t: np.ndarray, u: np.ndarray) -> np.ndarray:
         """The prior covariance of a curve's points at t with its points at u, beside what is shared."""
@@ -158,9 +159,9 @@ class Curves:
         return 1 + (t * u) ** -self._shape.speed + wandered(t, u)
 
     def _whiten(self, a: np.ndarray) -> np.ndarray:
-        if self._inverse is None:
-            self._inverse = np.linalg.inv(self._root)
-        return self._inverse @ a
+        from scipy.linalg import solve_triangular
+
+        return solve_triangular(self._root, a, lower=True, check_finite=False)
 
 
 def wandered(t: np.ndarray, u: np.ndarray) -> np.ndarray:

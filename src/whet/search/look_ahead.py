@@ -90,7 +90,7 @@ class LookAhead:
 
 def checkpoint(points: int) -> int:
     """The last moment at which a plan was made: every point at first, later every ANEW of them."""
-    moment = 0
+    moment = min(points, int(2 / ANEW))  # up to there every point is one
     while (following := moment + max(1, int(moment * ANEW))) <= points:
         moment = following
     return moment
