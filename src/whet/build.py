@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +43,9 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         if getattr(model, "counts_classes", False):  # n-grams by class
             count: Any = model.count_classes
             count(*labelled(data, prepare))
-        if getattr(model, "solves", False):  # a linear part
-            solve: Any = model.solve
-            solve(*labelled(data, prepare))
+        if getattr(model, "solves", False):  # a linear part, the same for all networks that see these columns
+            network, columns = cast(Any, model), tuple(recipe["family.columns"] or ())
+            network.begin_at(data.once(("line", columns), lambda: network.solved(*labelled(data, prepare))))
     model.train()
     if plan.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from whet.data.judge import Judge
 from whet.data.transforms import TableTransform, TargetScale
 from whet.data.units import Units
 
+T = TypeVar("T")
 RESIZING = "resized 1"
 """Of the cache's resized images; a change of what pixels come out must change it."""
 
@@ -67,6 +68,14 @@ class Prepared:
     """How outputs become what was asked for; None: they are logits of classes."""
     said: tuple[str, ...] = ()
     """What went another way than planned, to be printed."""
+    _once: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What `make` finds of these rows, under this name: it is asked once in a process, for all networks."""
+        if name not in self._once:
+            self._once[name] = make()
+        found: T = self._once[name]
+        return found
 
     def save(self, folder: Path) -> None:
         """Write everything for other processes; see `Prepared.load`."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROUNDS = 100
 """Steps of the solver."""
+Line = tuple[Tensor, Tensor, Tensor]
+"""Weights of the numbers (F, C), of the categories (sum of cardinalities, C), intercepts (C,)."""
 LEAST = 1e-6
 """Columns with a smaller spread have no weight."""
 
@@ -46,8 +48,8 @@ class Straight(nn.Module):
         return said + self.table[category + self.offsets].sum(1) if category.shape[1] else said
 
     @torch.no_grad()
-    def solve(self, target: Tensor, numeric: Tensor, category: Tensor) -> None:
-        """Find the weights from training rows: class indices or values (n,), numbers (n, F), categories (n, K)."""
+    def solved(self, target: Tensor, numeric: Tensor, category: Tensor) -> Line:
+        """The weights, from training rows: class indices or values (n,), numbers (n, F), categories (n, K)."""
         mean = numeric.mean(0)
         spread = (numeric - mean).square().mean(0).sqrt()
         scale = torch.where(spread > LEAST, 1 / spread.clamp(min=LEAST), torch.zeros(()))
@@ -56,9 +58,14 @@ class Straight(nn.Module):
         fit = LinearFit(numbers, places, sizes, target, self.strength(target, numbers, places))
         fit.go_on(ROUNDS)
         weights, table, bias = (w.detach() for w in fit.weights)
-        self.weight.copy_(weights * scale[:, None])
-        self.table.copy_(table)
-        self.bias.copy_(bias[0] - mean @ self.weight)
+        weights = weights * scale[:, None]
+        return weights, table, bias[0] - mean @ weights
+
+    @torch.no_grad()
+    def begin_at(self, line: Line) -> None:
+        """Take weights that were solved."""
+        for own, found in zip((self.weight, self.table, self.bias), line, strict=True):
+            own.copy_(found)
 
     def strength(self, target: Tensor, numbers: Tensor, places: Tensor) -> float:
         """How much the rows ask their weights to be shrunk."""

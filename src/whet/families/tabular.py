@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from whet.errors import RecipeError, UnknownName
-from whet.families.straight import Straight
+from whet.families.straight import Line, Straight
 from whet.init.packed import Packed
 
 if TYPE_CHECKING:
@@ -86,11 +86,16 @@ class Tabular(nn.Module):
         """Whether it is to be shown training rows with their targets before it trains."""
         return self.straight is not None
 
-    @torch.no_grad()
-    def solve(self, target: Tensor, numeric: Tensor, category: Tensor) -> None:
-        """Find the straight part; what the members say begins at nothing."""
+    def solved(self, target: Tensor, numeric: Tensor, category: Tensor) -> Line:
+        """The weights of the straight part for these rows; what else the network is made of does not matter."""
         assert self.straight is not None, "asked of solves"
-        self.straight.solve(target, numeric, category)
+        return self.straight.solved(target, numeric, category)
+
+    @torch.no_grad()
+    def begin_at(self, line: Line) -> None:
+        """Take the straight part that was solved; what the members say begins at nothing."""
+        assert self.straight is not None, "asked of solves"
+        self.straight.begin_at(line)
         self.head.weight.zero_()
         self.head.bias.zero_()
 
