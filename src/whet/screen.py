@@ -64,7 +64,7 @@ class Screen:
         if not self._halfway and spent >= total / 2:
             self._halfway = True
             if self._bar.disable:
-                self.say(f"  half-way at {spent:.0f} s, {left:.0f} s left; {note}")
+                self.say(f"  half-way at {spent:.0f} s, {left:.0f} s left; {what}: {note}")
 
     def end(self) -> None:
         """Take the bar away."""

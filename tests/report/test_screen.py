@@ -24,7 +24,7 @@ def said(capsys: pytest.CaptureFixture[str], spent: float, *, by_time: bool = Tr
 
 
 def test_half_of_the_time_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, 0.0) == "  half-way at 50 s, 50 s left; validation 0.9\n"
+    assert said(capsys, 0.0) == "  half-way at 50 s, 50 s left; trial: validation 0.9\n"
 
 
 def test_a_run_that_goes_on_behind_the_half_does_not_say_it_again(capsys: pytest.CaptureFixture[str]) -> None:
