@@ -6,6 +6,7 @@
     cuts         do few cuts set it apart?                          depth in random trees
     neighbours   is there no place like it?                         distance to the nearest rows, or windows elsewhere
     code         can it not be said in a few numbers?               error of an autoencoder, which trains
+    steps        is one step of the window strange, or still?       beside the others, see anomaly_steps.py: three more outputs
 
 All but the last are set in closed form from training rows when the network is built, the anomalies among these rows being
 left out in rounds: rows that the committee itself finds strangest (after Rousseeuw & Van Driessen 1999, the C-step of MCD).
@@ -33,6 +34,7 @@ from whet.errors import RecipeError, UnknownName
 from whet.families.anomaly import by_column, exactly, flat_size, verdict
 from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_cuts import Cuts
+from whet.families.anomaly_steps import Steps, now
 from whet.families.spec import InputSpec
 
 KNOTS = 64
@@ -238,11 +240,12 @@ class Committee(nn.Module):
             "cuts": Cuts(),
             "neighbours": Neighbours(size, min(places, rows), near, float(self.steps), min(first, near)),
         }
-        if unknown := [v for v in views if v not in (*made, "code")]:
-            raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code.")
+        if unknown := [v for v in views if v not in (*made, "code", "steps")]:
+            raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code, steps.")
         self.views: Any = nn.ModuleDict({name: made[name] for name in views if name in made})
         self.code = Dense(spec, width, 1, code)
-        self.scales: Any = nn.ModuleDict({name: Scale() for name in views})
+        self.single = Steps(spec.shape[0], self.steps, rows) if "steps" in views and self.steps else None
+        self.scales: Any = nn.ModuleDict({name: Scale() for name in views if name != "steps"})
 
     def vector(self, x: Tensor) -> Tensor:
         """(B, D)"""
@@ -261,6 +264,8 @@ class Committee(nn.Module):
                 kept = max(2, math.ceil((1 - self.trim) * len(v)))
                 clean = self.closed_form(v).topk(kept, largest=False).indices.sort().values
         self.code.calibrate(x[clean])
+        if self.single is not None:
+            self.single.fit(x)
         if "code" in self.scales:
             self.scales["code"].fit((self.code(x) - x).square().flatten(1).mean(1))
 
@@ -282,7 +287,11 @@ class Committee(nn.Module):
                 if "code" in self.scales:
                     self.scales["code"].follow(cost.detach())
                 return verdict(cost, errors.detach())
-            return verdict(cost, self.blame(x, errors), self.said(self.vector(x), cost))
+            score, columns = self.said(self.vector(x), cost), self.blame(x, errors)
+            if self.single is None:
+                return verdict(cost, columns, score)
+            single = self.single(x)
+            return torch.cat([verdict(cost, columns, score + now(single)), single], dim=1)
 
     def said(self, v: Tensor, cost: Tensor) -> Tensor:
         """(B,) exp of what the views say together: 1 is usual, and a window in which one step is far off counts as that."""

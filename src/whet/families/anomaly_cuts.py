@@ -61,13 +61,15 @@ class Cuts(nn.Module):
     def forward(self, v: Tensor) -> Tensor:
         trees, nodes = self.cut.shape
         offset = torch.arange(trees, device=v.device) * nodes
-        node = torch.zeros(len(v), trees, dtype=torch.int64, device=v.device)
+        node = torch.zeros_like(v[:, :1], dtype=torch.int64).expand(
+            -1, trees
+        )  # the export follows how many rows there are
         for _ in range(DEPTH):
             at = offset + node
             second = v.gather(1, self.feature.flatten()[at]) >= self.cut.flatten()[at]
             node = 2 * node + 1 + second.long()
         lengths = self.length.flatten()[offset + torch.arange(trees, device=v.device) + node - nodes]
-        return torch.exp2(-lengths.mean(1))
+        return torch.exp(-math.log(2) * lengths.mean(1))  # ONNX knows no exp2
 
 
 def drawn_cuts(v: Tensor, inside: Tensor, nodes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from whet.families import FAMILIES, InputSpec
 from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_committee import Columns, Directions, Neighbours, Others, Scale
 from whet.families.anomaly_cuts import Cuts, usual
+from whet.families.anomaly_steps import AROUND, Steps
 from whet.fields.anomaly.profiles import matrix_profile
 from whet.fields.anomaly.recipes import SAY, committee
 from whet.fields.anomaly.windows import in_hindsight
@@ -114,8 +115,9 @@ def test_what_others_leave_of_a_column_is_its_regressions_residual():
 def judged(x: torch.Tensor, strange: torch.Tensor, timed: bool, without: str) -> tuple[float, float]:
     """AUC-PR of the field's own choice of views, and of the same without one of them; of windows in hindsight."""
     params = dict(committee(len(x), timed, clean=False).params)
+    whole = tuple(v for v in params["views"] if v != "steps")
     found = []
-    for views in (params["views"], tuple(v for v in params["views"] if v != without)):
+    for views in (whole, tuple(v for v in whole if v != without)):
         torch.manual_seed(0)
         network = FAMILIES["committee"].make(
             spec_of(*x.shape[1:]), **FAMILIES["committee"].fill({**params, "views": views})
@@ -146,6 +148,55 @@ def test_a_beat_that_is_twice_as_fast_is_found_in_a_series():
     strange = torch.cat([torch.arange(401, 501), torch.arange(901, 1001)])  # of windows, by their first step
     with_cuts, without = judged(torch.cat([x[:1].expand(99), x])[:, None].unfold(0, 100, 1), strange + 99, True, "cuts")
     assert with_cuts > 0.9 > without
+
+
+def around(x: torch.Tensor) -> torch.Tensor:
+    """(n, columns, 40) windows of a series (n, columns)."""
+    return torch.cat([x[:1].expand(39, -1), x]).unfold(0, 40, 1)
+
+
+def smooth_series(n: int = 1500) -> torch.Tensor:
+    draw, steps = torch.Generator().manual_seed(0), torch.arange(n)
+    return (torch.sin(steps / 9) + 0.5 * torch.sin(steps / 4) + 0.02 * torch.randn(n, generator=draw))[:, None]
+
+
+def single_steps(x: torch.Tensor) -> torch.Tensor:
+    """(n, 3) of a series, fitted on itself."""
+    view = Steps(x.shape[1], 40, len(x))
+    view.fit(around(x))
+    return view(around(x))
+
+
+def test_a_spike_is_said_of_its_own_step_alone():
+    x = smooth_series()
+    x[700] += 2.0
+    newest, between, _ = single_steps(x)[AROUND:].T
+    assert (between.nonzero().flatten() + AROUND).tolist() == [700 + AROUND // 2]
+    assert newest[700 - AROUND] > 0
+
+
+def test_a_stretch_that_stands_still_is_found_and_slow_turns_are_not():
+    x = smooth_series()
+    x[700:760] = x[700]
+    still = single_steps(x)[AROUND:, 2].nonzero().flatten() + AROUND
+    assert {*range(700 + AROUND - 1, 760)} <= {*still.tolist()}
+    assert still.min() > 700
+    assert still.max() < 760 + 2
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+def test_a_series_without_strange_steps_is_not_said_to_have_many(heavy):
+    draw = np.random.default_rng(0)
+    x = draw.standard_t(3, (3000, 4)) if heavy else draw.standard_normal((3000, 4))
+    said = single_steps(torch.from_numpy(x).float())[AROUND:]
+    assert ((said > 0).sum(0) <= 4).all()
+
+
+def test_columns_that_never_move_are_neither_still_nor_strange():
+    x = torch.cat([smooth_series(), torch.zeros(1500, 1)], 1)
+    x[700, 0] += 2.0
+    assert single_steps(x)[AROUND:, 2].max() == 0
+    assert single_steps(torch.zeros(300, 1)).max() == 0
 
 
 def test_an_unknown_say_is_answered_with_the_known_ones():

@@ -70,6 +70,40 @@ def test_what_is_said_of_a_step_does_not_depend_on_later_ones(run, frame, tmp_pa
     np.testing.assert_allclose(start.columns["score"], whole.columns["score"][:450], atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def spiked(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.DataFrame, whet.Result]:
+    """A series with one step that jumps and some steps at which a sensor stands still, and a run of the field's own choice."""
+    steps, strange = np.arange(900), np.zeros(900, int)
+    frame = sensors(900)
+    flow, heat = frame["flow"].to_numpy().copy(), 10 - 3 * np.sin(steps / 4)
+    heat[500] -= 5.0
+    flow[700:730] = 0.5
+    strange[[500, *range(700, 730)]] = 1
+    frame = frame.with_columns(flow=flow, heat=heat, label=strange)
+    return frame, whet.fit(frame, task="anomaly", steps=8, out=tmp_path_factory.mktemp("spiked") / "run")
+
+
+def test_single_steps_and_still_stretches_are_found_where_they_are(spiked):
+    _, run = spiked
+    assert run.value > 0.8
+
+
+def test_single_steps_are_flagged_as_soon_as_they_are_there_and_never_at_the_beginning(spiked):
+    frame, run = spiked
+    flagged = np.asarray(run.predict(frame).columns["prediction"])
+    assert flagged[500]
+    assert flagged[720:730].all()
+    assert not flagged[:20].any()
+    standing = frame.with_columns(
+        flow=pl.when(pl.int_range(pl.len()) < 10).then(pl.col("flow").first()).otherwise("flow")
+    )
+    assert not np.asarray(run.predict(standing).columns["prediction"])[:20].any()
+
+
+def test_a_network_that_looks_at_single_steps_is_exported(spiked):
+    assert whet.export(spiked[1].folder).exists()
+
+
 def test_a_network_of_series_is_exported(run):
     path = whet.export(run.folder)
     assert path.exists()

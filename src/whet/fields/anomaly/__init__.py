@@ -11,18 +11,19 @@ import torch
 
 from whet.data.core import Data, Inputs, Profile, Roles
 from whet.data.prepared import Prepared
+from whet.families.anomaly_steps import now
 from whet.fields.anomaly import reading
 from whet.fields.anomaly.recipes import recipes
 from whet.fields.anomaly.thresholds import calibration
 from whet.fields.anomaly.transform import AnomalyTransform
-from whet.fields.anomaly.windows import in_hindsight, places
+from whet.fields.anomaly.windows import in_hindsight, known_later, parted, places, settled
 from whet.fields.base import Field, Shown, Wanted
 from whet.figures import Figure
 from whet.recipe import Recipe
 from whet.record import Finding
 from whet.search.first import Candidate, Facts
 from whet.tasks import Baseline, Task
-from whet.tasks.detect import COLUMNS, COST, SCORE
+from whet.tasks.detect import COLUMNS, COST
 
 TASKS = ("anomaly", "anomalies", "detect", "detection")
 HELD, HELD_BLOCK = 10, 50
@@ -124,12 +125,15 @@ class AnomalyField(Field):
 
     def predict_rows(self, network: Any, data: Data, rows: np.ndarray, prepared: Prepared) -> np.ndarray:
         """Of series the first column is the score in hindsight, and one more holds what was said at the moment itself."""
-        window = network.transform.window
+        window, features = network.transform.window, len(network.transform.features)
         at = torch.from_numpy(self.places(data, rows, window))
         said: np.ndarray = network.from_tensors(prepared.inputs, at)
         if not window:
             return said
-        return np.column_stack([looking_back(data, rows, said[:, SCORE], window), said[:, COST:], said[:, SCORE]])
+        of_window, single = parted(said, features)
+        single = settled(single, rows, data.x.bounds)
+        back = looking_back(data, rows, of_window, window, single)
+        return np.column_stack([back, said[:, COST : COLUMNS + features], of_window + now(single)])
 
     def truth(self, data: Data, rows: np.ndarray) -> np.ndarray:
         """(n, 2): the label, and the series."""
@@ -148,8 +152,10 @@ class AnomalyField(Field):
     def columns(self, task: Task, predicted: np.ndarray, inputs: Inputs) -> dict[str, Any]:
         """1 for a row above the threshold, its score, and the column that adds most to it."""
         about = inputs.x.about
-        names, shares = about["features"], predicted[:, COLUMNS:]
-        scores = predicted[:, SCORE]
+        names = about["features"]
+        shares = predicted[:, COLUMNS : COLUMNS + len(names)]
+        of_window, single = parted(predicted, len(names))
+        scores = of_window + now(settled(single, np.arange(len(predicted)), inputs.x.bounds))
         strangest = [names[i] for i in shares.argmax(1)]
         found = {"prediction": (scores > about["threshold"]).astype(int), "score": scores, "strangest": strangest}
         several = dict.fromkeys(names)
@@ -159,13 +165,17 @@ class AnomalyField(Field):
         return found
 
 
-def looking_back(data: Data, rows: np.ndarray, scores: np.ndarray, window: int) -> np.ndarray:
-    """The scores of these rows `in_hindsight`, each series by itself."""
+def looking_back(
+    data: Data, rows: np.ndarray, scores: np.ndarray, window: int, single: np.ndarray | None = None
+) -> np.ndarray:
+    """The scores of these rows in hindsight, each series by itself: of windows, and of single steps where these say more."""
     series = data.x.series[rows]
     found = np.empty(len(rows))
     for number in np.unique(series):
         mine = series == number
         found[mine] = in_hindsight(scores[mine], window)
+        if single is not None:
+            found[mine] = np.maximum(found[mine], known_later(single[mine], window))
     return found
 
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from whet.errors import UserError
+from whet.families.anomaly_steps import AROUND, now
 from whet.fields.anomaly.rows import Rows
+from whet.tasks.detect import COLUMNS, SCORE
 
 USUAL = 100
 """Steps that are judged together. On 20 generated series windows of 100 steps found more than ones of the series' own
@@ -62,6 +64,33 @@ def in_hindsight(scores: np.ndarray, window: int) -> np.ndarray:
     ends = np.minimum(np.arange(len(scores)) + window, len(scores))
     found: np.ndarray = (total[ends] - total[:-1]) / (ends - np.arange(len(scores)))
     return found
+
+
+def parted(said: np.ndarray, features: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) what a network says of windows as wholes, (n, 3) what `anomaly_steps.Steps` says in it, 0 where there is none."""
+    single = said[:, COLUMNS + features :]
+    if not single.shape[1]:
+        return said[:, SCORE], np.zeros((len(said), 3))
+    return said[:, SCORE] - now(single), single
+
+
+def settled(single: np.ndarray, rows: np.ndarray, bounds: tuple[int, ...]) -> np.ndarray:
+    """The same with nothing said in the first steps of each series: what stands before these are copies of the first one."""
+    begun = rows - np.asarray(bounds)[np.searchsorted(bounds, rows, side="right") - 1]
+    return np.where(begun[:, None] < AROUND - 1, 0.0, single)
+
+
+def known_later(single: np.ndarray, window: int) -> np.ndarray:
+    """(n,) how strange each step of a series is by itself, once the steps after it are there too; 0: nothing is said of it.
+
+    single (n, 3): what `anomaly_steps.Steps` says of the windows that end at each step.
+    """
+    newest, between, still = single.T
+    around = min(AROUND, window)
+    delay = min(around // 2, len(single))
+    found = np.concatenate([between[delay:], newest[len(single) - delay :]])
+    ahead = np.concatenate([still, np.zeros(around - 1)])  # still is each of the steps that are looked at
+    return np.maximum(found, np.lib.stride_tricks.sliding_window_view(ahead, around).max(1))
 
 
 def windows(values: Tensor, bounds: tuple[int, ...], window: int) -> Tensor:
