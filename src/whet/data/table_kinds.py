@@ -252,6 +252,8 @@ def to_date(text: pl.Series, form: str) -> pl.Series:
 
 def strays(text: pl.Series, found: pl.Series, show: int = 3) -> tuple[str, ...]:
     """The first few different values that are in `text` and not in `found`."""
+    if found.null_count() == text.null_count():
+        return ()
     left = text.filter(found.is_null()).drop_nulls().unique(maintain_order=True)
     return tuple(left.head(show).to_list())
 
