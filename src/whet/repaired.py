@@ -28,6 +28,10 @@ OF_DATA = (
 """Findings that no edit of a set-up can change."""
 
 
+LONGER = 1.5
+"""Times as long a training, from which on that is said."""
+
+
 def number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "broke"
 
@@ -93,6 +97,10 @@ class Repair:
     """What it named and is still there, and why."""
     tried: tuple[str, ...] = ()
     """What was tried, with what it reached."""
+    cost: float = 1.0
+    """What diagnosis, repair and proof took, in trainings of the set-up that was given."""
+    longer: float = 1.0
+    """What a training of the repaired set-up takes, in trainings of the one that was given."""
     seconds: float = 0.0
 
     def train(self, seed: int = 0) -> Trained:
@@ -111,7 +119,18 @@ class Repair:
 
     def __str__(self) -> str:
         proof = [f"  {self.proof}"] if self.edits else []
-        return "\n".join([self.said, *(f"  {e}" for e in self.edits), *proof, *(f"  {line}" for line in self.became)])
+        lines = [*(f"  {e}" for e in self.edits), *proof, *(f"  {line}" for line in (*self.became, *self.took))]
+        return "\n".join([self.said, *lines])
+
+    @property
+    def took(self) -> tuple[str, ...]:
+        """What it cost, in a line, and what the repaired set-up costs where that is another thing."""
+        if self.diagnosis.healthy:
+            return ()
+        whole = f"Finding out took the work of {self.cost:.1f} trainings of the set-up as it was given"
+        if not 1 / LONGER < self.longer < LONGER:
+            return (f"{whole}; a training of the repaired one takes {self.longer:.2g} times that of the other.",)
+        return (f"{whole}.",)
 
 
 def left_over(

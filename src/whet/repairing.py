@@ -20,7 +20,7 @@ from whet.errors import BudgetError, UserError
 from whet.plans import Stages, applied, data_is_at_fault, edits_of, plans
 from whet.repaired import Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, Trained, train
-from whet.setups.work import Purse, cost_of, whole
+from whet.setups.work import Purse, cost_of, reckoned, whole
 
 ENOUGH_LEFT = 0.3
 """Of a training that the purse must still hold for another attempt."""
@@ -58,7 +58,15 @@ def mended(origin: Attempt, diagnosis: Diagnosis, seed: int, purse: Purse) -> Re
     after, names = diagnosed(best.found), [stage.finding.name for stage in best.stages]
     gone, stays = left_over(diagnosis, after, names, tries, purse.refused)
     said, tried = concluded(origin, best), tuple(str(each) for each in tries)
-    return Repair(best.setup, best.setup.edits, proof, diagnosis, said, after, gone, stays, tried)
+    own, new = work_of(origin, seed), work_of(best, seed)
+    return Repair(
+        best.setup, best.setup.edits, proof, diagnosis, said, after, gone, stays, tried, purse.spent / own, new / own
+    )
+
+
+def work_of(attempt: Attempt, seed: int) -> float:
+    """Of a whole training of a set-up."""
+    return reckoned(attempt.setup, cost_of(attempt.setup, seed), attempt.found.trained.course)
 
 
 def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]]:

@@ -40,7 +40,7 @@ def show_repair(repaired: Any, console: Console | None = None) -> None:
         out.print(Text(f"  {dataclasses.replace(edit, because='')}"))
     if repaired.edits:
         out.print(Text(f"  {repaired.proof}", style="dim"))
-    for line in repaired.became:
+    for line in (*repaired.became, *repaired.took):
         out.print(Text(f"  {line}"))
 
 

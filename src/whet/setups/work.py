@@ -82,12 +82,17 @@ def cost_of(setup: Setup, seed: int = 0) -> Cost:
 
 
 def whole(setup: Setup, cost: Cost, course: Course) -> float:
-    """Seconds on paper of a whole training, reckoned from the part that was watched."""
+    """Seconds on paper of a whole training, reckoned from the part that was watched; at least `LEAST_COST`."""
+    return max(LEAST_COST, reckoned(setup, cost, course))
+
+
+def reckoned(setup: Setup, cost: Cost, course: Course) -> float:
+    """The same, however little it is."""
     done = float(course.last.epoch) if course.last else 1.0
     if course.broke is not None:
         batches = max(1, len(setup.parts[0]) // setup.batch_size)
         done = max(course.steps / batches, 1e-3)
-    return max(LEAST_COST, cost.of(course) * setup.epochs / max(done, 1e-3))
+    return cost.of(course) * setup.epochs / max(done, 1e-3)
 
 
 class Purse:
@@ -97,12 +102,13 @@ class Purse:
     """
 
     def __init__(self, budget: float, one: float, until: float = math.inf) -> None:
-        self.one, self.left, self.until = one, budget * one, until
+        self.one, self.left, self.until, self.spent = one, budget * one, until, 0.0
         self.refused = False
         """Whether something could not be afforded."""
 
     def pay(self, work: float) -> None:
         self.left -= work
+        self.spent += work
 
     @property
     def late(self) -> bool:
