@@ -41,6 +41,8 @@ WATCHED = 0.8
 """Confidence that a finding in a loop of the user's own needs to be an alarm: nothing there is measured on other rows."""
 LIKELY = 0.7
 """Confidence of a finding from which a training that is hardly behind is held against the same one with it mended."""
+AS_LONG = 2
+"""Times the epochs of a training that is held against the same one with more of them."""
 WORTH = 0.5
 """Confidence from which a finding is taken for a cause."""
 
@@ -133,12 +135,12 @@ def has_room(e: Evidence) -> bool:
 def beside_mended(found: Examined, seed: int, least: float = CERTAIN) -> Examined:
     """What is examined with one more yardstick: the same training with its surest finding mended, if it is sure enough."""
     e, setup = found.evidence, found.trained.setup
-    grave = (f for f in judge(e) if f.confidence >= least and f.code != "HNE")
+    grave = (f for f in judge(e) if f.confidence >= least)
     mended = next((edited for f in grave for edited in alternatives(f, need_of(setup, e, f))), None)
     if mended is None:
         return found
     with contextlib.suppress(UserError, RuntimeError):  # an edit that this network or these rows can't take
-        trained = train(mended, seed, epochs=setup.epochs)
+        trained = train(mended, seed, epochs=min(mended.epochs, AS_LONG * setup.epochs))
         known = {**e.yardsticks, "mended": trained.value}
         evidence = dataclasses.replace(e, yardsticks=known)
         return dataclasses.replace(found, evidence=evidence, beside=(*found.beside, trained.course), mended=trained)

@@ -19,6 +19,8 @@ TOGETHER, UNSURE = 0.8, 0.25
 """Confidence from which two findings are mended together; one at all."""
 PLAIN, CERTAIN_ENOUGH = ("ACH", "LCH", "CPP", "FRZ", "ZGR", "MOD", "RAW", "RCD"), 0.7
 """Causes that are read off the set-up, whatever the training does, and the confidence from which that is enough."""
+STEPS = ("HLR", "OCH", "HNE")
+"""Causes that have a remedy in common: other steps, or more of them."""
 Stages = tuple[Stage, ...]
 AS_USUAL = "Nothing that was found helps by itself, so that what is usual is tried."
 
@@ -50,10 +52,10 @@ def data_is_at_fault(e: Evidence) -> bool:
 
 
 def together(able: list[Finding]) -> list[Finding]:
-    """The surest finding of each of two causes, as far as they are certain."""
+    """The surest finding of each of two causes, as far as they are certain; how steps go counts as one of them."""
     sure = [f for f in able if f.confidence >= (CERTAIN_ENOUGH if f.code in PLAIN else TOGETHER)]
-    each = [f for i, f in enumerate(sure) if f.code not in {g.code for g in sure[:i]}]
-    return each[:2]
+    causes = ["HLR" if f.code in STEPS else f.code for f in sure]
+    return [f for i, f in enumerate(sure) if causes[i] not in causes[:i]][:2]
 
 
 def usual_recipe(e: Evidence, able: list[Finding]) -> list[Finding]:
@@ -63,6 +65,8 @@ def usual_recipe(e: Evidence, able: list[Finding]) -> list[Finding]:
         names.append("unscaled inputs")
     if not e.classify and not (0.2 < e.data.target_std < 5 and abs(e.data.target_mean) < 3):
         names.append("unscaled targets")
+    if e.criterion.name == "unknown":
+        names.append("a loss that prefers other answers")
     names += ["vanishing signal", "optimiser too slow"]
     names += ["still improving"] if planned(e) < ENOUGH else []
     return [Finding(name, AS_USUAL) for name in dict.fromkeys(names)]

@@ -16,7 +16,7 @@ class DataFacts:
     rows: int
     val_rows: int
     numbers: bool
-    """Whether the inputs are numbers with a scale, and not indices."""
+    """Whether some of the inputs are numbers with a scale, and not indices."""
     std: float = 1.0
     """Of all inputs."""
     offset: float = 0.0
@@ -158,10 +158,24 @@ class Steps:
     """What the step leaves of the gradient's length, by clipping it for one."""
     accumulates: bool = False
     """Whether gradients of earlier steps are still there."""
+    along: float = 1.0
+    """The cosine between the step's gradient and the loss's own: below 0 it drives the loss up."""
+    still: str = ""
+    """Why weights stay where they are: "no step" is taken, or there is "no gradient" left when it is; "" where they move."""
     evaluates: bool = False
     """Whether the network is trained in evaluation mode."""
     autocast: str = ""
     """The type that the step lets torch compute in; "" where it leaves that as it is."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a loss that is none of the known ones makes of right and of wrong answers."""
+
+    astray: float = 0.0
+    """How much better it likes other answers than the right ones, as a share of what it tells them apart by."""
+    heard: float = 1.0
+    """What wrong answers cost to the rows of the class that it hears least of, over those of the class it hears most of."""
 
 
 @dataclass(frozen=True)
@@ -192,11 +206,14 @@ class Evidence:
     """How many of the norms take the batch's statistics."""
     repeated: tuple[str, ...] = ()
     """Paths of one and the same layer with weights, where it has several."""
+    aim: Aim = Aim()
     rounding: Rounding = Rounding()
     born: str = ""
     """Where a fresh network first makes numbers that are none; "" where it makes none such."""
     wobble: float = 0.0
     """How far two answers to the same rows differ in evaluation mode, in spreads of the answers."""
+    unseen: float = 0.0
+    """Share of what varies in a row that no answer depends on."""
     yardsticks: Mapping[str, float] = field(default_factory=dict)
     """name -> the metric that a simple method reaches on the same rows."""
 

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from whet import surgery
 from whet.diagnosis import rows
+from whet.diagnosis.aims import aim
 from whet.diagnosis.born import born
 from whet.diagnosis.evidence import Evidence, Look, Rounding, Steps
 from whet.diagnosis.first_steps import moves, own_steps, probe_batch, rounded, settings, under
 from whet.diagnosis.look import look
+from whet.diagnosis.unseen import unseen
 from whet.diagnosis.yardsticks import yardsticks
 from whet.errors import UserError
 from whet.setups import Course, Setup, Trained, train
@@ -78,13 +80,14 @@ def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Eviden
     batch = probe_batch(setup)
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     moved = moves(setup, seed)
-    steps = own_steps(setup, seed) if setup.step is not None else Steps()
+    steps = own_steps(setup, seed, moved) if setup.step is not None else Steps()
     start = safely(model, setup, batch, held, moved, steps.autocast)
     if start is None:
         raise UserError("No gradient comes back from the loss.", NO_GRADIENT)
     places, followed = non_linearities(model, batch[0])
+    facts = known.data if known else rows.facts(setup, criterion)
     return Evidence(
-        data=known.data if known else rows.facts(setup, criterion),
+        data=facts,
         start=start,
         end=None,
         course=Course(),
@@ -102,9 +105,11 @@ def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Eviden
         activations=places,
         followed=followed,
         repeated=repeated(model),
+        aim=aim(setup.loss, forward(model, batch[0]), batch[1], criterion, facts.classes > 0),
         rounding=rounded(setup, seed) if start.half else Rounding(),
         born="" if start.finite else born(model, batch[0]),
         wobble=wobble(model, batch[0]),
+        unseen=unseen(model, batch[0]),
         yardsticks=known.yardsticks if known else yardsticks(setup, criterion, narrowest(start)),
     )
 

@@ -4,11 +4,13 @@ precision makes of them."""
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from whet.diagnosis.evidence import Rounding, Steps
 from whet.diagnosis.look import at_least
@@ -35,7 +37,9 @@ def settings(optimizer: torch.optim.Optimizer) -> dict[str, float]:
     """The first group's numbers by their usual names."""
     group = optimizer.param_groups[0]
     found = {
-        k: float(group[k]) for k in ("lr", "momentum", "weight_decay", "alpha") if isinstance(group.get(k), int | float)
+        k: float(group[k])
+        for k in ("lr", "momentum", "weight_decay", "alpha", "maximize")
+        if isinstance(group.get(k), int | float)
     }
     if isinstance(group.get("betas"), tuple):
         found |= {"beta1": float(group["betas"][0]), "beta2": float(group["betas"][1])}
@@ -78,10 +82,12 @@ def rounded(setup: Setup, seed: int) -> Rounding:
     return Rounding()
 
 
-def own_steps(setup: Setup, seed: int) -> Steps:
-    """What the user's own training step does beside forward, backward and step."""
+def own_steps(setup: Setup, seed: int, moved: Mapping[str, float]) -> Steps:
+    """What the user's own training step does beside forward, backward and step. `moved`: how far it moves each layer."""
     evaluates, autocast = surroundings(setup, seed)
-    return replace(side_effects(setup, seed, autocast), evaluates=evaluates, autocast=autocast)
+    found = side_effects(setup, seed, autocast)
+    still = found.still if moved and not any(moved.values()) else ""
+    return replace(found, evaluates=evaluates, autocast=autocast, still=still)
 
 
 def surroundings(setup: Setup, seed: int) -> tuple[bool, str]:
@@ -118,7 +124,8 @@ def side_effects(setup: Setup, seed: int, autocast: str) -> Steps:
     seen: list[Tensor] = []
 
     def kept(*_: Any, **__: Any) -> None:
-        seen.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+        grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters() if p.requires_grad]
+        seen.append(torch.cat([g.flatten() for g in grads]))
 
     optimizer.register_step_pre_hook(kept)
     model.train = lambda mode=True: model  # type: ignore[method-assign]
@@ -136,11 +143,21 @@ def side_effects(setup: Setup, seed: int, autocast: str) -> Steps:
             one_step(setup, model, small, optimizer)
     except Exception:  # whatever the user's code raises: the training itself will show it
         return Steps()
-    if len(seen) < 3 or any(len(s) != len(plain) for s in seen) or not float(plain.norm()):
+    if not float(plain.norm()):
         return Steps()
-    piled = float(seen[2].norm()) > 2.5 * float(seen[0].norm()) > 0
-    shrinks = float(seen[0].float().norm() / plain.float().norm())
-    return Steps(penalty=pull(seen[0].float(), plain.float()), shrinks=shrinks, accumulates=piled)
+    if not seen:
+        return Steps(still="no step")
+    if len(seen) < 3 or any(len(s) != len(plain) for s in seen):
+        return Steps()
+    first, plain = seen[0].float(), plain.float()
+    piled = float(seen[2].norm()) > 2.5 * float(first.norm()) > 0
+    return Steps(
+        penalty=pull(first, plain),
+        shrinks=float(first.norm() / plain.norm()),
+        accumulates=piled,
+        along=float(F.cosine_similarity(first, plain, dim=0)) if bool(first.any()) else 1.0,
+        still="" if bool(first.any()) else "no gradient",
+    )
 
 
 def pull(seen: Tensor, plain: Tensor) -> float:

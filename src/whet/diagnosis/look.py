@@ -190,6 +190,7 @@ def look(
         for p, wanted in kept.items():
             p.requires_grad_(wanted)
         model.train(was)
+    place = {path: i for i, path in enumerate(readings.of)}  # in the order of the calls: a head may be made first
     lengths = {id(p): float(g.float().norm()) for p, g in zip(free, found, strict=True) if g is not None}
     read = tuple(
         layer(
@@ -201,8 +202,7 @@ def look(
             held=id(one.weight) in held,
             step=(moved or {}).get(one.path, math.nan),
         )
-        for one in layers
-        if one.path in readings.of
+        for one in sorted((x for x in layers if x.path in place), key=lambda x: place[x.path])
     )
     rounded: dict[str, Any] = {"half": seen.half, "overflow": seen.where, "reached": seen.reached}
     return Look(read, float(value.detach()), **outputs_of(out), **rounded)

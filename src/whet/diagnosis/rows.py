@@ -12,6 +12,7 @@ from whet.diagnosis.evidence import DataFacts
 from whet.rng import generator
 from whet.setups import Criterion, Setup
 from whet.setups.metrics import is_classes
+from whet.setups.operations import has_scale
 from whet.setups.parts import Batch
 
 ROWS = 2_000
@@ -38,17 +39,18 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     found: dict[str, Any] = {"rows": len(train), "val_rows": len(val), **known}
     if known["classes"] and not several(y) and train.loader is not None:
         found["sorted_runs"] = runs(labels(seen[1]))
-    numbers = len(inputs) == 1 and inputs[0].is_floating_point()
+    floats = [i for i, x in enumerate(inputs) if x.is_floating_point()]
+    scaled = [i for i in floats if has_scale(inputs[i])] or floats
     x, xv = features(inputs, val_inputs)
-    if numbers:
-        found |= values(x, xv)
+    if scaled:
+        found |= values(*(raw(tuple(part[i] for i in scaled)) for part in (inputs, val_inputs)))
     if setup.val is not None and inputs:
         found["copies"] = copies(raw(inputs), raw(val_inputs))
     a, b = columns(y, val_y, known["classes"] > 0)
     if a.shape[1] <= MOST_COLUMNS and found.get("copies", 1.0) == 0:
         found["disagreement"], found["foretold"] = disagreement(x, a, xv, b, known["classes"] > 0)
         found["renamed"] = renamed(x, a, xv, b)
-    return DataFacts(**found, numbers=numbers)
+    return DataFacts(**found, numbers=bool(scaled))
 
 
 def fewer(batch: Batch) -> Batch:

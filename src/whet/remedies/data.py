@@ -20,9 +20,9 @@ TINY = 1e-12
 
 def scale_inputs(need: Need) -> Setup | None:
     inputs = need.setup.parts[0].some(100_000)[0]
-    if len(inputs) != 1 or not inputs[0].is_floating_point():
+    scales = ScaleInputs.of(*inputs)
+    if not any(scales.scales):
         return None
-    scales = ScaleInputs.of(inputs[0])
     how = "standardised, the mean where there is no number" if scales.fills else "standardised"
     return need.setup.with_operation(scales, need.edit("inputs", "as they are", how))
 

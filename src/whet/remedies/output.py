@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from whet.remedies.need import Need
 from whet.setups import Setup
-from whet.setups.code import coded, said_of
+from whet.setups.code import coded
 from whet.setups.operations import ChangeOutput
 from whet.setups.setup import Loss
 
@@ -76,21 +76,6 @@ def binary_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
     return F.binary_cross_entropy(p, y.to(p.dtype))
 
 
-def same_shape(own: Loss) -> Loss:
-    """A loss that is given outputs in the shape of the targets."""
-
-    def loss(outputs: Tensor, y: Tensor) -> Tensor:
-        found: Tensor = own(outputs.reshape(y.shape), y)
-        return found
-
-    return coded(loss, f"whet.remedies.output.same_shape({said_of(own, 'original.loss')})")
-
-
-# what is printed for these losses, which are given as they are
-for _loss in (cross_entropy, binary, cross_entropy_of_shares, binary_of_shares):
-    coded(_loss, f"whet.remedies.output.{_loss.__name__}")
-
-
 def fitting_loss(need: Need) -> Setup:
     """The cross-entropy, of probabilities or logits, whichever the network gives."""
     shares = need.out_low >= -1e-6 and need.out_high <= 1 + 1e-6
@@ -109,14 +94,31 @@ def right_axis(need: Need) -> Setup:
     return plain_output(need) if need.criterion.takes == "logits" else softmax_instead(need)
 
 
+def squares(outputs: Tensor, y: Tensor) -> Tensor:
+    """Mean squared error of values, row by row, whatever shapes both have."""
+    return F.mse_loss(outputs.reshape(y.shape), y.to(outputs.dtype))
+
+
 def pairwise_shapes(need: Need) -> Setup:
-    return need.setup.edited(
-        need.edit("loss", "every output with every target", "row by row"), loss=same_shape(need.setup.loss)
-    )
+    return need.setup.edited(need.edit("loss", "every output with every target", "row by row"), loss=squares)
+
+
+def usual_loss(need: Need) -> Setup | None:
+    """In the place of a loss that is none of the known ones: the cross-entropy of classes, squares of values."""
+    if need.criterion.name != "unknown" or need.setup.metric not in ("accuracy", "r2", "rmse", "mae"):
+        return None
+    if need.classify:
+        return fitting_loss(need)
+    return need.setup.edited(need.edit("loss", "your own", "squared error"), loss=squares)
 
 
 def loss_of_logits(need: Need) -> Setup:
     return need.setup.edited(need.edit("loss", need.criterion.name, "of logits"), loss=logits_loss(need))
+
+
+# what is printed for these losses, which are given as they are
+for _loss in (cross_entropy, binary, cross_entropy_of_shares, binary_of_shares, squares):
+    coded(_loss, f"whet.remedies.output.{_loss.__name__}")
 
 
 REMEDIES = {
@@ -132,4 +134,6 @@ REMEDIES = {
     "absolute error for classes": (fitting_loss,),
     "squared error for classes": (fitting_loss,),
     "every output against every target": (pairwise_shapes,),
+    "a loss that prefers other answers": (usual_loss,),
+    "classes that the loss does not hear": (usual_loss,),
 }

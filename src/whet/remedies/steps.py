@@ -73,6 +73,14 @@ def plain_step(need: Need) -> Setup:
     return need.setup.edited(need.edit("step", "your own", "clear, forward, loss, backward, step"), step=None)
 
 
+def downhill(need: Need) -> Setup | None:
+    """The plain step, or an optimiser that makes the loss smaller."""
+    if need.setup.step is not None:
+        return plain_step(need)
+    edit = need.edit("maximize", True, False)
+    return need.setup.edited(edit, optimizer=tuned(need.setup.optimizer, maximize=False))
+
+
 def clip_step(model: nn.Module, batch: Any, loss: Loss, optimizer: torch.optim.Optimizer) -> Tensor:
     """A training step whose gradient is no longer than `CLIP_AT` (Pascanu et al. 2013, On the difficulty of training recurrent
     neural networks, algorithm 1)."""
@@ -144,6 +152,8 @@ REMEDIES = {
     "too few steps": (longer_steps, more_epochs, adam),
     "still improving": (more_epochs, adam),
     "penalty stronger than the data": (plain_step,),
+    "a step that changes nothing": (plain_step,),
+    "steps that go uphill": (downhill,),
     "gradients are not cleared": (plain_step,),
     "learning rate fades too fast": (plain_step, more_epochs),
     "trained in evaluation mode": (plain_step,),

@@ -18,6 +18,8 @@ ENOUGH = 800
 """Steps of a usual length after which small networks have learned what they will."""
 LONGEST = 4.0
 """Times the usual length, of steps that are fewer than that."""
+MOST, MOST_PLAIN = 0.1, 10.0
+"""Rates that no other one is raised beyond: where steps are short at those, it is the gradient that is missing."""
 LOWER = 3.0
 """A usual rate that is lower than the rate by less than this would hardly change anything: a tenth is taken."""
 
@@ -40,8 +42,8 @@ def usual_rate(lr: float, step: float, optimizer: str, steps: int) -> float:
     """The learning rate at which a step has the usual length. `step`: its length now; `steps`: of the whole training."""
     if not (lr > 0 and math.isfinite(step) and step > 0):
         return ADAMS_RATE
-    usual = USUAL * stride(steps) if optimizer in ADAPTIVE else USUAL_PLAIN
-    return rounded(lr * usual / step)
+    usual, most = (USUAL * stride(steps), MOST) if optimizer in ADAPTIVE else (USUAL_PLAIN, MOST_PLAIN)
+    return rounded(min(max(lr, most), lr * usual / step))
 
 
 def lower_rate(lr: float, step: float, optimizer: str, steps: int) -> float:

@@ -30,30 +30,9 @@ def quietly(model: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Mo
     return changed.train(was)
 
 
-class Scaled(nn.Module):
-    """A network that takes raw inputs: they are brought to mean 0 and spread 1 in front of it.
-
-    `fills`: values that are no numbers become the mean.
-    """
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, network: nn.Module, mean: Tensor, spread: Tensor, fills: bool = False) -> None:
-        super().__init__()
-        self.network, self.fills = network, fills
-        self.register_buffer("mean", mean)
-        self.register_buffer("spread", spread)
-
-    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
-        x = (x - self.mean) / self.spread
-        said: Tensor = self.network(torch.where(x.isfinite(), x, 0.0) if self.fills else x, *others)
-        return said
-
-
 @dataclass(frozen=True, eq=False)
-class ScaleInputs:
-    """(x - mean) / spread in front of the network, with the training part's mean and spread of each input."""
+class Scale:
+    """Mean and spread of one input."""
 
     mean: Tensor
     spread: Tensor
@@ -61,9 +40,9 @@ class ScaleInputs:
     """Whether values that are no numbers become the mean."""
 
     @classmethod
-    def of(cls, x: Tensor) -> ScaleInputs:
+    def of(cls, x: Tensor) -> Scale:
         """The statistics of training rows: per feature of vectors, per channel of images; of what is a number."""
-        dims = [0] if x.dim() == 2 else [0, *range(2, x.dim())]
+        dims = [i for i in range(x.dim()) if i != unit_axis(x)]
         known = x.isfinite()
         holes = not bool(known.all())
         x = torch.where(known, x.float(), torch.nan) if holes else x.float()
@@ -72,11 +51,79 @@ class ScaleInputs:
         spread = square.sqrt() if holes else x.std(dims, correction=0, keepdim=True)
         return cls(mean[0], torch.where(spread > 1e-12, spread, torch.ones_like(spread))[0], holes)
 
+
+def unit_axis(x: Tensor) -> int:
+    """Where channels or features are: of (rows, a, b) along that axis along which means and spreads differ more, since series
+    come as (rows, channel, time) and as (rows, time, feature)."""
+    if x.dim() != 3:
+        return 1
+    known = torch.where(x.isfinite(), x.float(), 0.0)
+
+    def uneven(axis: int) -> float:
+        others = [0, 3 - axis]
+        mean, spread = known.mean(others), known.std(others, correction=0)
+        largest = max(1e-12, float(spread.max()))
+        return max(largest / max(1e-9 * largest, float(spread.min())), float(mean.max() - mean.min()) / largest)
+
+    return 1 if uneven(1) >= uneven(2) else 2
+
+
+class Scaled(nn.Module):
+    """A network that takes raw inputs: those that have a scale are brought to mean 0 and spread 1 in front of it."""
+
+    def __init__(self, network: nn.Module, scales: tuple[Scale | None, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.fills = [scale is not None and scale.fills for scale in scales]
+        for i, scale in enumerate(scales):
+            if scale is not None:
+                self.register_buffer(f"mean{i}", scale.mean)
+                self.register_buffer(f"spread{i}", scale.spread)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        said: Tensor = self.network(*(self.scaled(x, i) for i, x in enumerate(inputs)))
+        return said
+
+    def scaled(self, x: Tensor, place: int) -> Tensor:
+        """One of the inputs."""
+        if not hasattr(self, f"mean{place}"):
+            return x
+        x = (x - getattr(self, f"mean{place}")) / getattr(self, f"spread{place}")
+        return torch.where(x.isfinite(), x, 0.0) if self.fills[place] else x
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleInputs:
+    """(x - mean) / spread in front of the network, with the training part's mean and spread of each input."""
+
+    scales: tuple[Scale | None, ...]
+    """None for indices, and for yes or no: they have no scale."""
+
+    @classmethod
+    def of(cls, *inputs: Tensor) -> ScaleInputs:
+        """By training rows; several inputs of one shape, as twins are, share one scale."""
+        able = [has_scale(x) for x in inputs]
+        alike = len(inputs) > 1 and all(able) and len({x.shape for x in inputs}) == 1
+        if alike:
+            return cls((Scale.of(torch.cat(inputs)),) * len(inputs))
+        return cls(tuple(Scale.of(x) if known else None for x, known in zip(inputs, able, strict=True)))
+
+    @property
+    def fills(self) -> bool:
+        return any(scale is not None and scale.fills for scale in self.scales)
+
     def __call__(self, model: nn.Module) -> nn.Module:
-        return Scaled(model, self.mean, self.spread, self.fills).train(model.training)
+        return Scaled(model, self.scales).train(model.training)
 
     def code(self) -> list[str]:
-        return ["model = whet.setups.operations.ScaleInputs.of(X)(model)  # (x - mean) / spread of the training rows"]
+        given = "X" if len(self.scales) == 1 else "*X"
+        said = f"model = whet.setups.operations.ScaleInputs.of({given})(model)"
+        return [f"{said}  # (x - mean) / spread of the training rows"]
+
+
+def has_scale(x: Tensor) -> bool:
+    """Whether an input is numbers, and not indices or yes and no."""
+    return x.is_floating_point() and not bool(((x == 0) | (x == 1)).all())
 
 
 Numbers = float | tuple[float, ...]

@@ -39,7 +39,7 @@ class Widen:
     def __call__(self, model: nn.Module) -> nn.Module:
         layers = [(path, m) for path, m in model.named_modules() if isinstance(m, KINDS)]
         at = next(i for i, (path, _) in enumerate(layers) if path == self.path)
-        old, behind = layers[at][1], layers[at + 1 :]
+        old, behind = layers[at][1], [*layers[at + 1 :], *layers[:at]]  # what comes next may be made first
         name, units = named(old, OUTPUTS)
         times = 2 if getattr(old, "bidirectional", False) else 1
         after = next(((path, m) for path, m in behind if named(m, INPUTS)[1] == times * units), None)

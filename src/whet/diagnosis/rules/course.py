@@ -15,15 +15,20 @@ FEW_ROWS = 20
 """A class, below which nothing can be asked to carry over."""
 CARRIED, CHANCE = 0.15, 0.03
 """Above the same answer for all: from where on training rows are learned, and up to where validation rows are not."""
+AHEAD, AHEAD_R2, ENOUGH_ROWS = 0.12, 0.3, 60
+"""Of validation rows before training rows, and how many of both it takes for that to say something."""
+BY_HEART = 0.3
+"""Between training and validation rows, from where on what still improves is what it knows by heart."""
 FALLING = 0.04
-"""Of the training loss that fell in the last fifth of the training."""
+"""Of the training loss that fell at the end of the training: in its last fifth, where it was measured that often."""
 
 
 def unfinished(e: Evidence) -> Iterator[Finding]:
     losses = [p.loss for p in e.course.points if math.isfinite(p.loss)]
-    if len(losses) < 5 or losses[-1] <= 0:
+    if len(losses) < 2 or losses[-1] <= 0:
         return
-    before = losses[-max(2, len(losses) // 5) - 1]
+    back = min(len(losses) - 1, max(2, len(losses) // 5))
+    before = losses[-back - 1]
     fell = 1 - losses[-1] / before if before > 0 else 0.0
     last = e.course.points[-1]
     behind = e.higher_is_better and last.train < 0.98
@@ -31,9 +36,9 @@ def unfinished(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "still improving",
             "HNE",
-            f"The training loss still fell by {fell:.0%} in the last fifth of the training (from {FALLING:.0%} on counts): the "
-            "network has not learned yet what it can.",
-            0.35 + 0.3 * min(1.0, fell / 0.3),
+            f"The training loss still fell by {fell:.0%} in the last {back / len(losses):.0%} of the training (from "
+            f"{FALLING:.0%} on counts): the network has not learned yet what it can.",
+            (0.35 + 0.3 * min(1.0, fell / 0.3)) * (0.5 if last.train - last.val > BY_HEART else 1.0),
             f"Train longer: {longer(e, 3)}. Where the learning rate is low, a higher one gets there sooner.",
             fell=fell,
             border=FALLING,
@@ -134,4 +139,29 @@ def nothing_carries_over(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (unfinished, oscillating, dead_at_the_end, by_heart, nothing_carries_over)
+def better_on_others(e: Evidence) -> Iterator[Finding]:
+    """A network that, before it knew its training rows by heart, answered others better: what it learned is right, and many of
+    the training targets are not."""
+    border = AHEAD if e.metric == "accuracy" else AHEAD_R2
+    ahead = [p for p in e.course.points if p.val - p.train > border]
+    rows = min(e.data.rows, e.data.val_rows)
+    if len(ahead) < 2 or rows < ENOUGH_ROWS or e.metric not in ("accuracy", "r2") or e.data.shift > 1:
+        return
+    best = max(ahead, key=lambda p: p.val)
+    if best.val - e.yardsticks.get("guess", 0.0) > CARRIED:
+        yield finding(
+            "label noise",
+            "TCL",
+            f"After epoch {best.epoch} it reached {best.val:.2f} on validation rows and {best.train:.2f} on the rows that it "
+            f"is trained on (ahead by {border:g} at {len(ahead)} measurements; two count): what it has learned holds for "
+            "others, and not for many of its own rows, whose targets must be wrong.",
+            0.78,
+            "Check that x[i] and y[i] still belong together after sorting, shuffling and joining; until then keep the weights "
+            "of the best validation.",
+            train=best.train,
+            val=best.val,
+            border=border,
+        )
+
+
+RULES = (unfinished, oscillating, dead_at_the_end, by_heart, better_on_others, nothing_carries_over)

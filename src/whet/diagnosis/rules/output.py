@@ -10,6 +10,9 @@ from whet.record import Finding
 
 CLIPPED = 0.1
 """Share of outputs that are exactly zero, and none below, from which on a rectifier must have made them."""
+ASTRAY = 0.02
+"""Of what a loss tells apart, by which it may like other answers better than the right ones."""
+HEARD = 0.02
 ENTROPY = "Use nn.CrossEntropyLoss() on outputs without a softmax; nn.BCEWithLogitsLoss() for yes or no."
 PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 
@@ -203,7 +206,34 @@ def unsuited_loss(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def astray(e: Evidence) -> Iterator[Finding]:
+    """A loss of the user's own whose least value is not where the right answers are."""
+    if e.aim.astray > ASTRAY and e.metric in ("accuracy", "r2", "rmse", "mae"):
+        yield finding(
+            "a loss that prefers other answers",
+            "LCH",
+            f"Of made-up answers the loss likes others better than the right ones, by {e.aim.astray:.0%} of what it tells "
+            f"apart (from {ASTRAY:.0%} on counts): as it falls, answers become wrong.",
+            0.86,
+            ENTROPY if e.classify else "Use nn.MSELoss(), or nn.HuberLoss() where targets have heavy tails.",
+            share=e.aim.astray,
+            border=ASTRAY,
+        )
+    elif e.aim.heard < HEARD:
+        yield finding(
+            "classes that the loss does not hear",
+            "LCH",
+            f"Wrong answers to all rows of one class cost {e.aim.heard:.2%} of what they cost for another one (below "
+            f"{HEARD:.0%} counts): the network need not learn it.",
+            0.86,
+            "Leave the weights of the classes out of the loss, or weigh each by 1 / its rows.",
+            share=e.aim.heard,
+            border=HEARD,
+        )
+
+
 RULES = (
+    astray,
     one_softmax_unit,
     clipped_output,
     doubled_output,

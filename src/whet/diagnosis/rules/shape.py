@@ -10,6 +10,9 @@ from whet.diagnosis.evidence import Evidence, Layer
 from whet.diagnosis.rules.measures import FEW_UNITS
 from whet.record import Finding
 
+UNSEEN = 0.2
+"""Of what varies in a row, that no answer depends on."""
+
 
 def no_non_linearity(e: Evidence) -> Iterator[Finding]:
     layers = [x for x in e.start.layers if x.kind != "Embedding"]
@@ -146,4 +149,19 @@ def one_layer_repeated(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (no_non_linearity, bottleneck, too_narrow, held_still, cut_off, one_layer_repeated)
+def deaf(e: Evidence) -> Iterator[Finding]:
+    """Inputs that never reach the answer: a mask the wrong way round, a slice, an index."""
+    if e.unseen > UNSEEN:
+        yield finding(
+            "inputs that no answer depends on",
+            "LRM",
+            f"Of what varies in a row {e.unseen:.0%} can change as it likes without changing any answer (from {UNSEEN:.0%} on "
+            "counts): it is lost on its way through the network.",
+            0.72,
+            "Look for a mask the wrong way round, a slice such as x[:, -1], or an axis that was taken for another one.",
+            share=e.unseen,
+            border=UNSEEN,
+        )
+
+
+RULES = (no_non_linearity, bottleneck, too_narrow, held_still, cut_off, one_layer_repeated, deaf)

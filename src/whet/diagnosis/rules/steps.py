@@ -17,6 +17,8 @@ TRAVEL = 0.3
 SHORT = 4e-4
 FADED = 0.1
 """Of the largest learning rate, the mean one: half of it is usual, and a third with rates that fall fast."""
+UPHILL = -0.5
+"""Cosine between a step's gradient and the loss's own."""
 SHRUNK = 0.01
 """Of a gradient's length, what a step may leave of it."""
 SLOW_OPTIMISERS = ("SGD", "Adagrad", "Adadelta", "ASGD")
@@ -160,6 +162,40 @@ def clipped(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def standing_still(e: Evidence) -> Iterator[Finding]:
+    """A training step that leaves all weights as they are."""
+    if e.steps.still:
+        never = e.steps.still == "no step"
+        yield finding(
+            "a step that changes nothing",
+            "FRZ" if never else "ZGR",
+            "Your training step leaves every weight as it was: "
+            + ("optimizer.step() is never called." if never else "gradients are gone when optimizer.step() is called."),
+            0.96,
+            "In this order: optimizer.zero_grad(), loss.backward(), optimizer.step().",
+        )
+
+
+def uphill(e: Evidence) -> Iterator[Finding]:
+    """A sign that is wrong: steps that drive the loss up."""
+    turned, most = e.steps.along < UPHILL, bool(e.settings.get("maximize"))
+    if turned != most:
+        yield finding(
+            "steps that go uphill",
+            "LCH",
+            "Each step drives the loss up: "
+            + (
+                f"its gradient points away from the loss's own (cosine {e.steps.along:.2f}, below {UPHILL:g} counts)."
+                if turned
+                else "the optimiser was made with maximize=True."
+            ),
+            0.95,
+            "Take the minus away: loss.backward() on the loss as it is, and an optimiser without maximize=True.",
+            cosine=e.steps.along,
+            border=UPHILL,
+        )
+
+
 def usual_rate(e: Evidence) -> bool:
     """Whether the rate is one that trains other networks: then short steps have another cause."""
     return e.settings.get("lr", 0.0) >= (1e-2 if e.optimizer in SLOW_OPTIMISERS else 1e-4)
@@ -195,6 +231,8 @@ def wild_memory(e: Evidence) -> Iterator[Finding]:
 
 
 RULES = (
+    standing_still,
+    uphill,
     piled_up,
     too_long,
     exploding,
