@@ -89,7 +89,7 @@ def rational(channels: int | None = None, dim: int = 1) -> nn.Module:
 
 def extended(gate: str) -> str:
     """x times a gate in (0, 1), which is stretched to (-a, 1 + a)."""
-    return f"x * ({gate} * (1 + 2 * a) - a)"
+    return f"(1 + 2 * a) * (x * {gate}) - a * x"
 
 
 ENTRIES = [

@@ -148,8 +148,20 @@ def _clip(u: Interval, a: Interval, b: Interval) -> Interval:
     return Interval(min(low, b.low), min(high, b.high))
 
 
+def _root(c: Interval, u: Interval) -> Interval:
+    squares = _even("square")(u)
+    return _at_the_ends("sqrt", Interval(c.low + squares.low, c.high + squares.high), False)
+
+
+def _rising_in_u(function: str) -> Callable[[Interval, Interval], Interval]:
+    def of(c: Interval, u: Interval) -> Interval:
+        return _corners(function)(c, u) if c.low > 0 else Interval(-math.inf, math.inf, True)
+
+    return of
+
+
 RISING = {"exp", "expm1", "log", "log1p", "sqrt", "tanh", "sinh", "arctan", "arcsinh"}
-RISING |= {"sigmoid", "softplus", "erf", "Phi", "relu", "sign", "saturate"}
+RISING |= {"sigmoid", "softplus", "erf", "Phi", "relu", "sign", "saturate", "atlu", "atlu_slope"}
 DOMAINS = {"log": 0.0, "log1p": -1.0, "sqrt": 0.0}
 RANGES = {
     "sin": (-1, 1),
@@ -177,5 +189,9 @@ SPECIAL: dict[str, Callable[..., Interval]] = {
     "max": lambda a, b: Interval(max(a.low, b.low), max(a.high, b.high)),
     "min": lambda a, b: Interval(min(a.low, b.low), min(a.high, b.high)),
     "clip": _clip,
+    "root": _root,
+    "over_root": _rising_in_u("over_root"),
+    "hinge": _rising_in_u("hinge"),
+    "gate": _rising_in_u("gate"),
     "where": lambda c, a, b: Interval(min(a.low, b.low), max(a.high, b.high)),
 }

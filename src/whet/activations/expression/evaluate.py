@@ -196,6 +196,48 @@ def _normal_cdf(u: Tensor) -> Tensor:
     return 0.5 * torch.erfc(-0.7071067811865476 * u)
 
 
+def _within_squares(u: Tensor) -> Tensor:
+    """Limited to what can be squared."""
+    most = 0.5 * torch.finfo(u.dtype).max ** 0.5
+    return u.clamp(-most, most)
+
+
+def _root(c: Any, u: Any) -> Any:
+    if not isinstance(u, Tensor):
+        return torch.sqrt(c + u * u)
+    u = _within_squares(u)
+    return torch.sqrt(c + u * u)
+
+
+def _over_root(c: Any, u: Any) -> Any:
+    return (_within_squares(u) if isinstance(u, Tensor) else u) / _root(c, u)
+
+
+def _hinge(c: Any, u: Any) -> Tensor:
+    if not isinstance(u, Tensor):
+        u = torch.full_like(c, u)
+    r, size = _root(c, u), u.abs()
+    return torch.where(u >= 0, r + size, c / (r + size))
+
+
+def _angle(u: Tensor) -> Tensor:
+    """arctan(u) + pi / 2, exact far to the left: arctan(-1 / u) there."""
+    return torch.where(u < -1, torch.atan(-1 / u.clamp(max=-1)), 1.5707963267948966 + torch.atan(u))
+
+
+def _atlu_slope(u: Tensor) -> Tensor:
+    """(a - sin(a) cos(a)) / pi for that angle a. With v = |1 / u| far to the left, arctan(v) - v / (1 + v^2) by Gauss's
+    continued fraction arctan(v) = v / (1 + v^2 / m), m = 3 + 4 v^2 / (5 + 9 v^2 / (7 + …)), so that nothing cancels.
+    """
+    v = 1 / u.clamp(max=-2)
+    s = v * v
+    m: Any = 27.0
+    for k in range(12, 1, -1):
+        m = (2 * k - 1) + k * k * s / m
+    far = -v * s * ((1 - 1 / m) / ((1 + s / m) * (1 + s)))
+    return 0.3183098861837907 * torch.where(u < -2, far, _angle(u) + u / (1 + u * u))
+
+
 TORCH: dict[str, Callable[..., Any]] = {
     "neg": lambda u: -u,
     "add": lambda a, b: a + b,
@@ -237,4 +279,10 @@ TORCH: dict[str, Callable[..., Any]] = {
     "chain": _chain,
     "ratio": _ratio,
     "saturate": _saturate,
+    "root": _root,
+    "over_root": _over_root,
+    "hinge": _hinge,
+    "gate": lambda c, u: _hinge(c, u) / _root(c, u),
+    "atlu": lambda u: 0.3183098861837907 * (u * _angle(u)),
+    "atlu_slope": _atlu_slope,
 }

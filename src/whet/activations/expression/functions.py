@@ -68,14 +68,24 @@ FUNCTIONS = {
 """What may be called by name. `Phi` and `phi` are the normal distribution's cdf and density, `sigmoid` and `logistic` the
 logistic one's; `xlogy(a, b)` is a log(b), and 0 where a is 0; `where(c, a, b)` is a where c > 0, else b."""
 
+OVER_ROOT_BY_C, OVER_ROOT_BY_U = "-0.5 * u / (root(c, u) * (c + square(u)))", "c / (root(c, u) * (c + square(u)))"
 INNER = {
     "chain": Function(("a", "b"), ("b", "a")),
     "ratio": Function(("a", "b"), ("1 / b", "-ratio(a, b) / b")),
     "saturate": _one("1"),
+    "root": Function(("c", "u"), ("0.5 / root(c, u)", "over_root(c, u)")),
+    "over_root": Function(("c", "u"), (OVER_ROOT_BY_C, OVER_ROOT_BY_U)),
+    "hinge": Function(("c", "u"), ("0.5 / root(c, u)", "gate(c, u)")),
+    "gate": Function(("c", "u"), (OVER_ROOT_BY_C, OVER_ROOT_BY_U)),
+    "atlu": _one("atlu_slope(u)"),
+    "atlu_slope": _one("0.6366197723675814 / square(1 + square(u))"),
 }
 """What only our own rewriting makes. `chain(outer, inner)` is their product and `ratio(inner, b)` their quotient, and both
 are 0 wherever inner is 0, even if outer has a pole there or b is 0; `saturate(u)` keeps u at the largest finite number
-where it would overflow."""
+where it would overflow.
+
+Others are what cancels far from 0 in the textbook's form, or has derivatives that do: `root(c, u)` is sqrt(c + u^2),
+`over_root(c, u)` u / root, `hinge(c, u)` u + root, `gate(c, u)` 1 + u / root, and `atlu(u)` u (arctan(u) / pi + 1/2)."""
 
 ALL = {**OPERATORS, **FUNCTIONS, **INNER}
 

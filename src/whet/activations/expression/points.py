@@ -73,6 +73,22 @@ def _sinh(u: float) -> float:
     return math.sinh(u) if abs(u) < 710 else math.copysign(math.inf, u)
 
 
+def _root(c: float, u: float) -> float:
+    return math.sqrt(c + u * u)
+
+
+def _hinge(c: float, u: float) -> float:
+    r = _root(c, u)
+    return r + u if u >= 0 else c / (r - u)
+
+
+def _atlu_slope(u: float) -> float:
+    """From 100 on by its series: what is subtracted is nearly all of it."""
+    v = 1 / max(abs(u), 1)
+    left = v**3 * (2 / 3 - 4 / 5 * v * v) if v < 0.01 else math.atan2(1, abs(u)) - abs(u) / (1 + u * u)
+    return (left if u < 0 else math.pi - left) / math.pi
+
+
 PLAIN: dict[str, Callable[..., float]] = {
     "neg": lambda u: -u,
     "add": lambda a, b: a + b,
@@ -114,4 +130,10 @@ PLAIN: dict[str, Callable[..., float]] = {
     "chain": _chain,
     "ratio": lambda a, b: _div(a, b) if a != 0 else 0.0,
     "saturate": lambda u: u,
+    "root": _root,
+    "over_root": lambda c, u: u / _root(c, u),
+    "hinge": _hinge,
+    "gate": lambda c, u: _hinge(c, u) / _root(c, u),
+    "atlu": lambda u: u * math.atan2(1, -u) / math.pi,
+    "atlu_slope": _atlu_slope,
 }

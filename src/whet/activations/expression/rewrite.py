@@ -1,6 +1,6 @@
 """Rules that turn one form of formula into another, written as pairs of formulas.
 
-In a rule u, v, w stand for any part, c and d for any number: `c * u + c * v    c * (u + v)`.
+In a rule u, v, w stand for any part, c and d for any number, p for one above 0: `c * u + c * v    c * (u + v)`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Rules:
 def _fits(pattern: Node, node: Node, bound: Binding) -> bool:
     """Whether the node has the pattern's form; fills `bound` on the way."""
     if isinstance(pattern, Name):
-        if pattern.name in "cd" and not isinstance(node, Number):
+        if pattern.name in "cdp" and not (isinstance(node, Number) and (pattern.name != "p" or node.value > 0)):
             return False
         return bound.setdefault(pattern.name, node) is node
     if isinstance(pattern, Number):

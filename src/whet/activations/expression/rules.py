@@ -1,4 +1,4 @@
-"""What may be rewritten, as pairs of formulas: left becomes right, for any u, v, w and any numbers c, d.
+"""What may be rewritten, as pairs of formulas: left becomes right, for any u, v, w, any numbers c, d, and p above 0.
 
 Right is worth as much as left, up to rounding, wherever left is a finite number; it is cheaper, or exact where left
 overflows or cancels: log(1 + exp(u)) is softplus(u), which is 1e4 and not infinite at u = 1e4.
@@ -125,9 +125,28 @@ sinh(u) / cosh(u)                tanh(u)
 sin(u) / cos(u)                  tan(u)
 1 + erf(u)                       2 * Phi(1.4142135623730951 * u)
 1 - erf(u)                       2 * Phi(-1.4142135623730951 * u)
-u + sqrt(c + square(u))          where(u, relu(u) + sqrt(c + square(u)), c / (sqrt(c + square(u)) - u))
-sqrt(c + square(u)) + u          where(u, relu(u) + sqrt(c + square(u)), c / (sqrt(c + square(u)) - u))
 1 - Phi(u)                       Phi(-u)
+
+sqrt(c + square(u))              root(c, u)
+sqrt(c + p * square(u))          root(c, p^0.5 * u)
+root(c, -u)                      root(c, u)
+root(c, abs(u))                  root(c, u)
+u / root(c, u)                   over_root(c, u)
+u / root(c, d * u)               (1 / d) * over_root(c, d * u)
+ratio(u, root(c, u))             over_root(c, u)
+over_root(c, -u)                 -over_root(c, u)
+(c * u) / root(d, v)             c * (u / root(d, v))
+u + root(c, u)                   hinge(c, u)
+root(c, u) + u                   hinge(c, u)
+root(c, u) - u                   hinge(c, -u)
+u - root(c, u)                   -hinge(c, -u)
+1 + over_root(c, u)              gate(c, u)
+1 - over_root(c, u)              gate(c, -u)
+c + c * over_root(d, u)          c * gate(d, u)
+c - c * over_root(d, u)          c * gate(d, -u)
+hinge(c, u) / root(c, u)         gate(c, u)
+u * (0.5 + 0.3183098861837907 * arctan(u))         atlu(u)
+u * (1.5707963267948966 + arctan(u))               3.141592653589793 * atlu(u)
 
 sin(-u)                          -sin(u)
 cos(-u)                          cos(u)

@@ -231,16 +231,55 @@ VECTOR float far_paired_sin_(float u) { return abs_(u) <= NEAR ? paired_sin_(u) 
 VECTOR float far_paired_cos_(float u) { return abs_(u) <= NEAR ? paired_cos_(u) : __builtin_cosf(u); }
 VECTOR float far_tan_(float u) { return abs_(u) <= NEAR ? tan_(u) : __builtin_tanf(u); }
 
-VECTOR float arctan_(float u)
+/* v = |u|, or 1 / |u| where that is `far` beyond 1, its square s, and (arctan(v) - v) / v^3. */
+VECTOR float arctan_parts(float u, int *far, float *v, float *s)
 {
     float size = abs_(u);
-    int far = size > 1.0f;
-    float v = far ? 1.0f / size : size;
-    float s = v * v;
-    float q = poly9(s, -3.333332743e-01f, 1.999969263e-01f, -1.428013099e-01f, 1.106024626e-01f, -8.818854847e-02f,
+    *far = size > 1.0f;
+    *v = *far ? 1.0f / size : size;
+    *s = *v * *v;
+    return poly9(*s, -3.333332743e-01f, 1.999969263e-01f, -1.428013099e-01f, 1.106024626e-01f, -8.818854847e-02f,
                     6.759587242e-02f, -4.494666128e-02f, 2.276052612e-02f, -7.422725676e-03f, 1.134896068e-03f); /* 0 <= v <= 1 */
-    float y = q * s * v + v;
+}
+VECTOR float arctan_(float u)
+{
+    int far;
+    float v, s, q = arctan_parts(u, &far, &v, &s), y = q * s * v + v;
     return with_sign_(far ? 1.57079633f - y : y, u);
+}
+
+/* u (arctan(u) / pi + 1/2). */
+VECTOR float atlu_(float u)
+{
+    int far;
+    float v, s, q = arctan_parts(u, &far, &v, &s), y = q * s * v + v;
+    float angle = far ? y : 1.57079633f - y; /* arctan(-|u|) + pi / 2 */
+    return 0.318309886f * (u * (u < 0 ? angle : 3.14159265f - angle));
+}
+
+/* Its derivative: arctan(-|u|) + pi / 2 - |u| / (1 + u^2), over pi, for u < 0. */
+VECTOR float atlu_slope_(float u)
+{
+    int far;
+    float v, s, q = arctan_parts(u, &far, &v, &s), r = 1.0f / (1.0f + s);
+    float angle = far ? v * s * (q + r) : 1.57079633f - (q * s * v + v) - v * r;
+    return 0.318309886f * (u < 0 ? angle : 3.14159265f - angle);
+}
+
+/* With u limited to what can be squared: sqrt(c + u^2), u / sqrt(c + u^2), u + sqrt(c + u^2), 1 + u / sqrt(c + u^2). */
+VECTOR float within_squares(float u) { return u > 9e18f ? 9e18f : u < -9e18f ? -9e18f : u; }
+VECTOR float root_(float c, float u) { u = within_squares(u); return __builtin_sqrtf(c + u * u); }
+VECTOR float over_root_(float c, float u) { u = within_squares(u); return u / __builtin_sqrtf(c + u * u); }
+VECTOR float hinge_(float c, float u)
+{
+    float sum = root_(c, u) + abs_(u);
+    return u < 0 ? c / sum : sum;
+}
+VECTOR float gate_(float c, float u)
+{
+    u = within_squares(u);
+    float root = __builtin_sqrtf(c + u * u), sum = root + abs_(u);
+    return u < 0 ? c / (root * sum) : sum / root;
 }
 
 VECTOR float arcsinh_(float u)
