@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import process_time
 
 from whet import tune
 from whet.choosing import measured_again
@@ -17,6 +18,8 @@ from whet.train.loop import SHARE_OF_VALIDATION, VALIDATIONS
 
 CRUMB = 0.25
 """Share of a whole training that isn't left over at the end: the training before it takes it too, and ends by the clock."""
+LATE = 0.1
+"""Share of the budget that is trained for where a busy machine has spent all of it on getting ready."""
 STEADY = (0.2, 0.5)
 """Between these shares of its steps a training's speed is known, and a table's learning rate has not begun to fall."""
 
@@ -57,15 +60,29 @@ def open_candidate(run: Run, name: str) -> Trial:
 
 
 def refuse_short_budget(run: Run) -> None:
-    """Raises BudgetError, with the least budget that would do, when not even a step fits."""
+    """Raises BudgetError, with the least budget that would do, when not even a step fits.
+
+    Where the budget would have done, had other programs left the processor to this one, there is a short training all the same:
+    what it took to get here would be lost for a reason that nobody could know.
+    """
     step = run.plan.milliseconds / 1e3
-    need = run.clock.spent + 3 * step + run.delivery.seconds_to_finish(len(run.parts["test"])) + 0.5
-    if run.order.budget < need and not run.order.steps and not run.journal.last("resumed"):
-        raise BudgetError(
-            f"The budget of {run.order.budget:g} s is too short: getting ready took {run.clock.spent:.1f} s and a step "
-            f"takes {step:.2g} s.",
-            f"Give at least --budget {int(1.5 * need) + 1}s.",  # the next time may be a slower one
+    rest = 3 * step + run.delivery.seconds_to_finish(len(run.parts["test"])) + 0.5
+    need = run.clock.spent + rest
+    if run.order.budget >= need or run.order.steps or run.journal.last("resumed"):
+        return
+    if run.order.budget >= process_time() + rest:
+        run.clock.budget = need + LATE * run.order.budget
+        run.screen.say(
+            f"! Getting ready took {run.clock.spent:.0f} s, {process_time():.0f} s of them the processor's: others use it too. "
+            f"A short training follows, and the command ends {run.clock.budget - run.order.budget:.0f} s late.",
+            "yellow",
         )
+        return
+    raise BudgetError(
+        f"The budget of {run.order.budget:g} s is too short: getting ready took {run.clock.spent:.1f} s and a step "
+        f"takes {step:.2g} s.",
+        f"Give at least --budget {int(1.5 * need) + 1}s.",  # the next time may be a slower one
+    )
 
 
 def train_out(run: Run) -> None:

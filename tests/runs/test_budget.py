@@ -1,6 +1,7 @@
 """Who is done and who is not, whatever the clock says; timings themselves live in the benchmarks."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 import whet
 from whet import cli, record
 from whet.contest import is_done
-from whet.errors import RecipeError
+from whet.errors import BudgetError, RecipeError
 from whet.recipe import Choice, Recipe
 from whet.runners.rescue import RETRIES
 from whet.runners.trial import Trial, open_trial
@@ -119,3 +120,17 @@ def test_a_network_that_can_never_be_measured_ends_in_one_line(tmp_path: Path) -
 
     with pytest.raises(RecipeError, match="no network that could be measured"):
         whet.fit("diabetes", model=broken, steps=5, out=tmp_path / "run")
+
+
+@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_busy_machine_that_spends_the_budget_on_getting_ready_still_trains_a_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    monkeypatch.setattr("whet.contest.process_time", lambda: 1.0 if busy else 500.0)
+    late = {"budget": "20s", "started": time.monotonic() - 500, "out": tmp_path / "run"}
+    if not busy:
+        with pytest.raises(BudgetError, match="too short"):
+            whet.fit("iris", **late)
+        return
+    assert whet.fit("iris", **late).details["metrics"]["accuracy"] > 0.5
