@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from whet.run_folder import Order, RunFolder
 from whet.screen import Screen
 from whet.train.plan import cores
 
+LARGE = 50e6
+"""Bytes from which a file is named before it is read: a table of 200 MB takes 4 s of a core that nobody else uses."""
 ANSWERS_IN = 5.0
 """Seconds in which a cluster has to answer."""
 
@@ -82,6 +85,15 @@ def refuse_run(*sources: Any) -> None:
             f"{source} is the folder of a {'comparison' if compares else 'run'}, not data.",
             steps if compares else f"`whet predict {source} DATA` applies its network, {steps}",
         )
+
+
+def say_large(screen: Screen, *sources: Any) -> None:
+    """Name the files that take a while to read, so that nobody waits before an empty screen."""
+    for source in sources:
+        with contextlib.suppress(OSError, ValueError, TypeError):  # whatever else is wrong is said by those who read it
+            path = Path(source)
+            if path.is_file() and path.stat().st_size >= LARGE:
+                screen.say(f"Reading {path.name} ({path.stat().st_size / 1e6:,.0f} MB).")
 
 
 def started_in(folder: Path) -> dict[str, Any] | None:

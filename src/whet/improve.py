@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from whet import files, naming
-from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run
+from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run, say_large
 from whet.build import build
 from whet.choosing import choose_recipes
 from whet.conclude import Outcome, conclude
@@ -100,6 +100,7 @@ def fit(
         screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)
         refuse_counts(steps=steps)
         refuse_run(data, holdout)
+        say_large(screen, data, holdout)
         wanted = own_space(space)
         source = Source(own_rows(data, holdout, model, loss), target, task, holdout, split, roles)
         ranges = {path: p.describe() for path, p in wanted.items()}

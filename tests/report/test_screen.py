@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from whet.asked import say_large
 from whet.screen import Screen
 from whet.train.horizon import Clock
 
@@ -34,3 +37,15 @@ def test_a_run_that_goes_on_behind_the_half_does_not_say_it_again(capsys: pytest
 
 def test_where_steps_end_the_training_nothing_is_half_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, 0.0, by_time=False) == ""
+
+
+def test_a_large_file_is_named_before_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of 200 MB was read before an empty screen, on a busy machine for 50 s."""
+    small, large = tmp_path / "small.csv", tmp_path / "large.csv"
+    small.write_bytes(b"x" * 10)
+    large.write_bytes(b"x" * 2_000_000)
+    monkeypatch.setattr("whet.asked.LARGE", 1e6)
+    say_large(Screen(True), str(small), large, "digits", "x" * 5000, tmp_path, None, {"x": [1]}, "a\0b")
+    assert capsys.readouterr().out == "Reading large.csv (2 MB).\n"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run
+from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run, say_large
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
@@ -81,6 +81,7 @@ def compare(
     check_numbers(seeds, by)
     refuse_run(data, holdout)
     screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)
+    say_large(screen, data, holdout)
     source = Source(own_rows(data, holdout, model, loss), target, task, holdout, split, roles)
     more = {
         "seed": seed,
