@@ -176,7 +176,7 @@ def cases_of(batch: str) -> Mapping[str, Case]:
 
 
 def table(records: list[dict[str, Any]]) -> str:
-    """What these records say, the last one of each case."""
+    """What the last record of each case says."""
     latest = list({r["case"]: r for r in records}.values())
     faults = [r for r in latest if r["kind"] == "fault"]
     seen, able = [r for r in faults if r["noticed"]], [r for r in faults if r["repairable"]]
@@ -216,10 +216,8 @@ def main() -> None:
         run(said.batch, said.words, said.results)
     if said.table:
         records = [json.loads(line) for line in said.results.read_text().splitlines()]
-        for batch in BATCHES:
-            own = [r for r in records if r["batch"] == batch]
-            print(f"\n{batch}, each case as it was run first\n{table(own[::-1])}")
-            print(f"\n{batch}, each case as it was run last\n{table(own)}")
+        for batch in dict.fromkeys(r["batch"] for r in records):
+            print(f"\n{batch}\n{table([r for r in records if r['batch'] == batch])}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The third batch of invented trainings, written before the doctor was asked about any of them: other data, families, faults."""
+"""The third batch of invented trainings, written before the doctor was asked about any of them; of other data and families."""
 
 from __future__ import annotations
 
