@@ -19,14 +19,14 @@ import torch
 from torch import nn
 
 from whet.diagnosis import rates, readings
-from whet.diagnosis.behind import mild
+from whet.diagnosis.behind import behind, least, mild
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.first_steps import probe_batch
 from whet.diagnosis.readings import Reading
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.measures import planned, step_of
-from whet.diagnosis.verdict import CERTAIN, Harm, harm
+from whet.diagnosis.verdict import CERTAIN, Harm, harm, is_unsuspected
 from whet.diagnosis.watch import Watch
 from whet.errors import UserError
 from whet.record import Finding
@@ -116,8 +116,8 @@ def watched(setup: Setup, seed: int) -> Examined:
     sure = any(f.confidence >= SURE and f.name in REMEDIES for f in judge(first))
     found = examine(setup, seed, first=first, stop=(lambda course: hopeless(course, setup, first)) if sure else None)
     suffers = harm(found.evidence)
-    if suffers.slight or (not suffers and has_room(found.evidence)):
-        found = beside_mended(found, seed, LIKELY if suffers.slight else CERTAIN)
+    if suffers.slight or not suffers:
+        found = beside_mended(found, seed, LIKELY if suffers.slight else border(found.evidence))
         suffers = harm(found.evidence)
     if not (suffers.slight if suffers else sure):
         return found
@@ -132,10 +132,19 @@ def has_room(e: Evidence) -> bool:
     return e.metric in ("accuracy", "r2", "rmse", "mae") and 1 - e.share(e.value) > 2 * mild(e)
 
 
-def beside_mended(found: Examined, seed: int, least: float = CERTAIN) -> Examined:
+def border(e: Evidence) -> float:
+    """Confidence from which what was found in a training that seems well is mended, to see whether it is."""
+    best = behind(e)
+    guess, own = e.share(e.yardsticks.get("guess", math.nan)), e.share(e.value)
+    lost = own - guess <= least(e, own)  # hardly more than the same answer for all, as simple methods may have too
+    doubtful = best is not None and best.gap > least(e, best.best) and not is_unsuspected(e)
+    return WORTH if lost or doubtful else CERTAIN if has_room(e) else math.inf
+
+
+def beside_mended(found: Examined, seed: int, sure: float = CERTAIN) -> Examined:
     """What is examined with one more yardstick: the same training with its surest finding mended, if it is sure enough."""
     e, setup = found.evidence, found.trained.setup
-    grave = (f for f in judge(e) if f.confidence >= least)
+    grave = (f for f in judge(e) if f.confidence >= sure)
     mended = next((edited for f in grave for edited in alternatives(f, need_of(setup, e, f))), None)
     if mended is None:
         return found

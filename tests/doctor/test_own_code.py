@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from cases import moons, regression, setup
+from cases import moons, net, regression, setup
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import whet
 from whet.diagnosis.aims import aim
+from whet.diagnosis.dependence import jumps, unseen
 from whet.diagnosis.evidence import Aim
 from whet.diagnosis.examine import before
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.output import ASTRAY, HEARD
-from whet.diagnosis.unseen import unseen
-from whet.doctor import choices
+from whet.diagnosis.verdict import CERTAIN
+from whet.doctor import WORTH, border, choices, need_of
+from whet.record import Finding
+from whet.remedies.network import draw_weights
 from whet.setups import Course, Point, Setup
+from whet.setups.code import code_of
 from whet.setups.criteria import recognise
 from whet.setups.lengths import usual_rate
 from whet.setups.operations import Scale, ScaleInputs
@@ -254,10 +259,29 @@ def test_columns_that_are_cut_away_are_not_seen_and_those_that_never_vary_do_not
     assert first_of(given) == ("inputs that no answer depends on", "LRM")
 
 
+class Sine(nn.Module):
+    def __init__(self, pace: float) -> None:
+        super().__init__()
+        self.pace = pace
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.pace * x).sin()
+
+
+def test_functions_that_turn_too_fast_are_found_and_tamed() -> None:
+    fast = regression(model=net(lambda: Sine(60.0), outputs=1))
+    assert first_of(fast) == ("answers that jump", "ACH")
+    assert jumps(net(lambda: Sine(1.5), outputs=1)(), (drawn(64, 2),)) < 0.1
+    mended = whet.repair(fast)
+    assert [e.path for e in mended.edits] == ["init"]
+    assert mended.train(5).value > 0.9
+
+
 def test_looking_for_what_is_seen_changes_nothing() -> None:
     model = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 2)).train()
     x, state = drawn(40, 2), torch.get_rng_state()
     unseen(model, (x,))
+    jumps(model, (x,))
     assert model.training
     assert all(p.grad is None for p in model.parameters())
     assert torch.equal(torch.get_rng_state(), state)
@@ -337,3 +361,43 @@ def test_a_rate_is_not_raised_to_where_no_rate_is_of_use() -> None:
     assert usual_rate(0.1, 1e-9, "SGD", 500) == 10
     assert usual_rate(1e-3, 1e-9, "Adam", 500) == 0.1
     assert usual_rate(50.0, 1e-3, "SGD", 500) == 50
+
+
+class Exponential(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.exp()
+
+
+def test_norms_that_begin_with_odd_gains_are_brought_back_with_the_weights() -> None:
+    """All numbers forty times as large: the weights were drawn anew, and the norms kept theirs."""
+
+    def model() -> nn.Module:
+        made = nn.Sequential(nn.Linear(2, 8), nn.LayerNorm(8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 2))
+        nn.init.zeros_(made[3].weight)  # type: ignore[arg-type]
+        nn.init.constant_(made[1].weight, 40.0)  # type: ignore[arg-type]
+        return made
+
+    given = setup(model=model)
+    need = need_of(given, before(given), Finding("initial weights far too large", "", confidence=0.9))
+    drawn = draw_weights(need)
+    assert "UsualNorms" in code_of(drawn)
+    gains = [m.weight.detach().mean().item() for m in drawn.fresh(0).modules() if isinstance(m, nn.LayerNorm)]
+    assert gains == [1.0, 0.0]
+    usual = setup()
+    assert "UsualNorms" not in code_of(draw_weights(need_of(usual, before(usual), need.finding)))
+
+
+def ended_at(given: Setup, value: float, best: float, *, guess: float = 0.5) -> float:
+    """The border for a training that reached `value` where the best simple method reaches `best`."""
+    course = course_of([(value, value)] * 5, [0.4, 0.39, 0.389, 0.388, 0.387])
+    return border(replace(before(given), course=course, yardsticks={"guess": guess, "linear": best}))
+
+
+def test_a_training_is_held_against_a_mended_one_the_sooner_the_less_it_reaches() -> None:
+    """At chance where simple methods are too, or a little behind them with a likely cause, none was."""
+    squares = setup(model=net(Exponential, depth=3))
+    assert ended_at(squares, 0.52, 0.52) == WORTH  # at chance, as all are
+    assert ended_at(squares, 0.83, 0.91) == WORTH  # a little behind, and a likely cause
+    assert ended_at(setup(), 0.83, 0.91) == math.inf  # no cause
+    assert ended_at(squares, 0.95, 0.91) == math.inf
+    assert ended_at(squares, 0.7, 0.65) == CERTAIN  # it could be far better

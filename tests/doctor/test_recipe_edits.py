@@ -34,7 +34,7 @@ def test_every_edit_can_be_applied_says_why_and_changes_the_recipe(name: str, re
 def test_a_rate_that_is_too_high_is_lowered_by_as_much_as_the_step_was_too_long() -> None:
     recipe = Recipe(optimizer=Choice("adamw", lr=0.1))
     edits = [recipe_edits([found("learning rate too high", step=step)], recipe)[0] for step in (0.05, 0.5, 1e9, None)]
-    assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (0.01, 1e-3, 1e-4, 0.03)]
+    assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (0.02, 2e-3, 1e-4, 0.03)]
     edits = [recipe_edits([found("learning rate too low", step=step)], recipe)[0] for step in (5e-4, 1e-9, None)]
     assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (1.0, 100.0, 0.3)]
 

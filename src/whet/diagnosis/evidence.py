@@ -214,6 +214,8 @@ class Evidence:
     """How far two answers to the same rows differ in evaluation mode, in spreads of the answers."""
     unseen: float = 0.0
     """Share of what varies in a row that no answer depends on."""
+    jumps: float = 0.0
+    """How far a fresh network's answers move, in their spreads, where inputs are moved by a hundredth of theirs."""
     yardsticks: Mapping[str, float] = field(default_factory=dict)
     """name -> the metric that a simple method reaches on the same rows."""
 

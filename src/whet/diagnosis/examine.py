@@ -14,10 +14,10 @@ from whet import surgery
 from whet.diagnosis import rows
 from whet.diagnosis.aims import aim
 from whet.diagnosis.born import born
+from whet.diagnosis.dependence import jumps, unseen
 from whet.diagnosis.evidence import Evidence, Look, Rounding, Steps
 from whet.diagnosis.first_steps import moves, own_steps, probe_batch, rounded, settings, under
 from whet.diagnosis.look import look
-from whet.diagnosis.unseen import unseen
 from whet.diagnosis.yardsticks import yardsticks
 from whet.errors import UserError
 from whet.setups import Course, Setup, Trained, train
@@ -110,6 +110,7 @@ def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Eviden
         born="" if start.finite else born(model, batch[0]),
         wobble=wobble(model, batch[0]),
         unseen=unseen(model, batch[0]),
+        jumps=jumps(model, batch[0]),
         yardsticks=known.yardsticks if known else yardsticks(setup, criterion, narrowest(start)),
     )
 

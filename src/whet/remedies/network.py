@@ -11,7 +11,7 @@ from whet.remedies.need import Factory, Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
 from whet.setups.lengths import ADAPTIVE
-from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze
+from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze, UsualNorms, odd_norms
 from whet.setups.widths import Widen
 
 SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
@@ -22,7 +22,9 @@ GROWING = ("exp", "square", "exponential", "pow", "cube", "sinh", "cosh")
 
 
 def draw_weights(need: Need) -> Setup:
-    return need.setup.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
+    """Weights by theory; norms' gains too, where they are as odd as the weights."""
+    setup = need.setup.with_operation(UsualNorms()) if odd_norms(need.setup.fresh(0)) else need.setup
+    return setup.with_operation(AutoInit(need.sample, moves(need)), need.edit("init", "the network's own", "auto"))
 
 
 def living_weights(need: Need) -> Setup | None:
@@ -119,6 +121,7 @@ REMEDIES = {
     "vanishing signal": (living_weights, sloped_function),
     "deep and squashing": (draw_weights, unsquashed_function),
     "saturated units": (draw_weights,),
+    "answers that jump": (draw_weights,),
     "dead units from the start": (draw_weights, sloped_function),
     "activation that grows without bound": (tamer_function,),
     "no non-linearity": (insert_functions,),

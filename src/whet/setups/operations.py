@@ -182,6 +182,32 @@ class AutoInit:
         return [f"whet.init.auto_(model, X[:{len(self.sample[0])}], step={self.step:g})"]
 
 
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+FAR_GAIN = 3.0
+"""Times 1, or 1 by that, from where on a norm's gain is not usual; zeros are meant."""
+
+
+def odd_norms(model: nn.Module) -> list[nn.Module]:
+    """Norms that start with gains far from 1."""
+    gains = [
+        (m, m.weight.detach().abs().mean()) for m in model.modules() if isinstance(m, NORMS) and m.weight is not None
+    ]
+    return [m for m, gain in gains if gain > 0 and not 1 / FAR_GAIN < gain < FAR_GAIN]
+
+
+@dataclass(frozen=True)
+class UsualNorms:
+    """Gains of 1 and offsets of 0 in norms that start far from that."""
+
+    def __call__(self, model: nn.Module) -> nn.Module:
+        for norm in odd_norms(model):
+            norm.reset_parameters()  # type: ignore[operator]
+        return model
+
+    def code(self) -> list[str]:
+        return ["model = whet.setups.operations.UsualNorms()(model)"]
+
+
 @dataclass(frozen=True, eq=False)
 class ReplaceActivations:
     """Another function in the place of those of these names, or roles."""

@@ -8,13 +8,13 @@ from statistics import median
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, step_of
+from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, planned, step_of
 from whet.record import Finding
 
 FEW_FOR_NORM = 4
 WOBBLE = 0.2
 """Between two answers to the same rows, in spreads of the answers."""
-FEW_STEPS = 300
+FEW_STEPS, HARDLY_ANY = 300, 100
 SHRINKING = 2e-3
 """Share of its weights that AdamW's decay may take away in a step."""
 
@@ -110,16 +110,17 @@ def batch_size(e: Evidence) -> Iterator[Finding]:
             "Set batch_size=32.",
             batch_size=e.batch_size,
         )
-    if e.data.rows and e.batch_size >= e.data.rows / 2 and e.course.steps < FEW_STEPS and e.data.rows > 200:
+    steps = planned(e)
+    if e.data.rows and e.batch_size >= e.data.rows / 2 and steps < FEW_STEPS and e.data.rows > 200:
         yield finding(
             "batch too large",
             "HBS",
-            f"{e.batch_size} of {e.data.rows} rows in each step leave {e.course.steps} steps in the whole training (fewer than "
+            f"{e.batch_size} of {e.data.rows} rows in each step leave {steps} steps in the whole training (fewer than "
             f"{FEW_STEPS} count).",
-            0.6,
+            0.92 if steps < HARDLY_ANY else 0.6,
             "Set batch_size=32.",
             batch_size=e.batch_size,
-            steps=e.course.steps,
+            steps=steps,
         )
 
 

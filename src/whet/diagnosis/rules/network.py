@@ -18,6 +18,8 @@ LOST = 1e-3
 SATURATING = ("sigmoid", "hard_sigmoid", "tanh", "hard_tanh", "softsign", "softmax", "log_sigmoid")
 SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
 """Functions whose slope is a quarter at best: each layer costs a factor."""
+CHAOS = 0.3
+"""Of the spread of answers, by which they move where inputs are moved by a hundredth of theirs."""
 FLAT = 0.7
 """Share of a layer's inputs at the ends of their range from which the function before it is saturated."""
 DRAWN = "whet.init.auto_(model, x[:256])"
@@ -214,6 +216,22 @@ def dead_from_the_start(e: Evidence) -> Iterator[Finding]:
             return
 
 
+def chaotic(e: Evidence) -> Iterator[Finding]:
+    """Answers that have nothing to do with those to inputs next to them: functions that turn too fast, weights too large."""
+    if e.jumps > CHAOS and e.start.finite:
+        what = f"{hidden(e)[0]} turns too fast for what it is given" if hidden(e) else "weights are too large"
+        yield finding(
+            "answers that jump",
+            "ACH",
+            f"Where inputs move by a hundredth of their spread the fresh network's answers move by {e.jumps:.0%} of theirs "
+            f"(from {CHAOS:.0%} on counts): {what}, and what is learned of one row says nothing of its neighbours.",
+            0.78,
+            f"Smaller weights by theory, which reckon with the function: {DRAWN}.",
+            moves=e.jumps,
+            border=CHAOS,
+        )
+
+
 def saturated(e: Evidence) -> Iterator[Finding]:
     """Functions with two ends whose units lie at them: the slope there is next to nothing."""
     names = [n for n in hidden(e) if n in SATURATING]
@@ -243,5 +261,6 @@ RULES = (
     growing_activation,
     no_numbers,
     dead_from_the_start,
+    chaotic,
     saturated,
 )

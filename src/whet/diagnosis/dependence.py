@@ -1,14 +1,19 @@
-"""Which inputs no answer depends on: those whose gradient is exactly zero for every row."""
+"""How answers depend on inputs: which of these they don't depend on at all, and whether they jump where inputs hardly move."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from whet.setups.operations import has_scale
+
 ROWS = 64
+NUDGE = 0.01
+"""Of the spread of an input, by which it is moved to see what the answers do."""
 
 
 def unseen(model: nn.Module, inputs: tuple[Tensor, ...]) -> float:
@@ -48,3 +53,31 @@ def share(x: Tensor, slope: Tensor | None) -> float:
     vary = (x != x[:1]).any(0)
     lost = vary & (size == 0)
     return float(lost.sum() / vary.sum()) if bool(vary.any()) and bool((size > 0).any()) else 0.0
+
+
+def jumps(model: nn.Module, inputs: tuple[Tensor, ...]) -> float:
+    """How far answers move, in their own spreads, where inputs are moved by a hundredth of theirs; about that much is usual.
+
+    In a chaotic network (Poole et al. 2016, Exponential expressivity in deep neural networks through transient chaos) the two
+    have nothing to do with each other: about 1. 0 where nothing is known.
+    """
+    few = tuple(x[:ROWS] for x in inputs)
+    g = torch.Generator().manual_seed(0)
+    moved = tuple(nudged(x, g) for x in few)
+    was, found = model.training, 0.0
+    with contextlib.suppress(RuntimeError, ValueError), torch.random.fork_rng(devices=[]), torch.no_grad():
+        model.eval()
+        said, then = model(*few).float(), model(*moved).float()
+        spread = (said - said.mean(0)).square().mean().sqrt()
+        ratio = float((then - said).square().mean().sqrt() / spread) if spread > 0 else 0.0
+        found = ratio if math.isfinite(ratio) else 0.0
+    model.train(was)
+    return found
+
+
+def nudged(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Numbers moved a little; indices, and yes or no, as they are."""
+    if not has_scale(x):
+        return x
+    spread = (x - x.mean(0)).float().square().mean().sqrt().nan_to_num()
+    return x + (NUDGE * spread * torch.randn(x.shape, generator=generator)).to(x.device, x.dtype)
