@@ -66,7 +66,7 @@ def refuse_short_budget(run: Run) -> None:
     what it took to get here would be lost for a reason that nobody could know.
     """
     step = run.plan.milliseconds / 1e3
-    rest = 3 * step + run.delivery.seconds_to_finish(len(run.parts["test"])) + 0.5
+    rest = 3 * step + run.delivery.seconds_to_finish() + 0.5
     need = run.clock.spent + rest
     if run.order.budget >= need or run.order.steps or run.journal.last("resumed"):
         return

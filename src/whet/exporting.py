@@ -35,7 +35,7 @@ class Exported(nn.Module):
         self.model, self.scale = network.model.float(), network.scale
         self.traced = goal(network.task.goal).traced
         own = field(network.task.domain)
-        self.prepare, self.views = own.preparing(network.transform, network.task), own.views(network.recipe)
+        self.prepare, self.views = own.preparing(network.transform, network.task), network.views
 
     def forward(self, *inputs: Tensor) -> Tensor:
         prepared, _ = self.prepare(inputs, torch.empty(0), None)

@@ -20,7 +20,7 @@ from whet.conclude import Outcome, conclude
 from whet.contest import train as train_recipes
 from whet.data.core import Data
 from whet.data.splits import train_and_val
-from whet.delivery import Delivery
+from whet.delivery import LOOKING, Delivery
 from whet.errors import DataError
 from whet.fields import field as field_of
 from whet.fields.base import Wanted
@@ -206,6 +206,9 @@ def get_ready(run: Run) -> None:
     for sentence in run.prepared.said:
         run.screen.say(sentence)
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), own.input_spec(run.data))
+    run.delivery.test_rows = len(run.parts["test"])
+    if not run.order.steps:  # with a number of steps the clock decides nothing
+        run.delivery.patience = LOOKING * run.order.budget
     run.delivery.voices = KEPT if run.order.ensemble else 1
     run.delivery.refits = not (run.order.steps or run.fixed)
     given = Recipe(Choice("user", factory=run.order.model)) if run.order.model else run.fixed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from whet.train.loop import own_random_numbers
 from whet.train.plan import Plan, has_fast_bfloat16
 
 FORMAT = 1
+LOOKS = 1
+"""Views that outputs are averaged over where nobody said how many: of pictures the mirror image."""
 WEIGHTS, SPEC = "model.safetensors", "task.json"
 
 
@@ -45,6 +47,13 @@ class Network:
     plan: Plan
     inputs: Mapping[str, Any]
     """What raw data must look like: what `load_inputs` checks."""
+    looks: int = LOOKS
+    """How many of the field's views of an input, such as its mirror image, outputs are averaged over besides itself."""
+
+    @property
+    def views(self) -> tuple[Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]], ...]:
+        """Those views: changes of a batch that keep what is to be said of it."""
+        return field(self.task.domain).views(self.recipe)[: self.looks]
 
     def predict(self, x: Any) -> np.ndarray:
         """What the goal's metrics judge (probabilities (n, C), values (n,) in the target's units, …) for raw rows."""
@@ -54,7 +63,7 @@ class Network:
         """The same for these rows of already transformed inputs."""
         own = field(self.task.domain)
         prepare = own.preparing(self.transform, self.task)
-        said = outputs(self.model, prepare, inputs, rows, self.plan, views=own.views(self.recipe))
+        said = outputs(self.model, prepare, inputs, rows, self.plan, views=self.views)
         return goal(self.task.goal).predictions(said, self.scale)
 
     def describe(self) -> dict[str, Any]:
@@ -67,6 +76,7 @@ class Network:
             "transform": self.transform.to_dict(),
             "scale": self.scale.to_dict() if self.scale else None,
             "bfloat16": self.plan.bfloat16,
+            "looks": self.looks,
         }
 
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
@@ -109,6 +119,7 @@ class Network:
             scale=scale_from(said["scale"]),
             plan=Plan(bfloat16=said["bfloat16"] and has_fast_bfloat16()),
             inputs=said["inputs"],
+            looks=said.get("looks", LOOKS),
         )
 
 

@@ -74,7 +74,7 @@ class Run:
     @property
     def time_to_train(self) -> float:
         """Seconds until training must end so that the test and the report fit into the budget; at least a moment."""
-        return max(LAST_MOMENT, self.clock.left - self.delivery.seconds_to_finish(len(self.parts["test"])))
+        return max(LAST_MOMENT, self.clock.left - self.delivery.seconds_to_finish())
 
     def say(self, event: str, **fields: Any) -> None:
         """Write an event into the journal."""

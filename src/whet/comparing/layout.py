@@ -17,6 +17,7 @@ from whet.comparing.sizing import Cost, Layout, Size, size_for
 from whet.comparing.training import FAULTS, threads_each
 from whet.errors import Diverged, UserError
 from whet.fields import field as field_of
+from whet.network import LOOKS
 from whet.recipe import Choice, Recipe
 from whet.run import Run
 from whet.runners.rescue import is_memory
@@ -127,7 +128,7 @@ def cost_of(arm: Arm, run: Run) -> Cost:
         with evaluation_weights(parts) as model:
             Validator(run.task, run.prepared, parts)(model)
         validation = time.perf_counter() - began
-    views = 1 + len(field_of(run.data.domain).views(arm.recipe))
+    views = 1 + len(field_of(run.data.domain).views(arm.recipe)[:LOOKS])
     per_row = validation / max(1, len(run.prepared.rows["val"]))
     return Cost(1.5 * start, step, validation, start + per_row * views * len(run.parts["test"]))
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from whet import augment as augments
 from whet import regularise
@@ -56,8 +57,11 @@ class ImageField(CommonField):
         return Pixels(mean, std, warp, Mixing.of(tuple(mixers), task))
 
     def views(self, recipe: Recipe) -> tuple[Callable[[Tensors], Tensors], ...]:
-        """The mirror image, where the recipe trains on mirrored images too."""
-        return (mirrored,) if any(c.name == "flip" for c in recipe.augment) else ()
+        """The mirror image, where the recipe trains on mirrored images too; with crops also both moved by a pixel."""
+        trained = {choice.name for choice in recipe.augment}
+        if "flip" not in trained:
+            return ()
+        return (mirrored, *MOVED) if "crop" in trained else (mirrored,)
 
     def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
         if data.goal != "classify":
@@ -121,6 +125,19 @@ class Pixels:
 
 def mirrored(inputs: Tensors) -> Tensors:
     return (inputs[0].flip(-1), *inputs[1:])
+
+
+def down(inputs: Tensors) -> Tensors:
+    """Moved by a pixel down and to the right; the border is repeated."""
+    return (F.pad(inputs[0], (1, 0, 1, 0), mode="replicate")[..., :-1, :-1], *inputs[1:])
+
+
+def up(inputs: Tensors) -> Tensors:
+    """Moved by a pixel up and to the left; the border is repeated."""
+    return (F.pad(inputs[0], (0, 1, 0, 1), mode="replicate")[..., 1:, 1:], *inputs[1:])
+
+
+MOVED = (down, up, lambda inputs: down(mirrored(inputs)), lambda inputs: up(mirrored(inputs)))
 
 
 def some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

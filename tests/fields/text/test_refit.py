@@ -165,6 +165,6 @@ def test_the_time_for_it_is_kept_free_while_recipes_are_searched(tmp_path: Path,
     (run,) = runs
     assert fields.field("text").refits
     trial = run.runner.trial("small")
-    before = run.delivery.seconds_to_finish(0)
+    before = run.delivery.seconds_to_finish()
     run.delivery.finish(trial)
-    assert run.delivery.seconds_to_finish(0) > before + trial.training.seconds
+    assert run.delivery.seconds_to_finish() > before + trial.training.seconds
