@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtr, ndtri
 
 GRID = 1000
 """Quantiles that a column of numbers is known by."""
@@ -48,12 +47,16 @@ class Numbers:
         grid = np.asarray(self.grid)
         values = np.nan_to_num(plain(series))
         middle = (np.searchsorted(grid, values, "left") + np.searchsorted(grid, values, "right")) / 2
+        from scipy.special import ndtri  # 0.4 s, which no other data should wait for
+
         score = ndtri(np.clip(middle / len(grid), 0.5 / len(grid), 1 - 0.5 / len(grid)))
         score = np.where(absent, 0.0, score)[:, None]
         return np.concatenate([score, ~absent[:, None], absent[:, None]], 1) if self.missing else score
 
     def decode(self, x: np.ndarray) -> pl.Series:
         grid = np.asarray(self.grid)
+        from scipy.special import ndtr
+
         place = ndtr(np.asarray(x[:, 0], np.float64)) * len(grid)
         if self.between:
             values = np.interp(place - 0.5, np.arange(len(grid)), grid)

@@ -15,7 +15,7 @@ from whet.fields.recommend.biases import Biases, fitted
 from whet.fields.recommend.ease import MOST_CELLS, Scores, chosen_ridge, ease, matrix, top
 from whet.fields.recommend.transform import RatingsTransform
 from whet.tasks import Baseline
-from whet.tasks.rank import best
+from whet.tasks.rank import KEPT
 
 FACTORS, SWEEPS, ALPHA, REGULARISER = 32, 8, 10.0, 10.0
 """Of ALS: vectors' length, sweeps, the confidence of an interaction, the ridge."""
@@ -68,13 +68,15 @@ def done(name: str, predicted: np.ndarray, began: float, note: str = "") -> Base
 
 def popular(known: RatingsTransform, users: np.ndarray, often: np.ndarray) -> np.ndarray:
     """The same for popularity without X."""
-    found = []
-    for user in users:
+    order, most = np.argsort(-often, kind="stable"), min(KEPT, len(often))
+    found, mine = np.empty((len(users), most), np.int64), np.zeros(len(often), bool)
+    for row, user in zip(found, users, strict=True):
         own = known.had[known.starts[user] : known.starts[user + 1]]
-        scores = often[None].copy()
-        scores[0, own] = -np.inf
-        found.append(best(scores)[0])
-    return np.asarray(found)
+        mine[own] = True
+        head = order[: most + len(own)]
+        row[:] = np.concatenate([head[~mine[head]], own])[:most]  # own ones last, where too few others are left
+        mine[own] = False
+    return found
 
 
 def cosine(x: np.ndarray) -> Scores:
