@@ -36,7 +36,7 @@ def test_a_rate_that_is_too_high_is_lowered_by_as_much_as_the_step_was_too_long(
     edits = [recipe_edits([found("learning rate too high", step=step)], recipe)[0] for step in (0.05, 0.5, 1e9, None)]
     assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (0.02, 2e-3, 1e-4, 0.03)]
     edits = [recipe_edits([found("learning rate too low", step=step)], recipe)[0] for step in (5e-4, 1e-9, None)]
-    assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (1.0, 100.0, 0.3)]
+    assert [(e.path, e.new) for e in edits] == [("optimizer.lr", new) for new in (2.0, 100.0, 0.3)]
 
 
 def test_a_cause_is_mended_before_a_symptom() -> None:
