@@ -102,7 +102,7 @@ def test_gelu_and_silu_keep_lengths_and_gradients_at_the_published_points(
 
 def test_maps_of_relu_agree_with_the_arc_cosine_kernel_on_either_route() -> None:
     t = analyse("relu")
-    routes = Pair(t.scalar.value, t.scalar.slope, 1.0, t.scalar.kinks)
+    routes = Pair(t.scalar.value, t.scalar.slope, 1.0, t.scalar.kinks, square=0.5)
     for c in (-1.0, -0.5, 0.0, 0.7, 0.98, 0.99, 0.9999, 1.0):
         assert t.correlation_map(c, q=3.0) == pytest.approx(arc_cosine(c), abs=1e-12)
         assert 2 * routes(c) == pytest.approx(arc_cosine(c), abs=1e-9)

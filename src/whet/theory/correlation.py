@@ -15,8 +15,8 @@ value and curvature at 0. Where that does not fit either (steep functions) the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cache, cached_property
 from math import acos, cos, pi, sin, sqrt
 
 import numpy as np
@@ -40,15 +40,17 @@ ANGLE = 0.17
 COMPLETE = 1e-14
 FIT = np.linspace(0.19, 0.45, 6)
 BLOCK = 32
+NO_KINKS = np.empty(0)
 
 
 class Pair:
-    """E f(u) f(v) for normal u and v of variance q and correlation c, as a function of c."""
+    """E f(u) f(v) for normal u and v of variance q and correlation c, as a function of c; `square` is E f^2 there."""
 
-    def __init__(self, f: Curve, slope: Curve | None, q: float, kinks: tuple[float, ...], fair: float = FAIR) -> None:
-        self.fair = fair
+    def __init__(
+        self, f: Curve, slope: Curve | None, q: float, kinks: tuple[float, ...], square: float, fair: float = FAIR
+    ) -> None:
+        self.square, self.fair = square, fair
         self.f, self.slope, self.std, self.kinks = f, slope, sqrt(max(q, SMALLEST)), kinks
-        self.square = gaussian_mean(lambda x: f(x) ** 2, self.std, kinks=kinks).value
         for width in WIDTHS:
             coefficients, square = _hermite(lambda z: f(self.std * z), np.array(kinks) / self.std, width)
             sound = abs(square - self.square) <= GOOD * self.square
@@ -99,15 +101,6 @@ class Pair:
         return self.std**2 * gaussian_mean(lambda x: slope(x) ** 2, self.std, kinks=self.kinks).value
 
 
-def sides(m: Moments) -> tuple[float, float] | None:
-    """The slopes on the right and left of 0 of a function that is straight on both sides, as relu is; else None."""
-    x = np.linspace(-5.0, 5.0, 41)
-    right, left = (float(v) for v in m.scalar.value(np.array([1.0, -1.0])))
-    line = np.where(x > 0, right * x, -left * x)
-    same = np.allclose(m.scalar.value(x), line, rtol=1e-12, atol=1e-14) and set(m.scalar.kinks) <= {0.0}
-    return (right, -left) if same else None
-
-
 class Rectified:
     """`Pair` in closed form for a function of slope `right` above 0 and `left` below.
 
@@ -143,7 +136,7 @@ class CorrelationMap:
     def __init__(self, m: Moments, q: float, sigma_w: float, sigma_b: float, fair: float = FAIR) -> None:
         self.fair = fair
         self.m, self.q, self.sigma_w, self.sigma_b = m, max(q, SMALLEST), sigma_w, sigma_b
-        self.sides = sides(m)
+        self.sides = m.sides
         self.pair = self._pair(1)
         self.length = sigma_w**2 * self.pair.square + sigma_b**2
 
@@ -155,8 +148,8 @@ class CorrelationMap:
             return Rectified(*self.sides, self.q, order)
         scalar = self.m.scalar
         if order:
-            return Pair(scalar.value, scalar.slope, self.q, scalar.kinks, self.fair)
-        return Pair(scalar.slope, None, self.q, scalar.kinks)
+            return Pair(scalar.value, scalar.slope, self.q, scalar.kinks, self.m.square(self.q).value, self.fair)
+        return Pair(scalar.slope, None, self.q, scalar.kinks, self.m.slope_square(self.q).value)
 
     @cached_property
     def _slopes(self) -> Pair | Rectified:
@@ -177,18 +170,44 @@ class CorrelationMap:
 
 def _hermite(f: Curve, kinks: Array, width: float) -> tuple[Array, float]:
     """E f(z) h_n(z) for the first orthonormal Hermite polynomials, as many as matter, and E f^2; panels end at kinks."""
-    edges = np.unique(np.concatenate([np.arange(-REACH, REACH + width / 2, width), kinks[np.abs(kinks) < REACH]]))
-    half, middle = np.diff(edges)[:, None] / 2, (edges[1:] + edges[:-1])[:, None] / 2
-    z = (middle + half * POINTS).ravel()
-    root = np.exp(-z * z / 4) / (2 * np.pi) ** 0.25  # half of the density goes with each factor, so that none overflows
+    z, weights = _panels(kinks, width)
     with np.errstate(all="ignore"):
-        rooted, weights = f(z) * root, (half * WEIGHTS).ravel()
+        rooted = f(z) * _rooted_density(z)
         weighted = rooted * weights
     square = float(rooted @ weighted)
-    before, here, found = np.zeros_like(z), root, np.zeros(TERMS)
-    for n in range(TERMS):
-        found[n] = here @ weighted
-        if n % BLOCK == 0 and square - found[: n + 1] @ found[: n + 1] <= COMPLETE * square:
-            return found[: n + 1], square
-        before, here = here, (z * here - sqrt(n) * before) / sqrt(n + 1)
+    found = np.empty(0)
+    for rows in _common_rows() if np.array_equal(z, _panels(NO_KINKS, WIDTHS[0])[0]) else _rows(z):
+        found = np.concatenate([found, rows @ weighted])
+        if square - found @ found <= COMPLETE * square:
+            break
     return found, square
+
+
+def _panels(kinks: Array, width: float) -> tuple[Array, Array]:
+    """Points and weights of an integral from -REACH to REACH."""
+    edges = np.unique(np.concatenate([np.arange(-REACH, REACH + width / 2, width), kinks[np.abs(kinks) < REACH]]))
+    half, middle = np.diff(edges)[:, None] / 2, (edges[1:] + edges[:-1])[:, None] / 2
+    return (middle + half * POINTS).ravel(), (half * WEIGHTS).ravel()
+
+
+def _rooted_density(z: Array) -> Array:
+    """Its square is the density: half of that goes with each factor of an integral, so that none overflows."""
+    rooted: Array = np.exp(-z * z / 4) / (2 * np.pi) ** 0.25
+    return rooted
+
+
+def _rows(z: Array) -> Iterator[Array]:
+    """The polynomials times the rooted density, BLOCK of them at a time, (polynomial, point)."""
+    before, here = np.zeros_like(z), _rooted_density(z)
+    for start in range(0, TERMS, BLOCK):
+        rows = np.empty((BLOCK, len(z)))
+        for n in range(start, start + BLOCK):
+            rows[n - start] = here
+            before, here = here, (z * here - sqrt(n) * before) / sqrt(n + 1)
+        yield rows
+
+
+@cache
+def _common_rows() -> tuple[Array, ...]:
+    """Those of functions without kinks, or with one at 0: 10 MB."""
+    return tuple(_rows(_panels(NO_KINKS, WIDTHS[0])[0]))
