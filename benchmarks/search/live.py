@@ -38,6 +38,7 @@ from common import HERE, data_folder, give_up, keep, surroundings
 from whet.build import build
 from whet.data.core import Roles
 from whet.data.prepared import Prepared
+from whet.data.splits import VAL_SHARE
 from whet.fields import field as field_of
 from whet.fields import load
 from whet.hunt import POINTS
@@ -300,14 +301,16 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
 
 
 def fewer(parts: dict[str, np.ndarray], rows: int, seed: int) -> dict[str, np.ndarray]:
-    """So many rows to learn from and validate on, drawn anew for each seed, and all test rows. 0: all."""
-    learnt = len(parts["train"]) + len(parts["val"])
-    share = min(1.0, rows / learnt) if rows else 1.0
-    draw = np.random.default_rng(seed)
-    return {
-        name: part if name == "test" else np.sort(draw.choice(part, round(share * len(part)), replace=False))
-        for name, part in parts.items()
-    }
+    """So many rows to learn from and validate on, drawn anew for each seed, and all test rows. 0, or more than there are: all.
+
+    As many of them validate as whet sets aside of so few: a share of many rows' part is too small to judge by.
+    """
+    learnt = np.concatenate([parts["train"], parts["val"]])
+    if not 0 < rows < len(learnt):
+        return parts
+    drawn = np.random.default_rng(seed).permutation(learnt)[:rows]
+    val = round(VAL_SHARE * rows)
+    return {**parts, "train": np.sort(drawn[val:]), "val": np.sort(drawn[:val])}
 
 
 def milliseconds(recipe: Recipe, task: Task, data: Prepared, plan: Plan) -> float:
