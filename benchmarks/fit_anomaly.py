@@ -57,6 +57,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, choices=("nab", "adbench"))
     parser.add_argument("--budget", default="300s")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES, help="adbench: how it is fitted")
     parser.add_argument("--quick", action="store_true", help="nab: the training and the baselines alone")
     parser.add_argument("--longest", type=int, default=10**9, help="nab: leave out series with more rows")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "fit_anomaly.jsonl")
@@ -162,7 +163,7 @@ def every_table(said: argparse.Namespace) -> None:
     for name, file in SETS.items():
         with np.load(data_folder("adbench") / file, allow_pickle=False) as found:
             x, y = found["X"], found["y"].astype(int)
-        for mode in MODES:
+        for mode in said.modes:
             values: dict[str, list[float]] = {}
             for seed in said.seeds:
                 record = {"data": "adbench", "part": name, "mode": mode, **one_table(x, y, mode, seed, said)}

@@ -76,7 +76,7 @@ def test_the_committee_ranks_a_far_row_first_and_blames_its_column(shape):
 def test_a_view_that_finds_a_row_usual_does_not_outvote_one_that_finds_it_strange():
     x, entry = rows(5, n=200), FAMILIES["committee"]
     said = {}
-    for say in ("all", "strange", "loud"):
+    for say in ("all", "strange", "loud", "louder"):
         torch.manual_seed(0)
         network = entry.make(spec_of(5), **entry.fill({"say": say}))
         network.calibrate(x)
@@ -84,6 +84,7 @@ def test_a_view_that_finds_a_row_usual_does_not_outvote_one_that_finds_it_strang
     assert (said["strange"] >= said["all"] - 1e-6).all()
     assert (said["strange"] >= 1).all()
     assert (said["loud"] >= said["all"] - 1e-6).all()
+    assert (said["louder"] >= said["loud"] - 1e-6).all()
     assert (said["all"] < 1).any()
 
 
