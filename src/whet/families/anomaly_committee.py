@@ -14,7 +14,7 @@ No view is best everywhere, and their mean is rarely far from the best one (Agga
 A view that sees nothing in a row should not outvote one that does: with say = "strange" only views that find it stranger than
 the median have a say (the Thresh method of Aggarwal & Sathe 2015, Theoretical Foundations … for Outlier Ensembles), with "far"
 these say the root of their mean square (were they normal deviates: the chi-square test of all of them, so that one view at 5
-outweighs four at 2), with "loud" the mean is taken of exp s, with "louder" of exp 2 s; all are between the mean and the maximum.
+outweighs four at 2), with "loud" the mean is taken of exp s, with "louder" of exp 2 s; all lie between mean and maximum.
 
 v     (B, D) a row or a window as one vector
 s     the logarithm of a view's distance, less its median over training rows, over the way from there to their 90 % quantile:
