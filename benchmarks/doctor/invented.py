@@ -10,7 +10,7 @@ after that, and run once; so was the third one (`inventions_third.py`). What a c
 than `SLACK` below the sound one with two of three seeds that repair has not seen.
 
 Costs are multiples of one whole training of the set-up as given: in steps of an optimiser, and in processor seconds. Of a
-training that breaks the steps that it should have had count, at the price of its family's.
+training that breaks, or never steps, the steps that it should have had count, at the price of its family's.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def own_outcomes(case: Case) -> tuple[list[float], Spent]:
     with counted() as own:
         first = train(case.make(), SEEDS[0])
     values = [first.value, *(train(case.make(), seed).value for seed in SEEDS[1:])]
-    if first.course.broke is None:
+    if first.course.broke is None and own.steps:
         return values, own
     with counted() as sound:
         train(case.sound(), SEEDS[0])
