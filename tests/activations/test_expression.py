@@ -85,9 +85,14 @@ def test_what_is_no_formula_is_refused_with_its_place(text: str, position: int, 
     with pytest.raises(RecipeError) as caught:
         parse(text, names=("alpha",))
     message = str(caught.value)
-    assert f"at position {position}:" in message
+    assert f"at position {position}, {text[: position - 1]}→{text[position - 1 :]}: " in message
     assert said in message
-    assert message.splitlines()[-1].index("^") == 4 + position - 1
+    assert "\n" not in message
+
+
+def test_of_a_long_formula_the_place_and_what_is_around_it_are_shown() -> None:
+    with pytest.raises(RecipeError, match=r"position 121, …(x \+ ){10}→\$( \+ x){9} \+ …: "):
+        parse("x + " * 30 + "$" + " + x" * 30)
 
 
 def test_an_empty_formula_is_refused_in_one_line() -> None:

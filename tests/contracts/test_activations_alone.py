@@ -304,7 +304,7 @@ def test_what_looks_at_channels_says_which_input_it_takes(name: str) -> None:
         get("frelu", channels=8)(torch.randn(3, 8))
 
 
-@pytest.mark.parametrize("name", ["rrelu", "elu", "gelu", "softplus", "mish", "swiglu"])
+@pytest.mark.parametrize("name", ["rrelu", "elu", "gelu", "softplus", "mish", "swiglu", "spline", "pwlu"])
 def test_whole_numbers_are_refused_in_one_line(name: str) -> None:
     with pytest.raises(RecipeError, match="floating-point"):
         get(name)(torch.arange(1024))

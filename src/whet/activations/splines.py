@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from whet.activations.differentiable import check_floating
 from whet.activations.layout import learned, spread
 
 
@@ -39,6 +40,7 @@ class PiecewiseLinear(nn.Module):
         self.left_slope, self.right_slope = learned([0.0], channels), learned([1.0], channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_floating(x)
         step = 2 * self.reach / self.cells
         inside = x.clamp(-self.reach, self.reach)
         u = (inside + self.reach) / step
@@ -67,10 +69,8 @@ class Spline(nn.Module):
         self.coefficients = learned([0.0] * (cells + 3), channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        step, cells = (
-            2 * self.reach / self.cells,
-            self.cells + 6,
-        )  # three cells more on each side, where the last B_k end
+        check_floating(x)
+        step, cells = 2 * self.reach / self.cells, self.cells + 6  # three more on each side, where the last B_k end
         u = (x / step + cells / 2).clamp(0, cells)
         i = u.detach().floor().clamp(0, cells - 1).long()
         per_channel = self.coefficients.view(self.channels or 1, -1)

@@ -35,7 +35,7 @@ def run(model: nn.Module, sample: Any) -> Any:
         raise
     except Exception as error:
         raise UserError(
-            f"The model fails on this sample ({describe(sample)}): {_short(error)}",
+            f"The model fails on this sample ({describe(sample)}): {_short(error).rstrip('.')}.",
             "Give a sample that model(sample) accepts; a tuple holds arguments, a dict keyword arguments.",
         ) from error
 

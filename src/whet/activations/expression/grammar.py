@@ -80,12 +80,12 @@ def tokens(text: str) -> list[Token]:
 
 
 def refuse(text: str, at: int, what: str, next_step: str = "") -> NoReturn:
-    """RecipeError in a line, then the text, if there is any, with a caret below the place."""
+    """RecipeError in one line, with an arrow in the text, if there is any, that points at the place."""
     shown = re.sub(r"\s", " ", text)
-    begin = max(0, at - 60)
-    piece = shown[begin : at + 40]
-    said = f"The formula is wrong at position {at + 1}: {what}. {next_step}".rstrip()
-    raise RecipeError(f"{said}\n    {piece}\n    {' ' * (at - begin)}^" if text.strip() else said)
+    begin, end = max(0, at - 40), at + 40
+    before, after = "…" * (begin > 0) + shown[begin:at], shown[at:end] + "…" * (end < len(shown))
+    place = f", {before}→{after}" if text.strip() else ""
+    raise RecipeError(f"The formula is wrong at position {at + 1}{place}: {what}. {next_step}".rstrip())
 
 
 class _Parser:
