@@ -21,12 +21,13 @@ from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.output import ASTRAY, HEARD
 from whet.diagnosis.verdict import CERTAIN
 from whet.doctor import WORTH, border, choices, need_of
+from whet.plans import together
 from whet.record import Finding
 from whet.remedies.network import draw_weights
 from whet.setups import Course, Point, Setup
 from whet.setups.code import code_of
 from whet.setups.criteria import recognise
-from whet.setups.lengths import usual_rate
+from whet.setups.lengths import adams_rate, usual_rate
 from whet.setups.operations import Scale, ScaleInputs
 from whet.setups.widths import Widen
 
@@ -401,3 +402,26 @@ def test_a_training_is_held_against_a_mended_one_the_sooner_the_less_it_reaches(
     assert ended_at(setup(), 0.83, 0.91) == math.inf  # no cause
     assert ended_at(squares, 0.95, 0.91) == math.inf
     assert ended_at(squares, 0.7, 0.65) == CERTAIN  # it could be far better
+
+
+# -- in which order, and how far ---------------------------------------------------------------------------------------
+
+
+def test_a_rate_under_three_names_is_one_cause_and_leaves_room_for_another() -> None:
+    """Two names of steps that are too short took both places, and targets in cents stayed."""
+    found = [
+        Finding("optimiser too slow", "", confidence=0.95, code="OCH"),
+        Finding("learning rate too low", "", confidence=0.87, code="HLR"),
+        Finding("unscaled targets", "", confidence=0.85, code="CPP"),
+    ]
+    assert [f.code for f in together(found)] == ["OCH", "CPP"]
+
+
+def test_a_batch_of_all_rows_is_mended_before_the_few_steps_that_come_of_it() -> None:
+    assert first_of(setup(batch_size=600, epochs=10)) == ("batch too large", "HBS")
+    assert judge(before(setup(batch_size=600, epochs=200)))[0].confidence < 0.7  # steps enough to learn something
+
+
+def test_short_trainings_get_longer_steps_and_long_ones_the_usual_ones() -> None:
+    rates = [adams_rate(steps) for steps in (50, 500, 5000)]
+    assert rates[0] > rates[1] > rates[2] == 1e-3
