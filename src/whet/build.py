@@ -43,9 +43,9 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
         if getattr(model, "counts_classes", False):  # n-grams by class
             count: Any = model.count_classes
             count(*labelled(data, prepare))
-        if getattr(model, "solves", False):  # a linear part, the same for all networks that see these columns
-            network, columns = cast(Any, model), tuple(recipe["family.columns"] or ())
-            network.begin_at(data.once(("line", columns), lambda: network.solved(*labelled(data, prepare))))
+        if getattr(model, "solves", False):  # a linear part, the same for all networks that see the same
+            network, seen_alike = cast(Any, model), tuple(str(recipe.family.params.get(n)) for n in ("columns", "form"))
+            network.begin_at(data.once(("line", *seen_alike), lambda: network.solved(*labelled(data, prepare))))
     model.train()
     if plan.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

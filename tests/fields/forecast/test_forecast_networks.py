@@ -48,7 +48,7 @@ def forms(name: str) -> list[dict[str, object]]:
     """The forms of a family: with channels mixed or alone, linear ones by their name."""
     if name == "series_linear":
         plain = [{"form": f, "individual": i} for f in ("nlinear", "dlinear", "rlinear") for i in (False, True)]
-        return [*plain, {"form": "nlinear", "start": "season", "own": 0.5}]
+        return [*plain, {"form": "nlinear", "start": "season", "own": 0.5}, {"form": "rlinear", "start": "solved"}]
     return [{"mixing": m} for m in (True, False)] if "mixing" in FAMILIES[name].defaults else [{}]
 
 
@@ -198,3 +198,22 @@ def test_many_windows_of_a_season_are_shrunk_towards_it(rows: int, season: int, 
     assert all(
         c.recipe["regularise.l2"] is None for c in itertools.islice(near(found.recipe, 0), 20) if c.name == "mlp"
     )
+
+
+@pytest.mark.parametrize("form", ["nlinear", "rlinear"])
+def test_a_solved_map_begins_at_the_least_squares_of_training_windows(form: str) -> None:
+    past = windows(200)[0]
+    weights = torch.randn(L, H, generator=torch.Generator().manual_seed(3))
+    network = made("series_linear", spec(), form=form, start="solved")
+    _, middle, _ = network.instance(past.transpose(1, 2))
+    ahead = ((past.transpose(1, 2) - middle) @ weights + middle).transpose(1, 2).flatten(1)  # (n, H C)
+    gap = ahead.clone()
+    gap[7, 3] = float("nan")
+    assert network.solved(gap, past, *windows(200)[1:]).isfinite().all()
+    network.begin_at(network.solved(ahead, past, *windows(200)[1:]))
+    torch.testing.assert_close(network.eval()(*windows(200)), ahead, atol=2e-2, rtol=0)
+
+
+def test_only_maps_of_centred_windows_begin_solved() -> None:
+    with pytest.raises(RecipeError, match="centred"):
+        made("series_linear", spec(), form="dlinear", start="solved")

@@ -84,6 +84,8 @@ def plain(facts: Facts) -> Recipe:
 
 def near(recipe: Recipe, seed: int) -> Iterator[Candidate]:
     """Other families, then random draws around the first recipe, without end."""
+    begun = recipe.put("family.start", "solved").put("optimizer.lr", recipe["optimizer.lr"] / 10)
+    yield Candidate("solved", begun.put("family.own", 0.0), "the map begins at its least squares")
     other = "rlinear" if recipe["family.form"] == "nlinear" else "nlinear"
     yield Candidate(other, recipe.put("family.form", other), f"windows {CENTRED[other]}")
     yield Candidate("calendar", recipe.put("family.calendar", True), "the calendar added")
