@@ -3,6 +3,8 @@ Series Forecasting?", arXiv:2205.13504; Li et al. 2023, arXiv:2305.10721), for a
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -108,7 +110,7 @@ class Solved(Forecaster):
     @torch.no_grad()
     def begin_at(self, line: Tensor) -> None:
         """Take the map that was solved; of quantiles each one begins there."""
-        one = self.core[1]
+        one: Any = self.core[1]  # type: ignore[index]
         one.change.copy_((line.repeat(1, one.start.shape[1] // line.shape[1]) - one.start).to(one.change))
 
 
