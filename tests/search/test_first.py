@@ -31,6 +31,19 @@ def test_digits_are_not_mirrored_and_photographs_are() -> None:
     assert flips(facts(mirror=(-0.5, 0.3), n_train=1000)) == ["flip", "vertical_flip"]
 
 
+def test_few_images_are_warped_only_where_there_is_time_to_learn_them_by_heart() -> None:
+    rate = flops((3, 32, 32), (32, 64, 128)) * 1000
+
+    def warps(seconds: float, rate: float = rate) -> set[str]:
+        augment = portfolio(facts(n_train=2000, rate=rate, seconds=seconds))[0].recipe.augment
+        return {c.name for c in augment} - {"flip", "crop"}
+
+    assert passes_of(facts(n_train=2000, rate=rate, seconds=10.0), (32, 64, 128)) == pytest.approx(5.0)
+    assert not warps(seconds=10.0)
+    assert warps(seconds=60.0) == {"rotate", "zoom", "shift", "brightness", "contrast", "colour"}
+    assert warps(seconds=10.0, rate=0.0), "while the speed is not known"
+
+
 def test_a_race_needs_time_for_it() -> None:
     rate = flops((3, 32, 32), (64, 128, 256)) * 1000
     assert len(portfolio(facts(rate=rate))) == 1
