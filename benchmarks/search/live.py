@@ -46,7 +46,7 @@ from whet.in_time import InTime
 from whet.recipe import Recipe
 from whet.runners.trial import Trial, holding, open_trial
 from whet.search import Float, Int, Study
-from whet.search.first import Facts, flops
+from whet.search.first import Facts
 from whet.search.policy import Halving, usual
 from whet.search.recipes import Recipes
 from whet.search.space import Parameter
@@ -324,9 +324,7 @@ def with_end(recipe: Recipe, facts: Facts) -> Recipe:
     """A recipe with a number of steps, so that all arms cut it into the same parts; without its own: a SHARE of the budget."""
     if recipe.steps:
         return recipe
-    widths = recipe.family.params.get("widths")
-    each = flops(facts.shape, widths) if isinstance(widths, tuple) else 1.0
-    passes = SHARE * facts.seconds * facts.rate / (each * facts.n_train)
+    passes = SHARE * facts.seconds * facts.rate / ((facts.flops_of(recipe) or 1.0) * facts.n_train)
     return recipe.put("steps", max(POINTS, round(min(PASSES, passes) * facts.n_train / recipe.batch_size)))
 
 

@@ -22,6 +22,32 @@ def test_more_time_never_gives_a_narrower_network() -> None:
     assert chosen[0] < chosen[-1]
 
 
+def test_with_time_for_many_passes_a_stage_has_a_third_convolution_and_crops_are_wider() -> None:
+    rate = flops((3, 32, 32), (64, 256, 256), depth=3) * 1000  # images per second of that network
+
+    def recipe(passes: float, **changes: object) -> Recipe:
+        return portfolio(facts(rate=rate, seconds=45 * passes, **changes))[0].recipe
+
+    short, long = recipe(11.9), recipe(12.1)
+    assert (short["family.widths"], short["family.depth"], short["augment.crop.pad"]) == ((64, 256, 256), None, 2)
+    assert (long["family.widths"], long["family.depth"], long["augment.crop.pad"]) == ((64, 256, 256), 3, 4)
+    assert recipe(100, n_train=9_000)["family.depth"] is None, "few images"
+    assert recipe(20, shape=(1, 32, 32))["augment.crop.pad"] == 1, "grey images keep theirs"
+    assert (
+        "with three convolutions a stage, time for about 12 passes"
+        in portfolio(facts(rate=rate, seconds=545))[0].because
+    )
+
+
+def test_the_work_of_a_network_is_that_of_its_convolutions() -> None:
+    first, second = 24 * 64 * 31 * 31, 64 * 64 * 15.5 * 15.5
+    assert flops((3, 32, 32), (64,)) == 9 * (first + second)
+    assert flops((3, 32, 32), (64,), depth=3) == 9 * (first + 2 * second)
+    deep = portfolio(facts())[0].recipe.put("family.depth", 3)
+    assert facts().flops_of(deep) == flops((3, 32, 32), deep["family.widths"], depth=3)
+    assert facts().at_speed(deep, 100.0).rate == facts().flops_of(deep) * deep.batch_size * 10
+
+
 def test_digits_are_not_mirrored_and_photographs_are() -> None:
     def flips(one: Facts) -> list[str]:
         return [c.name for c in portfolio(one)[0].recipe.augment if "flip" in c.name]
