@@ -419,6 +419,7 @@ def test_a_rate_under_three_names_is_one_cause_and_leaves_room_for_another() -> 
 
 def test_a_batch_of_all_rows_is_mended_before_the_few_steps_that_come_of_it() -> None:
     assert first_of(setup(batch_size=600, epochs=10)) == ("batch too large", "HBS")
+    assert first_of(setup(batch_size=600, epochs=2))[0] == "too few steps"
     assert judge(before(setup(batch_size=600, epochs=200)))[0].confidence < 0.7  # steps enough to learn something
 
 

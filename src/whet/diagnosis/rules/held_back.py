@@ -14,7 +14,8 @@ from whet.record import Finding
 FEW_FOR_NORM = 4
 WOBBLE = 0.2
 """Between two answers to the same rows, in spreads of the answers."""
-FEW_STEPS, HARDLY_ANY = 300, 100
+FEW_STEPS, HARDLY_ANY, OFTEN = 300, 100, 10
+"""Steps that are few, and so few that the batch is why, in a training that goes over its rows so often: else its epochs are."""
 SHRINKING = 2e-3
 """Share of its weights that AdamW's decay may take away in a step."""
 
@@ -117,7 +118,7 @@ def batch_size(e: Evidence) -> Iterator[Finding]:
             "HBS",
             f"{e.batch_size} of {e.data.rows} rows in each step leave {steps} steps in the whole training (fewer than "
             f"{FEW_STEPS} count).",
-            0.92 if steps < HARDLY_ANY else 0.6,
+            0.92 if steps < HARDLY_ANY and e.epochs >= OFTEN else 0.6,
             "Set batch_size=32.",
             batch_size=e.batch_size,
             steps=steps,
