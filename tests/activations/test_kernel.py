@@ -272,6 +272,7 @@ def test_every_prelude_function_is_vectorised() -> None:
         "sigmoid(max(sinh(x / x), phi(x)))",
         "max(x, 1) + min(x, 2) + sign(x) + tan(x) + xlogy(x, x)",
         "x * tanh(softplus(x))",
+        "x * exp(-exp(-x)) + x * (atan(x) / pi + 0.5) + x * (1 + x / sqrt(1 + x^2))",
     ]
     for text in texts:
         code = source(parse(text), (), "float32")
