@@ -107,6 +107,7 @@ class Curves:
         )  # (seen, rows)
         cov = self._covariance(i, t, i, t)
         cov[np.diag_indices(len(i))] += shape.noise**2 + TINY
+        self._inverse: np.ndarray | None = None
         bordered = np.block([[cov, z[:, None]], [z[None, :], np.full((1, 1), BORDER)]])
         root = np.linalg.cholesky(bordered)
         self._root, self._white = root[:-1, :-1], root[-1, :-1]  # (points, points), and its inverse times z
@@ -159,9 +160,9 @@ class Curves:
         return 1 + (t * u) ** -self._shape.speed + wandered(t, u)
 
     def _whiten(self, a: np.ndarray) -> np.ndarray:
-        from scipy.linalg import solve_triangular
-
-        return solve_triangular(self._root, a, lower=True, check_finite=False)
+        if self._inverse is None:
+            self._inverse = np.linalg.inv(self._root)
+        return self._inverse @ a
 
 
 def wandered(t: np.ndarray, u: np.ndarray) -> np.ndarray:
