@@ -519,6 +519,14 @@ def test_narrow_embeddings_and_recurrent_layers_are_widened(cell: type[nn.RNNBas
     assert Widen("cell", 8)(both)["out"].in_features == 16
 
 
+@pytest.mark.parametrize("norm", [nn.LayerNorm, nn.RMSNorm, nn.BatchNorm1d])
+def test_the_norm_behind_a_layer_that_is_widened_is_as_wide(norm: type[nn.Module]) -> None:
+    model = nn.Sequential(nn.LayerNorm(1), nn.Linear(1, 1), norm(1), nn.ReLU(), nn.Linear(1, 3), nn.LayerNorm(3))
+    wide = Widen("1", 32)(model)
+    assert wide(torch.zeros(4, 1)).shape == (4, 3)
+    assert [tuple(wide[i].weight.shape) for i in (0, 1, 2, 4, 5)] == [(1,), (32, 1), (32,), (3, 32), (3,)]
+
+
 def test_a_function_that_is_last_but_for_the_shape_is_left_out() -> None:
     """Behind the sigmoid came a reshape, and it stayed where it was."""
     network = nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Unflatten(1, (2, 3)))

@@ -1,4 +1,4 @@
-"""A hidden layer made wider, with the layer behind it: linear ones, embeddings, recurrent ones."""
+"""A hidden layer made wider, with the norm and the layer behind it: linear ones, embeddings, recurrent ones."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ RECURRENT = [
 ]
 """What a recurrent layer's constructor takes."""
 KINDS = (nn.Linear, nn.Embedding, nn.EmbeddingBag, nn.RNNBase)
+NORMS = (nn.LayerNorm, nn.RMSNorm, nn.BatchNorm1d)
 
 
 @dataclass(frozen=True)
 class Widen:
-    """A hidden layer with more units, and the next one that takes what it gives with as many inputs."""
+    """A hidden layer with more units, and the next one that takes what it gives with as many inputs, norms between them too."""
 
     path: str
     width: int
@@ -45,12 +46,27 @@ class Widen:
         after = next(((path, m) for path, m in behind if named(m, INPUTS)[1] == times * units), None)
         if after is None:
             raise UserError(f"No layer takes what {self.path} gives.", "Widen it in your own code.")
+        for path, norm in norms_between(model, self.path, after[0], times * units):
+            put(model, path, drawn_like(norm, **{size_of(norm): times * self.width}))
         put(model, self.path, drawn_like(old, **{name: self.width}))
         put(model, after[0], drawn_like(after[1], **{named(after[1], INPUTS)[0]: times * self.width}))
         return model
 
     def code(self) -> list[str]:
         return [f"model = whet.setups.widths.Widen({self.path!r}, {self.width})(model)"]
+
+
+def norms_between(model: nn.Module, first: str, last: str, units: int) -> list[tuple[str, nn.Module]]:
+    """The norms of so many units that stand, as the model was put together, after one layer and before the other."""
+    paths = {path: i for i, (path, _) in enumerate(model.named_modules())}
+    norms = [(path, m) for path, m in model.named_modules() if isinstance(m, NORMS)]
+    between = [(path, m) for path, m in norms if paths[first] < paths[path] < paths[last]]
+    return [(path, m) for path, m in between if getattr(m, size_of(m)) in (units, (units,))]
+
+
+def size_of(norm: nn.Module) -> str:
+    """What a norm calls its size."""
+    return "num_features" if isinstance(norm, nn.BatchNorm1d) else "normalized_shape"
 
 
 def named(layer: nn.Module, names: tuple[str, ...]) -> tuple[str, int]:
