@@ -70,15 +70,6 @@ def test_few_images_are_warped_only_where_there_is_time_to_learn_them_by_heart()
     assert warps(seconds=10.0, rate=0.0), "while the speed is not known"
 
 
-def test_few_images_race_without_warps_too() -> None:
-    """Whether warps keep the class is the data's to say: on 1,000 images of clothes they cost 5 points of accuracy."""
-    rate = flops((3, 32, 32), (32, 64, 128)) * 1000
-    few = {c.name: c.recipe for c in portfolio(facts(n_train=2000, rate=rate, seconds=600.0))}
-    assert [c.name for c in few["unwarped"].augment] == ["flip", "crop"]
-    assert "rotate" in [c.name for c in few["fastconv"].augment]
-    assert "unwarped" not in [c.name for c in portfolio(facts(rate=rate, seconds=100_000.0))]
-
-
 def test_a_race_needs_time_for_it() -> None:
     rate = flops((3, 32, 32), (64, 128, 256)) * 1000
     assert len(portfolio(facts(rate=rate))) == 1

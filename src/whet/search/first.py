@@ -143,8 +143,6 @@ def image_recipes(facts: Facts) -> list[Candidate]:
         return first
     gentle = recipe.put("optimizer.lr", 0.06).put("optimizer.rest_lr", 0.25)
     others = [Candidate("gentle", gentle, "half the learning rate")]
-    if facts.n_train < FEW:  # of 1,000 images, 20 passes: 5 points of accuracy more on one set, 1 less on another
-        others.insert(0, Candidate("unwarped", unwarped(recipe, facts), "without warps and shades"))
     if rung + 1 < len(rungs):
         others.append(Candidate("wider", recipe.put("family.widths", rungs[rung + 1]), "wider stages"))
     if facts.mirror[0] < 2 and any(c.name == "flip" for c in recipe.augment):
@@ -156,11 +154,6 @@ def deepened(recipe: Recipe, facts: Facts) -> Recipe:
     """The recipe for many passes over many images."""
     recipe = recipe.put("family.depth", 3)
     return recipe.put("augment.crop.pad", min(facts.shape[1:]) // 8) if facts.shape[0] > 1 else recipe
-
-
-def unwarped(recipe: Recipe, facts: Facts) -> Recipe:
-    """The recipe with the augmentation that many images have."""
-    return dataclasses.replace(recipe, augment=image_augment(dataclasses.replace(facts, n_train=FEW)))
 
 
 def rungs_of(facts: Facts) -> tuple[tuple[int, ...], ...]:
