@@ -15,12 +15,14 @@ from whet.recipe import Choice
 from whet.rng import seed_for
 
 EXAMPLES = 3
+ABREAST = 4
+"""Pictures in a row, about: two alone would each fill half of the page."""
 SHOWABLE = (1, 3)
 """Channels that a picture in the report can have."""
 
 
 def augmented(shown: Shown) -> Figure | None:
-    """A row per example: as it is, under each augmentation alone, and under all of them together."""
+    """Of each example: as it is, under each augmentation alone, and under all of them together; whole examples in a row."""
     choices, pictures = shown.network.recipe.augment, shown.prepared.inputs[0]
     if not choices or pictures.shape[3] not in SHOWABLE:
         return None
@@ -33,7 +35,7 @@ def augmented(shown: Shown) -> Figure | None:
         "What the augmentation does",
         [column[row] for row in range(len(examples)) for column in columns],
         [name for _ in examples for name in stages],
-        columns=len(stages),
+        columns=len(stages) * max(1, ABREAST // len(stages)),
         note="Training pictures, changed at random as in training: some stay as they are.",
     )
 

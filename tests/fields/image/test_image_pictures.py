@@ -39,7 +39,7 @@ def test_three_examples_are_shown_as_they_are_under_each_augmentation_and_under_
 def test_a_single_augmentation_is_not_shown_twice() -> None:
     figure = augmented(shown("rotate"))
     assert isinstance(figure, Pictures)
-    assert figure.columns == 2
+    assert figure.columns == 4, "two examples abreast: one would be shown too large"
 
 
 def test_the_same_seed_shows_the_same_pictures() -> None:
