@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import whet
+from whet.errors import DataError
 from whet.recipe import Choice, Recipe
 from whet.train import checkpoint, loop
 
@@ -176,3 +177,11 @@ def test_few_labels_are_learned_from(tmp_path):
     found = whet.fit(frame, task="anomaly", steps=8, out=tmp_path / "run")
     assert found.recipe.loss.name == "surprise"
     assert found.details["anomalies"]["strange"] == 5
+
+
+def test_a_series_too_short_to_hold_rows_out_is_refused_and_one_row_more_is_not(tmp_path):
+    stamps = [f"2026-01-{day:02d}" for day in range(1, 11)]
+    whole = pl.DataFrame({"stamp": stamps, "value": [1.0, 4.0, 2.0, 5.0, 1.0, 3.0, 2.0, 4.0, 1.0, 2.0]})
+    with pytest.raises(DataError, match="9 rows to learn from"):
+        fit(whole[:9], tmp_path / "nine", time="stamp")
+    assert fit(whole, tmp_path / "ten", time="stamp").folder == tmp_path / "ten"

@@ -11,6 +11,7 @@ import torch
 
 from whet.data.core import Data, Inputs, Profile, Roles
 from whet.data.prepared import Prepared
+from whet.errors import DataError
 from whet.families.anomaly_steps import now
 from whet.fields.anomaly import reading
 from whet.fields.anomaly.recipes import recipes
@@ -54,13 +55,20 @@ class AnomalyField(Field):
         return reading.load_inputs(source, spec)
 
     def split(self, data: Data, seed: int) -> dict[str, np.ndarray]:
-        """Without a split of the source's own, all rows are learned from and all are scored; blocks are held out."""
+        """Without a split of the source's own, all rows are learned from and all are scored; blocks are held out.
+
+        Raises DataError where rows are too few for that.
+        """
         official = {part: rows.astype(np.int64) for part, rows in data.official.items()}
         train = official.get("train", np.arange(len(data)))
         if "val" in official:
             return {"train": train, "val": official["val"], "test": official["test"]}
         block = min(HELD_BLOCK, max(1, len(train) // (2 * HELD)))
         held = (np.arange(len(train)) // block) % HELD == HELD - 1
+        if not held.any():
+            raise DataError(
+                f"{data.name} has {len(train)} rows to learn from: too few to hold some out.", f"Give at least {HELD}."
+            )
         return {"train": train[~held], "val": train[held], "test": official["test"]}
 
     def copies(self, data: Data, parts: Mapping[str, np.ndarray]) -> Finding | None:
