@@ -16,6 +16,7 @@ training that breaks, or never steps, the steps that it should have had count, a
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import importlib
 import json
@@ -67,6 +68,28 @@ def fault(sound: Make, codes: str, make: Make, repairable: bool = True) -> Case:
 def near(sound: Make, make: Make | None = None) -> Case:
     """A training that looks odd, or does not, and is well."""
     return Case(sound, make or sound, frozenset())
+
+
+def changers(sound: Mapping[str, Make]) -> tuple[Callable[..., Make], Callable[..., Make]]:
+    """(a family's sound training with other settings; with other rows) of a batch."""
+
+    def of(family: str, **changes: Any) -> Make:
+        return lambda: dataclasses.replace(sound[family](), **changes)
+
+    def rows_of(family: str, change: Any, val: Any = None, **changes: Any) -> Make:
+        """With other training rows, and validation rows changed alike or by a function of their own."""
+
+        def make() -> Setup:
+            s = sound[family]()
+            return dataclasses.replace(s, train=change(*s.train), val=(val or change)(*s.val), **changes)
+
+        return make
+
+    return of, rows_of
+
+
+def as_it_is(x: Any, y: Any) -> tuple[Any, Any]:
+    return x, y
 
 
 # -- what a case is ----------------------------------------------------------------------------------------------------

@@ -7,36 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from invented import Case, Make, fault, near
+from invented import Case, as_it_is, changers, fault, near
 from invented_bases_second import SOUND, Copier, Reader, Rows, cleaning, seeing, turning
 from others import clipped, forgotten, scheduled
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from families import adam, dense, drawn, sgd
-from whet.setups import Setup
 
 R = dataclasses.replace
 RATES = torch.optim.lr_scheduler
 S = SOUND
-
-
-def of(family: str, **changes: Any) -> Make:
-    return lambda: R(SOUND[family](), **changes)
-
-
-def rows_of(family: str, change: Any, val: Any = None, **changes: Any) -> Make:
-    """With other training rows, and validation rows changed alike or by a function of their own."""
-
-    def make() -> Setup:
-        s = SOUND[family]()
-        return R(s, train=change(*s.train), val=(val or change)(*s.val), **changes)
-
-    return make
-
-
-def as_it_is(x: Any, y: Tensor) -> Rows:
-    return x, y
+of, rows_of = changers(SOUND)
 
 
 def drawn_anew(spread: float, make: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from invented import Case, Make, fault, near
+from invented import Case, Make, as_it_is, changers, fault, near
 from invented_bases import Rows
 from invented_bases_third import (
     SOUND,
@@ -36,24 +36,7 @@ from whet.setups import Setup
 R = dataclasses.replace
 RATES = torch.optim.lr_scheduler
 S = SOUND
-
-
-def of(family: str, **changes: Any) -> Make:
-    return lambda: R(SOUND[family](), **changes)
-
-
-def rows_of(family: str, change: Any, val: Any = None, **changes: Any) -> Make:
-    """With other training rows, and validation rows changed alike or by a function of their own."""
-
-    def make() -> Setup:
-        s = SOUND[family]()
-        return R(s, train=change(*s.train), val=(val or change)(*s.val), **changes)
-
-    return make
-
-
-def as_it_is(x: Any, y: Tensor) -> Rows:
-    return x, y
+of, rows_of = changers(SOUND)
 
 
 def leaking() -> Setup:
