@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whet.data.core import Data, Inputs, Roles
+from whet.data.glance import first_rows
 from whet.data.sources import identify
+from whet.data.table_kinds import tidy
 from whet.errors import DataError, UnknownName
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ HOMES = {
 }
 """Name -> module of this package with a FIELD in it. In this order they are asked whether they take a source; images and
 tables take what the others leave."""
+
+HEAD = 2000
+"""Rows of a table that are looked at to tell whether it is one."""
 
 
 def field(name: str) -> Field:
@@ -70,7 +76,24 @@ def load(
     if taken is None and roles.given() and isinstance(source, str | Path):
         identify(source)  # that a path is not there is the first thing to say
     refuse_unread(taken, roles)
-    return (taken or field("table")).load(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+    alike = likeness(source) if taken is None and task is None and target is None else ""
+    own = taken or field("table")
+    try:
+        found = own.load(source, target=target, task=task, holdout=holdout, split=split, roles=roles)
+    except DataError as error:
+        if not alike:
+            raise
+        raise DataError(error.what, alike) from error
+    return replace(found, said=(alike, *found.said)) if alike else found
+
+
+def likeness(source: Any) -> str:
+    """What a table looks like that nobody called so, and what to type, in a sentence; empty for a plain table."""
+    head = first_rows(source, HEAD)
+    if head is None or not head.height:
+        return ""
+    typed = tidy(head).frame
+    return next(filter(None, (field(name).likeness(typed) for name in HOMES)), "")
 
 
 def refuse_unread(taken: Field | None, roles: Roles) -> None:

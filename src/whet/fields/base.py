@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from whet import regularise
 from whet.data.core import Data, Inputs, Profile, Roles
@@ -83,6 +84,10 @@ class Field:
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
         """Whether a source is this field's: by the task's name, by the roles of columns, by a quick look at the files."""
         raise NotImplementedError
+
+    def likeness(self, head: pl.DataFrame) -> str:
+        """What a table with these first rows, tidied, looks like and what to type, in a sentence; empty: like another's."""
+        return ""
 
     def load(
         self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 from whet import regularise
@@ -19,6 +20,7 @@ from whet.fields.base import Field, Shown, Wanted, refuse
 from whet.fields.forecast.asking import WIDTHS, answer, load_inputs, spec_of
 from whet.fields.forecast.building import load
 from whet.fields.forecast.intervals import Intervals
+from whet.fields.forecast.likeness import likeness
 from whet.fields.forecast.recipes import near, series_recipes
 from whet.fields.forecast.transform import Reshaped, SeriesTransform
 from whet.figures import Figure
@@ -47,6 +49,9 @@ class ForecastField(Field):
         if task is not None:
             return task.lower() in NAMES
         return roles.horizon is not None
+
+    def likeness(self, head: pl.DataFrame) -> str:
+        return likeness(head)
 
     def load(
         self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles

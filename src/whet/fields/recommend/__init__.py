@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
 from whet import regularise
@@ -16,6 +17,7 @@ from whet.errors import RecipeError
 from whet.fields.base import Field, Shown, Wanted, refuse
 from whet.fields.recommend import reading
 from whet.fields.recommend.fair import Fair
+from whet.fields.recommend.likeness import likeness
 from whet.fields.recommend.splitting import parts_of
 from whet.fields.recommend.transform import Moments, RatingsTransform, prepare
 from whet.figures import Figure
@@ -42,6 +44,9 @@ class RecommendField(Field):
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
         return reading.is_mine(source, task, roles)
+
+    def likeness(self, head: pl.DataFrame) -> str:
+        return likeness(head)
 
     def load(
         self, source: Any, *, target: str | None, task: str | None, holdout: Any, split: Any, roles: Roles

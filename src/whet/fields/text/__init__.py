@@ -56,6 +56,7 @@ class TextField(Field):
 
     def takes(self, source: Any, task: str | None, roles: Roles) -> bool:
         """A pair (texts, labels), folders of .txt files, or a table of texts and labels."""
+        from whet.data.glance import first_rows
         from whet.fields.text import looking, reading
         from whet.fields.text.folders import holds_texts
 
@@ -65,7 +66,7 @@ class TextField(Field):
             return len(source) == 2 and reading.is_texts(source[0])
         if isinstance(source, str | os.PathLike) and Path(source).is_dir() and holds_texts(Path(source)):
             return True
-        found = looking.first_rows(source)
+        found = first_rows(source)
         if found is None:
             return False
         return bool(roles.text or roles.vectors) or looking.is_text_table(found)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from whet.data.core import Inputs, Problem
+from whet.data.glance import table_of
 from whet.data.inputs import known_labels
 from whet.data.labels import listed
 from whet.data.table_joining import Places
@@ -19,7 +20,7 @@ from whet.data.targets import known_target
 from whet.errors import DataError, did_you_mean, nearest
 from whet.fields.text.folders import ENDINGS, all_texts, read_file
 from whet.fields.text.labels import delimiter_of, split_labels
-from whet.fields.text.looking import table_of, text_columns
+from whet.fields.text.looking import text_columns
 from whet.fields.text.reading import is_texts, texts_of
 
 

@@ -251,7 +251,8 @@ class TaggedField(Field):
 
 def is_tagged(path: Path) -> bool:
     """Whether this is a CoNLL file, a folder of them, or a table of lists of words and tags."""
-    from whet.fields.text.looking import first_rows, tokens_and_tags
+    from whet.data.glance import first_rows
+    from whet.fields.text.looking import tokens_and_tags
 
     if path.is_dir():
         try:
