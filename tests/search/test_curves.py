@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from whet.search.curves import END, Curves, Shape, learned, normal_scores, typical
+from whet.search.curves import END, Curves, Shape, inverted, learned, normal_scores, typical
 
 
 def points(rows: int = 6, width: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -48,6 +48,25 @@ def test_a_lesson_is_by_how_much_seeing_a_point_narrows_the_end() -> None:
     row = np.array([2])
     narrowed = before.ends(row)[1] ** 2 - after.ends(row)[1] ** 2
     assert before.lessons(row, np.array([u])) ** 2 == pytest.approx(narrowed, rel=1e-3)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 49, 131, 200])
+def test_the_inverse_of_a_triangle_by_halves_is_that_of_the_whole(rows: int) -> None:
+    lower = np.tril(np.random.default_rng(rows).normal(size=(rows, rows)), -1) / rows + np.eye(rows)
+    np.testing.assert_allclose(inverted(lower), np.linalg.inv(lower), atol=1e-12)
+
+
+def test_ends_of_many_points_are_those_of_the_textbook_formula_too() -> None:
+    """So many that the covariance's factor is inverted by halves, of odd and even length."""
+    random, shape = np.random.default_rng(3), typical(2)
+    x, i, t = random.random((90, 2)), np.repeat(np.arange(83), 2), np.tile([1.0, 9.0], 83)
+    z = random.normal(size=166)
+    for count in (165, 166):
+        curves = Curves(shape, x, i[:count], t[:count], z[:count])
+        cov = curves._covariance(i[:count], t[:count], i[:count], t[:count])
+        cov += (shape.noise**2 + 1e-6) * np.eye(count)
+        k = curves._covariance(i[:count], t[:count], np.arange(90), np.full(90, END), common=0.0)
+        np.testing.assert_allclose(curves.ends(np.arange(90))[0], k.T @ np.linalg.solve(cov, z[:count]), atol=1e-7)
 
 
 def test_who_has_come_far_is_known_better_than_who_has_not_begun() -> None:

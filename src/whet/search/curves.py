@@ -102,9 +102,8 @@ class Curves:
     def __init__(self, shape: Shape, x: np.ndarray, i: np.ndarray, t: np.ndarray, z: np.ndarray) -> None:
         self._shape, self._i, self._t = shape, i, t
         scaled, seen = x / shape.reach, int(i.max()) + 1
-        self._alike = shape.told * matern(scaled[:seen], scaled) + (1 - shape.told) * np.eye(
-            seen, len(x)
-        )  # (seen, rows)
+        own = (1 - shape.told) * np.eye(seen, len(x))
+        self._alike = shape.told * matern(scaled[:seen], scaled) + own  # (seen, rows)
         cov = self._covariance(i, t, i, t)
         cov[np.diag_indices(len(i))] += shape.noise**2 + TINY
         self._inverse: np.ndarray | None = None
@@ -161,8 +160,25 @@ class Curves:
 
     def _whiten(self, a: np.ndarray) -> np.ndarray:
         if self._inverse is None:
-            self._inverse = np.linalg.inv(self._root)
-        return self._inverse @ a
+            self._inverse = inverted(self._root)
+        half = len(a) // 2  # above it the inverse's right half is zero
+        return np.concatenate([self._inverse[:half, :half] @ a[:half], self._inverse[half:] @ a])
+
+
+BLOCK = 48
+"""Rows of a triangle that are inverted at once: the fastest of 32 to 96, for 120 to 460 rows."""
+
+
+def inverted(lower: np.ndarray) -> np.ndarray:
+    """The inverse of a lower triangular matrix, by halves: numpy knows none that makes use of the zeros."""
+    if len(lower) <= BLOCK:
+        return np.linalg.inv(lower)
+    half = len(lower) // 2
+    first, last = inverted(lower[:half, :half]), inverted(lower[half:, half:])
+    found = np.zeros_like(lower)
+    found[:half, :half], found[half:, half:] = first, last
+    found[half:, :half] = -last @ (lower[half:, :half] @ first)
+    return found
 
 
 def wandered(t: np.ndarray, u: np.ndarray) -> np.ndarray:
