@@ -1,6 +1,6 @@
 """Leaky relu with a slope that is drawn for every number: fast, and drawn again for the backward pass instead of kept.
 
-keys       two numbers of 32 bits, the halves of one that is drawn from torch's generator at each call
+keys       two numbers of 32 bits, the halves of one of 63 bits that is drawn from torch's generator at each call
 drawn      from [0, 1), a function of the keys and of a number's place in memory
 slope      lower + (upper - lower) drawn where x < 0, 1 elsewhere
 """
@@ -44,7 +44,7 @@ class RandomLeaky(nn.Module):
             return F.leaky_relu(x, (self.lower + self.upper) / 2)
         kernel = kernel_for(self.plan, x)
         if kernel or suits(x):
-            return _drawn(x, x, (self, draw_keys(), kernel))
+            return _drawn(x, None, (self, draw_keys(), kernel))
         check_floating(x)
         return x * torch.empty_like(x).uniform_(self.lower, self.upper).masked_fill(x >= 0, 1)
 
@@ -52,7 +52,7 @@ class RandomLeaky(nn.Module):
         return f"lower={self.lower:g}, upper={self.upper:g}"
 
 
-Slopes = tuple[RandomLeaky, Tensor, Kernel | None]
+Slopes = tuple[RandomLeaky, int, Kernel | None]
 """Whose they are, the keys that give them, and the kernel where that may take the tensor."""
 
 
@@ -60,16 +60,18 @@ def times(v: Tensor, x: Tensor, slopes: Slopes) -> Tensor:
     """v times the slopes of x, by the kernel or by torch's own operations."""
     of, keys, kernel = slopes
     if kernel and (v is x or (is_plain(v) and is_plain(x))):
-        return multiply(kernel, v, x, keys.data_ptr())
+        return multiply(kernel, v, x, keys)
     drawn = uniform(x, halves(keys)) * (of.upper - of.lower) + of.lower
     return (v * drawn.masked_fill(x >= 0, 1)).to(v.dtype)
 
 
 class _Drawn(torch.autograd.Function):
-    """v times the slopes of x: linear in v, so that its derivative is of its own kind, and x need not be differentiated."""
+    """v times the slopes of x, None for v itself: linear in v, so that its derivative is of its own kind, and x need not be
+    differentiated."""
 
     @staticmethod
-    def forward(ctx: Any, v: Tensor, x: Tensor, slopes: Slopes) -> Tensor:
+    def forward(ctx: Any, v: Tensor, x: Tensor | None, slopes: Slopes) -> Tensor:
+        x = v if x is None else x
         ctx.slopes = slopes
         save(ctx, x)
         return times(v, x, slopes)
@@ -92,25 +94,31 @@ def _formula(lower: float, upper: float) -> Node:
     return simplify(replace(slope, {"lower": number(lower), "width": number(upper - lower)}))
 
 
-def draw_keys() -> Tensor:
-    """Two fresh keys, as one number of 64 bits; torch.manual_seed brings them back."""
-    return torch.empty_like(NUMBER).random_()
+def draw_keys() -> int:
+    """Two fresh keys, as one number of 63 bits; torch.manual_seed brings them back.
+
+    Of two threads that draw at once both may get one's keys, which are as random.
+    """
+    return NUMBER.random_().item()  # type: ignore[return-value]
 
 
-def halves(keys: Tensor) -> tuple[int, int]:
-    """The two keys: in memory the first 32 bits, on machines that compile kernels, and the others."""
-    drawn = int(keys)
-    return drawn & MASK, drawn >> 32
+def halves(keys: int) -> tuple[int, int]:
+    """The two keys."""
+    return keys & MASK, keys >> 32
 
 
 def uniform(like: Tensor, keys: tuple[int, int]) -> Tensor:
     """Random numbers from [0, 1), float32, for the places of a tensor in memory: those of prelude.h's `uniform`."""
+    first, second = _stirred(keys[0]), _stirred((keys[1] + 1) & MASK) | 1
     place = torch.empty_like(like, dtype=torch.int64)
     place.as_strided((place.numel(),), (1,)).copy_(torch.arange(place.numel()))
-    return (_stirred(_stirred((place + keys[0]) & MASK) ^ keys[1]) >> 8).float() * 2**-24
+    h = (place * 0x9E3779B9 + first) & MASK
+    h = ((h ^ (h >> 16)) * 0x85EBCA6B) & MASK
+    h = ((h ^ (h >> 13)) * second) & MASK
+    return ((h ^ (h >> 16)) >> 8).float() * 2**-24
 
 
-def _stirred(h: Tensor) -> Tensor:
+def _stirred(h: int) -> int:
     h = ((h ^ (h >> 16)) * 0x85EBCA6B) & MASK
     h = ((h ^ (h >> 13)) * 0xC2B2AE35) & MASK
     return h ^ (h >> 16)

@@ -5,7 +5,8 @@ g, gx     gradients of y and of x                      sums gradient of each par
                                                             of the blocks, whatever the number of threads
 
 A formula may have one more name, DRAWN, which no grammar knows: a random number from [0, 1) for each place in memory,
-the same one in both directions; p then ends with two keys of 32 bits, from which prelude.h computes it.
+the same one in both directions. It has no parameters then, and p is no address but the two keys of 32 bits from which
+prelude.h computes it.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ LOOP {title}(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t begin,
 #pragma omp simd
     for (int64_t i = begin; i < end; i++) {{
         const float x = {read.format("x_in[i]")};
-{_drawn(nodes, names)}{lines}
+{_drawn(nodes)}{lines}
         y_out[i] = {write.format(value)};
     }}
 }}"""
@@ -109,7 +110,7 @@ static __attribute__((noinline)) int {title}(const {kind} *restrict x_in, int64_
 #pragma omp simd reduction(max : furthest)
     for (int64_t i = begin; i < end; i++) {{
         const float x = {read.format("x_in[i]")};
-{_drawn(nodes, names)}{lines}
+{_drawn(nodes)}{lines}
 {further(values)}
     }}
     return furthest > bits_of(NEAR);
@@ -156,7 +157,7 @@ LOOP {title}(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *r
 #pragma omp simd{reduction}
     for (int64_t i = begin; i < end; i++) {{
         const float x = {read.format("x_in[i]")}, g = {read.format("g_in[i]")};
-{_drawn(slopes, names)}{lines}
+{_drawn(slopes)}{lines}
         gx_out[i] = {write.format(f"g * {slope}")};{add}
     }}{keep}
 }}"""
@@ -178,11 +179,11 @@ def _parameters(names: Sequence[str]) -> str:
     return "\n".join(f"    const float p_{name} = p[{i}];" for i, name in enumerate(names))
 
 
-def _drawn(nodes: Sequence[Node], names: Sequence[str]) -> str:
+def _drawn(nodes: Sequence[Node]) -> str:
     """The line that draws, where the formulas need it."""
     if not any(DRAWN in free_names(node) for node in nodes):
         return ""
-    keys = ", ".join(f"bits_of(p[{len(names) + i}])" for i in (0, 1))
+    keys = "(uint32_t)(uintptr_t)p, (uint32_t)((uint64_t)(uintptr_t)p >> 32)"
     return f"            const float p_{DRAWN} = uniform((uint32_t)i, {keys});\n"
 
 

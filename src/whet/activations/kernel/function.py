@@ -105,7 +105,7 @@ def forward(kernel: Kernel, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
 def multiply(kernel: Kernel, g: Tensor, x: Tensor, p: int = 0) -> Tensor:
     """g times the slope at x, for a formula whose parameters, at address p, need no gradient."""
     gx = torch.empty_like(x)
-    if not (x.is_contiguous() and g.is_contiguous()) or g.dtype != x.dtype:
+    if not x.is_contiguous() or (g is not x and (not g.is_contiguous() or g.dtype != x.dtype)):
         g, x = _in_order_of(gx, g), _in_order_of(gx, x)
     n = x.numel()
     kernel.backward(g.data_ptr(), x.data_ptr(), gx.data_ptr(), n, p, 0, 0, _threads(n))

@@ -501,8 +501,9 @@ VECTOR float pow_(float a, float b)
     return b == 0 ? 1.0f : y;
 }
 
-/* A number from [0, 1) for the i-th place under two keys: MurmurHash3's last step (Appleby 2011), in which every bit of the
-   result depends on every bit given, once after each key. random_leaky.py has the same in torch. */
+/* A number from [0, 1) for the i-th place under two keys: what differs in one bit of a key differs in half of the bits of
+   its stirred form (MurmurHash3's last step, Appleby 2011), which is the same for all places; a place takes two products, the
+   second one with a factor of the second key's own. random_leaky.py has the same in torch. */
 VECTOR uint32_t stirred(uint32_t h)
 {
     h = (h ^ (h >> 16)) * 0x85ebca6bu;
@@ -511,7 +512,10 @@ VECTOR uint32_t stirred(uint32_t h)
 }
 VECTOR float uniform(uint32_t i, uint32_t first, uint32_t second)
 {
-    return (float)(int32_t)(stirred(stirred(i + first) ^ second) >> 8) * 0x1p-24f;
+    uint32_t h = i * 0x9e3779b9u + stirred(first);
+    h = (h ^ (h >> 16)) * 0x85ebca6bu;
+    h = (h ^ (h >> 13)) * (stirred(second + 1) | 1);
+    return (float)(int32_t)((h ^ (h >> 16)) >> 8) * 0x1p-24f;
 }
 
 /* bfloat16 is the upper half of a float32; written rounded to the nearest, ties to even. */
