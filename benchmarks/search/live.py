@@ -47,7 +47,7 @@ from whet.recipe import Recipe
 from whet.runners.trial import Trial, holding, open_trial
 from whet.search import Float, Int, Study
 from whet.search.first import Facts
-from whet.search.policy import Halving, usual
+from whet.search.policy import usual
 from whet.search.recipes import Recipes
 from whet.search.space import Parameter
 from whet.tasks import Task, goal
@@ -139,15 +139,9 @@ class Arena:
 # -- the arms ------------------------------------------------------------------------------------------------------
 
 
-def whet(arena: Arena, policy: Any = None, proposer: str | None = None) -> None:
+def whet(arena: Arena) -> None:
     """Whet's study, with the hand-made changes that `whet fit` tries first."""
-    study = Study(
-        arena.recipes.space,
-        max_resource=POINTS,
-        seed=arena.seed,
-        policy=InTime(arena, policy or usual()),
-        proposer=proposer,
-    )
+    study = Study(arena.recipes.space, max_resource=POINTS, seed=arena.seed, policy=InTime(arena, usual()))
     for recipe in near(arena):
         study.enqueue(arena.recipes.params(recipe))
     while arena.left > 0 and (job := study.ask()):
@@ -237,8 +231,6 @@ def hyperband() -> Any:
 
 ARMS: dict[str, Callable[[Arena], None]] = {
     "whet": whet,
-    "whet-halving": lambda arena: whet(arena, Halving()),
-    "whet-model": lambda arena: whet(arena, Halving(), "model"),
     "random": driven_by_optuna(lambda s: optuna.samplers.RandomSampler(seed=s), optuna.pruners.NopPruner),
     "tpe-hyperband": driven_by_optuna(lambda s: optuna.samplers.TPESampler(seed=s), hyperband),
     "gp": driven_by_optuna(lambda s: optuna.samplers.GPSampler(seed=s), optuna.pruners.NopPruner),

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from policies import Steps
+from policies import Halving, Steps  # the usual policy weighs seconds, which nobody can repeat
 
 from whet.errors import SearchError
 from whet.search import Float, Job, Space, Study, run
 from whet.search.driver import Report
-from whet.search.policy import Halving  # the usual policy weighs seconds, which nobody can repeat
 
 SPACE = Space({"x": Float(-1.0, 1.0)})
 begun: list[tuple[int, float]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -16,11 +17,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from policies import Halving
 
 import whet.search
 from whet.errors import OutputError, SearchError, UserError
 from whet.search import Float, Space, Study, Trial
-from whet.search.policy import Halving
+from whet.search.look_ahead import FIRST_LEARNED
 from whet.search.view import RUNNING
 
 SPACE = Space({"x": Float(-1.0, 1.0, limits=(-2.0, 1.0)), "kind": ["a", ("b", 2)]})
@@ -96,6 +98,27 @@ def test_a_study_that_is_opened_again_knows_all_it_knew_and_asks_what_it_would_h
         assert repr(study.best) == repr(memory.best)
         assert study.warnings() == memory.warnings()
         assert study.space.describe() == memory.space.describe()
+
+
+def test_the_usual_policy_too_decides_after_a_restart_what_it_would_have_decided(tmp_path: Path) -> None:
+    """It weighs seconds, predicts where curves end, and learns what they are like, here in a space that grows."""
+    path = tmp_path / "journal.jsonl"
+    study, memory = opened(path, policy=None), opened(None, policy=None)
+    for turn in range(60):
+        for one in (study, memory):
+            job = one.ask()
+            for resource in range(job.start + 1, job.stop + 1):
+                value = math.nan if job.params["x"] > 0.9 else job.params["x"] + 0.1 / resource  # best beyond -1
+                one.tell(job.trial, resource, value, cost=0.1 * (1 + job.trial % 3))
+                if math.isnan(value):
+                    break
+            one.finish(job.trial)
+        if turn % 9 == 8:
+            study.close()
+            study = opened(path, policy=None)
+    assert repr(study.trials) == repr(memory.trials)
+    assert memory.view.points > FIRST_LEARNED
+    assert memory.space != SPACE
 
 
 def points(trials: tuple[Trial, ...]) -> int:
