@@ -18,6 +18,7 @@ from whet.fields import field
 from whet.model import make_model, make_spec, saying_which
 from whet.recipe import Choice, Recipe
 from whet.tasks import Task, goal
+from whet.train import winograd
 from whet.train.loop import own_random_numbers
 from whet.train.parts import Inputs, Parts, Prepare
 from whet.train.plan import Plan
@@ -26,6 +27,8 @@ CALIBRATION_ROWS = 2000
 """Training rows that a network may look at before it trains (whitening filters)."""
 COUNTED_ROWS = 20_000
 """Training rows that a network may look at with their classes before it trains (how often these have an n-gram)."""
+SEEN = ("columns", "form", "shrink")
+"""Parameters of a network on which depends what its linear part is solved to."""
 BATCH_ROWS = 256
 """Training rows that an initialisation may look at."""
 
@@ -42,13 +45,16 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
             calibrate(*look(getattr(model, "calibration_rows", CALIBRATION_ROWS)))
         if getattr(model, "counts_classes", False):  # n-grams by class
             count: Any = model.count_classes
-            count(*labelled(data, prepare))
+            count(*labelled(data, prepare, COUNTED_ROWS))
         if getattr(model, "solves", False):  # a linear part, the same for all networks that see the same
-            network, seen_alike = cast(Any, model), tuple(str(recipe.family.params.get(n)) for n in ("columns", "form"))
-            network.begin_at(data.once(("line", *seen_alike), lambda: network.solved(*labelled(data, prepare))))
+            network, seen_alike = cast(Any, model), tuple(str(recipe.family.params.get(n)) for n in SEEN)
+            rows = int(getattr(model, "counted_rows", COUNTED_ROWS))
+            network.begin_at(data.once(("line", *seen_alike), lambda: network.solved(*labelled(data, prepare, rows))))
     model.train()
     if plan.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if plan.winograd:
+        winograd.use(model)
     regular = {c.name: make_regulariser(c) for c in recipe.regularise}
     penalties = [regular[name] for name in ("l1", "l2") if name in regular]
     parts = Parts(
@@ -109,9 +115,9 @@ def some_inputs(data: Prepared, prepare: Prepare, most: int) -> Inputs:
     return inputs
 
 
-def labelled(data: Prepared, prepare: Prepare) -> tuple[Tensor, ...]:
-    """(target, *inputs) of training rows, for a network that counts by class before it trains."""
-    rows = data.rows["train"][torch.linspace(0, data.n_train - 1, min(COUNTED_ROWS, data.n_train)).long()]
+def labelled(data: Prepared, prepare: Prepare, most: int) -> tuple[Tensor, ...]:
+    """(target, *inputs) of at most so many training rows, for a network that counts by class before it trains."""
+    rows = data.rows["train"][torch.linspace(0, data.n_train - 1, min(most, data.n_train)).long()]
     inputs, target = prepare(tuple(x.index_select(0, rows) for x in data.inputs), data.target[rows], None)
     return target, *inputs
 

@@ -44,6 +44,12 @@ class Sizes:
         return cls(lookback, *named, tuple(more.get("levels", ())))
 
     @property
+    def numbers(self) -> int:
+        """Of one example."""
+        each = self.channels + self.covariates + self.calendar
+        return self.lookback * each + self.horizon * self.calendar
+
+    @property
     def ahead(self) -> int:
         """Q H: the numbers that a core says of a channel."""
         return max(1, len(self.levels)) * self.horizon

@@ -21,6 +21,7 @@ SERIES: list[Entry[nn.Module]] = [
         defaults={
             "form": "rlinear",
             "start": "mean",
+            "shrink": 0.0,
             "own": 0.0,
             "kernel": 25,
             "individual": False,

@@ -20,8 +20,9 @@ from whet.fields.base import Field, Shown, Wanted, refuse
 from whet.fields.forecast.asking import WIDTHS, answer, load_inputs, spec_of
 from whet.fields.forecast.building import load
 from whet.fields.forecast.intervals import Intervals
+from whet.fields.forecast.least_squares import chosen_strength
 from whet.fields.forecast.likeness import likeness
-from whet.fields.forecast.recipes import near, series_recipes
+from whet.fields.forecast.recipes import MANY, near, series_recipes
 from whet.fields.forecast.transform import Reshaped, SeriesTransform
 from whet.figures import Figure
 from whet.losses import LOSSES
@@ -105,14 +106,15 @@ class ForecastField(Field):
 
     def facts(self, data: Data, parts: Mapping[str, np.ndarray], prepared: Prepared) -> dict[str, Any]:
         panel = data.x.panel
-        return {
-            "more": {
-                "horizon": panel.horizon,
-                "season": panel.season,
-                "series": len(panel.names),
-                "covariates": len(panel.helpers),
-            }
+        more = {
+            "horizon": panel.horizon,
+            "season": panel.season,
+            "series": len(panel.names),
+            "covariates": len(panel.helpers),
         }
+        if 1 < panel.season <= panel.lookback and len(parts["train"]) * len(panel.channels) >= MANY:
+            more["shrink"] = chosen_strength(panel, parts["train"], parts["val"])
+        return {"more": more}
 
     def recipes(self, facts: Facts) -> list[Candidate]:
         return series_recipes(facts)

@@ -12,6 +12,7 @@ import numpy as np
 
 from whet.fields.base import Wanted
 from whet.fields.forecast.classic import ets, theta
+from whet.fields.forecast.least_squares import sums
 from whet.fields.forecast.panel import Panel
 from whet.rng import generator
 from whet.tasks import Baseline
@@ -21,8 +22,6 @@ FEWEST = 200
 """Window channels that a cut baseline is still fitted on."""
 LINEAR_SHARE = 0.4
 """Of the time, what the regression may take; the classic methods have what it leaves."""
-RIDGE = 1e-3
-"""Of the linear regression, relative to the mean square of its inputs."""
 
 Method = Callable[[Wanted, "Pasts", float], tuple[np.ndarray, str]]
 
@@ -91,7 +90,7 @@ def linear(wanted: Wanted, pasts: Pasts, seconds: float) -> tuple[np.ndarray, st
     rows, note = affordable(panel, train, LINEAR_SHARE * seconds, wanted.seed)
     if not len(rows):
         return NOTHING, note
-    weights = normal_equations(panel, rows)
+    weights = sums(panel, rows).map()
     out = pasts.empty()
     for some, past in pasts.blocks():
         level = past[..., -1:]
@@ -110,25 +109,6 @@ def affordable(panel: Panel, train: np.ndarray, seconds: float, seed: int) -> tu
         return train[:0], no_time(seconds)
     chosen = np.sort(generator(seed, "baseline").choice(train, most, replace=False))
     return chosen, f"cut to {most:,} of {len(train):,} windows"
-
-
-def normal_equations(panel: Panel, rows: np.ndarray) -> np.ndarray:
-    """(L, H): the least squares map from look-back to horizon, both less the last value; a little shrunk."""
-    back, ahead = panel.lookback, panel.horizon
-    past, future = panel.inputs()[0].numpy(), panel.futures().values
-    squares, products, count = np.zeros((back, back)), np.zeros((back, ahead)), 0
-    for at in range(0, len(rows), 1000):
-        some = rows[at : at + 1000]
-        x = past[some].transpose(0, 2, 1).reshape(-1, back)
-        y = future[some].transpose(0, 2, 1).reshape(-1, ahead) - x[:, -1:]
-        x = x - x[:, -1:]
-        y = np.where(np.isfinite(y), y, 0)
-        squares += x.T @ x
-        products += x.T @ y
-        count += len(x)
-    shrink = RIDGE * np.trace(squares) / back + 1e-9 * count
-    found: np.ndarray = np.linalg.solve(squares + shrink * np.eye(back), products)
-    return found
 
 
 def classic(method: Callable[[np.ndarray, int, int], np.ndarray]) -> Method:

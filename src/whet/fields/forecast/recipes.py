@@ -39,6 +39,9 @@ mean of earlier seasons, and the part of a map that each channel has of its own.
 and 0.669 without. In closed form, 336 and 720 steps gained 1.3 and 1.1 % on the mean of such stretches. Towards zero, that
 is the last value, a penalty of 1 cost 0.4 to 1.2 %. With one of 0.3, and 0.26, the stretches were at 0.297, 0.341, 0.334 and
 0.671."""
+GENTLER = 10
+"""Times the rate is lower where a map begins at its least squares, as it does where windows are many and no season is known, or
+where it is not to be shrunk by `SHRINK`, or where there is no time for `PASSES`. Made-up panels of 60 series (docs/log.md)."""
 CENTRED = {"nlinear": "less their last value", "rlinear": "in units of their own mean and spread"}
 
 
@@ -47,23 +50,43 @@ def series_recipes(facts: Facts) -> list[Candidate]:
     recipe = linear(facts)
     form = str(recipe.family.params["form"])
     said = f"one linear map from windows, {CENTRED[form]}, to what follows, for all channels"
-    return [Candidate(form, recipe, said + (", shrunk towards earlier seasons" if is_seasonal(facts) else ""))]
+    drawn = recipe["family.shrink"] or recipe["family.start"] == "season"
+    begun = ", begun at its least squares" * (recipe["family.start"] == "solved")
+    return [Candidate(form, recipe, said + begun + ", shrunk towards earlier seasons" * bool(drawn))]
+
+
+def is_clear(facts: Facts) -> bool:
+    """Whether there are many windows, and nothing beside them that would have to be learned too."""
+    return not facts.more.get("covariates") and facts.n_train * facts.shape[1] >= MANY
 
 
 def is_seasonal(facts: Facts) -> bool:
-    """Whether there are many windows that hold a season, and nothing beside them."""
-    season, covariates = (facts.more.get(name, 0) for name in ("season", "covariates"))
-    return bool(1 < season <= facts.shape[0] and not covariates and facts.n_train * facts.shape[1] >= MANY)
+    """Whether windows hold a season."""
+    return bool(1 < facts.more.get("season", 0) <= facts.shape[0])
 
 
 def linear(facts: Facts) -> Recipe:
-    """See the top of this file, and SHRINK."""
+    """See the top of this file, SHRINK and GENTLER."""
     recipe = plain(facts)
-    if not is_seasonal(facts):
+    if not is_clear(facts):
         return recipe
-    penalty = Choice("l2", strength=2 * SHRINK / facts.more["horizon"])  # the loss is a mean over the steps ahead
+    strength = float(facts.more.get("shrink", SHRINK)) if is_seasonal(facts) else 0.0
+    if strength < SHRINK or (facts.rate and facts.seconds * facts.rate < PASSES * facts.n_train):
+        return solved(recipe, strength, facts)
     family = Choice("series_linear", form="nlinear", start="season", own=OWN)
-    return replace(recipe, family=family, regularise=(*recipe.regularise, penalty))
+    return replace(shrunk(recipe, SHRINK, facts), family=family)
+
+
+def solved(recipe: Recipe, strength: float, facts: Facts) -> Recipe:
+    """The recipe with a map that begins at its least squares, drawn towards earlier seasons by this strength."""
+    begun = recipe.put("family.start", "solved").put("optimizer.lr", recipe["optimizer.lr"] / GENTLER)
+    return shrunk(begun.put("family.shrink", strength), strength, facts) if strength else begun
+
+
+def shrunk(recipe: Recipe, strength: float, facts: Facts) -> Recipe:
+    """With a penalty on what a map differs from where it began; the loss is a mean over the steps ahead."""
+    penalty = Choice("l2", strength=2 * strength / facts.more["horizon"])
+    return replace(recipe, regularise=(*recipe.regularise, penalty))
 
 
 def plain(facts: Facts) -> Recipe:
@@ -84,8 +107,7 @@ def plain(facts: Facts) -> Recipe:
 
 def near(recipe: Recipe, seed: int) -> Iterator[Candidate]:
     """Other families, then random draws around the first recipe, without end."""
-    begun = recipe.put("family.start", "solved").put("optimizer.lr", recipe["optimizer.lr"] / 10)
-    yield Candidate("solved", begun.put("family.own", 0.0), "the map begins at its least squares")
+    yield begun_otherwise(recipe)
     other = "rlinear" if recipe["family.form"] == "nlinear" else "nlinear"
     yield Candidate(other, recipe.put("family.form", other), f"windows {CENTRED[other]}")
     yield Candidate("calendar", recipe.put("family.calendar", True), "the calendar added")
@@ -103,11 +125,26 @@ def near(recipe: Recipe, seed: int) -> Iterator[Candidate]:
         )
 
 
+def begun_otherwise(recipe: Recipe) -> Candidate:
+    """At its least squares; where it begins there already, at the mean."""
+    free, lr = unshrunk(recipe).put("family.own", 0.0), recipe["optimizer.lr"]
+    if recipe["family.start"] != "solved":
+        begun = free.put("family.start", "solved").put("optimizer.lr", lr / GENTLER)
+        return Candidate("solved", begun, "the map begins at its least squares")
+    trained = free.put("family.start", "mean").put("family.shrink", 0.0).put("optimizer.lr", lr * GENTLER)
+    return Candidate("learned", trained, "the map is learned from its beginning")
+
+
+def unshrunk(recipe: Recipe) -> Recipe:
+    """The recipe without a penalty on its map."""
+    return replace(recipe, regularise=tuple(choice for choice in recipe.regularise if choice.name != "l2"))
+
+
 def with_family(recipe: Recipe, family: Choice) -> Recipe:
     """The recipe with hidden layers, whose weights are shrunk a little."""
-    free = replace(recipe, regularise=tuple(choice for choice in recipe.regularise if choice.name != "l2"))
     return (
-        free.put("family", family)
+        unshrunk(recipe)
+        .put("family", family)
         .put("activation", Choice("gelu"))
         .put("optimizer", Choice("adamw", lr=1e-3, weight_decay=0.1))
     )
