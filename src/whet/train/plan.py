@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from whet import files
+from whet.train import winograd
 
 WORTH = 0.97
 """A change of the plan must bring the time of a step below this share of what it was: timings are noisy."""
@@ -35,6 +36,8 @@ class Plan:
     channels_last: bool = False
     bfloat16: bool = False
     """Autocast of matrix products and convolutions; weights, optimiser and loss stay in float32."""
+    winograd: bool = False
+    """3x3 convolutions train with fewer products, rounded a little more (winograd.py); only with bfloat16."""
     fused: bool = False
     """The optimiser updates all weights in one kernel, where it has one."""
     micro_batch: int = 0
@@ -50,7 +53,7 @@ class Plan:
         return cls(**{f.name: state[f.name] for f in fields(cls) if f.name in state})
 
     def __str__(self) -> str:
-        yes = [k.replace("_", " ") for k in ("channels_last", "bfloat16", "fused") if getattr(self, k)]
+        yes = [k.replace("_", " ") for k in ("channels_last", "bfloat16", "winograd", "fused") if getattr(self, k)]
         yes += [f"micro-batch {self.micro_batch}"] if self.micro_batch else []
         yes += ["large blocks kept"] if self.allocator else []
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
@@ -59,10 +62,12 @@ class Plan:
 
 def first_plan(threads: int, pictures: bool = True) -> Plan:
     """The plan to start measuring from: what most often won on this kind of processor, for pictures or anything else."""
+    bfloat16 = has_fast_bfloat16()
     return Plan(
         threads=threads,
         channels_last=pictures,
-        bfloat16=has_fast_bfloat16(),
+        bfloat16=bfloat16,
+        winograd=pictures and bfloat16 and winograd.kernel() is not None,
         fused=True,
         allocator=keep_large_blocks(),
     )
@@ -145,7 +150,8 @@ def free_memory() -> int:
 def changes(plan: Plan) -> list[dict[str, Any]]:
     """What is worth trying, the likeliest gain first."""
     layout = [{"channels_last": False}] if plan.channels_last else []
-    return [{"bfloat16": not plan.bfloat16}, *fewer_threads(plan), *layout, {"fused": not plan.fused}]
+    plain = [{"winograd": False}] if plan.winograd else []
+    return [{"bfloat16": not plan.bfloat16}, *fewer_threads(plan), *plain, *layout, {"fused": not plan.fused}]
 
 
 def fewer_threads(plan: Plan) -> list[dict[str, Any]]:

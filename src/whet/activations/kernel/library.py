@@ -70,6 +70,12 @@ def _make(node: Node, names: tuple[str, ...], dtype: str, layout: channels.Layou
 
 def load(code: str, layout: channels.Layout | None = None) -> Kernel:
     """C source as a kernel. Raises OSError or SubprocessError."""
+    forward, backward = functions(code, "forward", "backward")
+    return Kernel(forward, backward, layout)
+
+
+def functions(code: str, *names: str) -> list[Callable[..., None]]:
+    """The functions of C source that python.h makes callable, by name. Raises OSError or SubprocessError."""
     with tempfile.TemporaryDirectory(prefix="whet-kernel-") as folder:
         file = Path(folder, "kernel.c")
         file.write_text(code)
@@ -77,8 +83,12 @@ def load(code: str, layout: channels.Layout | None = None) -> Kernel:
         command = [compiler(), *FLAGS, *MATHS, *SHARED, str(file), "-o", str(library), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
         loaded = ctypes.PyDLL(str(library))
-    loaded.forward_function.restype = loaded.backward_function.restype = ctypes.py_object
-    return Kernel(loaded.forward_function(), loaded.backward_function(), layout)
+    found = []
+    for name in names:
+        make = loaded[f"{name}_function"]
+        make.restype = ctypes.py_object
+        found.append(make())
+    return found
 
 
 @cache

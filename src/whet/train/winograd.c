@@ -1,0 +1,263 @@
+/* 3x3 convolutions of bfloat16 maps by Winograd's minimal filtering F(2x2, 3x3): 16 products in place of 36 for each 2x2 tile of the
+   output (Lavin and Gray 2015, arXiv:1509.09308, section 4.1). Stride 1, a border of one zero all around.
+
+       y = A' [(G g G') * (B' d B)] A       d: 4x4 window of the input, g: the 3x3 filter, y: 2x2 tile of the output, * by elements
+
+   For each of the 16 places of the 4x4 windows the products over all channels and tiles are one matrix product. Its factors are rounded
+   to bfloat16, its sums are float32, and they are never written out for more than a few tiles: that is what makes it fast.
+
+   Maps lie as (image, row, column, channel), channels are multiples of 32. A block of TILES tiles stays in the second-level cache. */
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+#include <omp.h>
+
+#ifndef __AVX512BF16__
+#error "needs the dot products of bfloat16 of AVX-512"
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define PLACES 16
+#define ROWS 6      /* of the output that a product holds in registers: 6 rows of 4 registers are 24 of the 32 registers */
+#define MOST 4      /* registers in a row of a product */
+#define TILES 48    /* a multiple of ROWS: 16 places of 48 tiles of 256 channels are 393 kB */
+#define DEPTH 128   /* pairs of tiles that are summed before the sums go back to memory */
+#define LINE 64     /* bytes; added between places, which would else share a few sets of the first cache */
+
+typedef uint16_t bfloat16;
+typedef uint32_t pair;  /* two bfloat16, the first in the low half: what one dot product multiplies and adds */
+typedef __m512 vector;  /* 16 numbers */
+
+INLINE vector read(const bfloat16 *p) { return (vector)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)), 16); }
+INLINE __m256i rounded(vector v) { return (__m256i)_mm512_cvtneps_pbh(v); }
+INLINE void write(bfloat16 *p, vector v) { _mm256_storeu_si256((void *)p, rounded(v)); }
+INLINE void write_pairs(pair *p, vector low, vector high)
+{
+    __m512i a = _mm512_cvtepu16_epi32(rounded(low)), b = _mm512_cvtepu16_epi32(rounded(high));
+    _mm512_storeu_si512(p, _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
+}
+INLINE vector dot(vector sum, __m512i a, __m512i b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+
+/* The maps of a batch, cut into tiles of 2x2. */
+typedef struct { int64_t images, height, width, down, across, tiles; } Maps;
+
+static Maps maps_of(int64_t images, int64_t height, int64_t width)
+{
+    int64_t down = (height + 1) / 2, across = (width + 1) / 2;
+    return (Maps){images, height, width, down, across, images * down * across};
+}
+
+static const bfloat16 zeros[8192]; /* channels at most */
+
+/* Where the pixels of a tile's window lie, (side, side) of them; `outside` for those beyond the map, and for tiles beyond the last. */
+INLINE void window(const Maps *m, bfloat16 *map, int64_t channels, int64_t tile, int margin, int side, bfloat16 *outside, bfloat16 **pixels)
+{
+    const int64_t column = tile % m->across, row = tile / m->across % m->down, image = tile / m->across / m->down;
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++) {
+            const int64_t y = 2 * row - margin + i, x = 2 * column - margin + j;
+            const int inside = tile < m->tiles && y >= 0 && y < m->height && x >= 0 && x < m->width;
+            pixels[side * i + j] = inside ? map + ((image * m->height + y) * m->width + x) * channels : outside;
+        }
+}
+
+/* B' d B of a window, channels c to c + 15. */
+INLINE void spread_input(bfloat16 *const *d, int64_t c, vector *out)
+{
+    vector t[PLACES];
+    for (int j = 0; j < 4; j++) {
+        const vector a = read(d[j] + c), b = read(d[4 + j] + c), e = read(d[8 + j] + c), f = read(d[12 + j] + c);
+        t[j] = a - e, t[4 + j] = b + e, t[8 + j] = e - b, t[12 + j] = b - f;
+    }
+    for (int i = 0; i < PLACES; i += 4)
+        out[i] = t[i] - t[i + 2], out[i + 1] = t[i + 1] + t[i + 2], out[i + 2] = t[i + 2] - t[i + 1], out[i + 3] = t[i + 1] - t[i + 3];
+}
+
+/* A g A' of a tile of the output's gradient. */
+INLINE void spread_gradient(bfloat16 *const *g, int64_t c, vector *out)
+{
+    const vector a = read(g[0] + c), b = read(g[1] + c), e = read(g[2] + c), f = read(g[3] + c);
+    const vector t[8] = {a, b, a + e, b + f, a - e, b - f, -e, -f};
+    for (int i = 0; i < 4; i++)
+        out[4 * i] = t[2 * i], out[4 * i + 1] = t[2 * i] + t[2 * i + 1], out[4 * i + 2] = t[2 * i] - t[2 * i + 1], out[4 * i + 3] = -t[2 * i + 1];
+}
+
+/* G g G' of a filter's nine taps, each `step` numbers after the one before; from the last to the first where `turned`. */
+INLINE void spread_filter(const float *taps, int64_t step, int turned, vector *out)
+{
+    const vector half = _mm512_set1_ps(0.5f);
+    vector g[9], t[12];
+    for (int i = 0; i < 9; i++) g[i] = _mm512_loadu_ps(taps + (turned ? 8 - i : i) * step);
+    for (int j = 0; j < 3; j++) {
+        const vector ends = g[j] + g[6 + j];
+        t[j] = g[j], t[3 + j] = half * (ends + g[3 + j]), t[6 + j] = half * (ends - g[3 + j]), t[9 + j] = g[6 + j];
+    }
+    for (int i = 0; i < 4; i++) {
+        const vector ends = t[3 * i] + t[3 * i + 2];
+        out[4 * i] = t[3 * i], out[4 * i + 1] = half * (ends + t[3 * i + 1]), out[4 * i + 2] = half * (ends - t[3 * i + 1]), out[4 * i + 3] = t[3 * i + 2];
+    }
+}
+
+INLINE int64_t columns_of(int64_t channels) { return channels % 64 ? 32 : 64; }
+
+/* Taps (9, from, to) -> (16, to / columns, from / 2, columns) pairs, as `convolve` reads them. */
+void filters(const float *taps, pair *u, int64_t from, int64_t to, int turned, int threads)
+{
+    const int64_t columns = columns_of(to), step = from * to;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t c = 0; c < from; c += 2)
+        for (int64_t k = 0; k < to; k += 16) {
+            vector low[PLACES], high[PLACES];
+            spread_filter(taps + c * to + k, step, turned, low);
+            spread_filter(taps + (c + 1) * to + k, step, turned, high);
+            for (int p = 0; p < PLACES; p++)
+                write_pairs(u + ((p * (to / columns) + k / columns) * (from / 2) + c / 2) * columns + k % columns, low[p], high[p]);
+        }
+}
+
+/* ROWS tiles (ROWS, from) times (from / 2, 16 * n) pairs, for one place. */
+INLINE void product(const bfloat16 *restrict v, const pair *restrict u, float *restrict out, int64_t from, const int n)
+{
+    vector sum[ROWS][MOST];
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < n; j++) sum[i][j] = _mm512_setzero_ps();
+    for (int64_t c = 0; c < from; c += 2, u += 16 * n) {
+        __m512i right[MOST];
+        for (int j = 0; j < n; j++) right[j] = _mm512_loadu_si512(u + 16 * j);
+        for (int i = 0; i < ROWS; i++) {
+            pair left;
+            memcpy(&left, v + i * from + c, sizeof left);
+            for (int j = 0; j < n; j++) sum[i][j] = dot(sum[i][j], _mm512_set1_epi32(left), right[j]);
+        }
+    }
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < n; j++) _mm512_storeu_ps(out + 16 * (i * n + j), sum[i][j]);
+}
+
+/* A' m A of one tile, `columns` channels of it, into the pixels of the output. */
+INLINE void gather(const float *restrict m, int64_t step, bfloat16 *const *y, int64_t columns)
+{
+    for (int64_t c = 0; c < columns; c += 16) {
+        vector t[8];
+        for (int j = 0; j < 4; j++) {
+            const vector b = _mm512_loadu_ps(m + (4 + j) * step + c), e = _mm512_loadu_ps(m + (8 + j) * step + c);
+            t[j] = _mm512_loadu_ps(m + j * step + c) + b + e, t[4 + j] = b - e - _mm512_loadu_ps(m + (12 + j) * step + c);
+        }
+        write(y[0] + c, t[0] + t[1] + t[2]), write(y[1] + c, t[1] - t[2] - t[3]);
+        write(y[2] + c, t[4] + t[5] + t[6]), write(y[3] + c, t[5] - t[6] - t[7]);
+    }
+}
+
+/* A block of tiles, whose windows are spread in v, for `columns` = 16 n channels of the output from `first` on. */
+INLINE void outputs(const Maps *m, const bfloat16 *v, int64_t apart, const pair *u, int64_t every, bfloat16 *y, int64_t begin, int64_t first,
+                    int64_t from, int64_t to, const int n)
+{
+    const int64_t columns = 16 * n, step = ROWS * columns + LINE / 4;
+    float sums[PLACES * (ROWS * 16 * MOST + LINE / 4)];
+    bfloat16 nowhere[16 * MOST], *pixels[4];
+    for (int64_t row = 0; row < TILES && begin + row < m->tiles; row += ROWS) {
+        for (int p = 0; p < PLACES; p++) product(v + p * apart + row * from, u + p * every, sums + p * step, from, n);
+        for (int64_t i = 0; i < ROWS && begin + row + i < m->tiles; i++) {
+            window(m, y + first, to, begin + row + i, 0, 2, nowhere, pixels);
+            gather(sums + i * columns, step, pixels, columns);
+        }
+    }
+}
+
+/* The convolution of maps x (images, height, width, from) with spread filters: y (images, height, width, to).
+   room: for each thread PLACES * (TILES * from + LINE / 2) bfloat16. */
+void convolve(bfloat16 *x, const pair *u, bfloat16 *y, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, bfloat16 *room,
+              int threads)
+{
+    const Maps m = maps_of(images, height, width);
+    const int64_t apart = TILES * from + LINE / 2, columns = columns_of(to), size = from / 2 * columns;
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int64_t begin = 0; begin < m.tiles; begin += TILES) {
+        bfloat16 *v = room + PLACES * apart * omp_get_thread_num(), *pixels[PLACES];
+        for (int64_t i = 0; i < TILES; i++) {
+            window(&m, x, from, begin + i, 1, 4, (bfloat16 *)zeros, pixels);
+            for (int64_t c = 0; c < from; c += 16) {
+                vector out[PLACES];
+                spread_input(pixels, c, out);
+                for (int p = 0; p < PLACES; p++) write(v + p * apart + i * from + c, out[p]);
+            }
+        }
+        for (int64_t k = 0; k < to; k += columns) {
+            const pair *here = u + k / columns * size;
+            if (columns == 64) outputs(&m, v, apart, here, to / columns * size, y, begin, k, from, to, 4);
+            else outputs(&m, v, apart, here, to / columns * size, y, begin, k, from, to, 2);
+        }
+    }
+}
+
+/* `rows` rows and 16 n columns of the sums over pairs of tiles: sums (., to) += v (pairs, from)' w (pairs, to). */
+INLINE void add_products(const pair *restrict v, int64_t from, const pair *restrict w, int64_t to, float *restrict sums, int64_t pairs,
+                         const int rows, const int n)
+{
+    vector sum[ROWS][MOST];
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < n; j++) sum[i][j] = _mm512_loadu_ps(sums + i * to + 16 * j);
+    for (int64_t t = 0; t < pairs; t++) {
+        __m512i right[MOST];
+        for (int j = 0; j < n; j++) right[j] = _mm512_loadu_si512(w + t * to + 16 * j);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < n; j++) sum[i][j] = dot(sum[i][j], _mm512_set1_epi32(v[t * from + i]), right[j]);
+    }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < n; j++) _mm512_storeu_ps(sums + i * to + 16 * j, sum[i][j]);
+}
+
+/* All rows of 16 n columns; of channels, multiples of 16, six at a time leave 0, 2 or 4. */
+INLINE void add_columns(const pair *v, int64_t from, const pair *w, int64_t to, float *sums, int64_t pairs, const int n)
+{
+    int64_t c = 0;
+    for (; c + ROWS <= from; c += ROWS) add_products(v + c, from, w, to, sums + c * to, pairs, ROWS, n);
+    if (from - c == 4) add_products(v + c, from, w, to, sums + c * to, pairs, 4, n);
+    if (from - c == 2) add_products(v + c, from, w, to, sums + c * to, pairs, 2, n);
+}
+
+/* The sums (16, from, to), zero before, of which the filters' gradient is G' sums G; x: the input, g: the output's gradient.
+   v, w: room for PLACES * (pairs * from + LINE / 4) and PLACES * (pairs * to + LINE / 4) pairs. The order of the sums depends on the tiles
+   only, not on `pairs` or threads. */
+void correlate(bfloat16 *x, bfloat16 *g, float *sums, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, pair *v, pair *w,
+               int64_t pairs, int threads)
+{
+    const Maps m = maps_of(images, height, width);
+    const int64_t step_v = pairs * from + LINE / 4, step_w = pairs * to + LINE / 4, columns = columns_of(to);
+#pragma omp parallel num_threads(threads)
+    for (int64_t begin = 0; begin < m.tiles; begin += 2 * pairs) {
+        const int64_t left = (m.tiles - begin + 1) / 2, here = left < pairs ? left : pairs;
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < here; i++) {
+            bfloat16 *first[PLACES], *second[PLACES];
+            vector low[PLACES], high[PLACES];
+            window(&m, x, from, begin + 2 * i, 1, 4, (bfloat16 *)zeros, first);
+            window(&m, x, from, begin + 2 * i + 1, 1, 4, (bfloat16 *)zeros, second);
+            for (int64_t c = 0; c < from; c += 16) {
+                spread_input(first, c, low), spread_input(second, c, high);
+                for (int p = 0; p < PLACES; p++) write_pairs(v + p * step_v + i * from + c, low[p], high[p]);
+            }
+            window(&m, g, to, begin + 2 * i, 0, 2, (bfloat16 *)zeros, first);
+            window(&m, g, to, begin + 2 * i + 1, 0, 2, (bfloat16 *)zeros, second);
+            for (int64_t c = 0; c < to; c += 16) {
+                spread_gradient(first, c, low), spread_gradient(second, c, high);
+                for (int p = 0; p < PLACES; p++) write_pairs(w + p * step_w + i * to + c, low[p], high[p]);
+            }
+        }
+#pragma omp for schedule(static) collapse(2)
+        for (int p = 0; p < PLACES; p++)
+            for (int64_t k = 0; k < to; k += columns)
+                for (int64_t t = 0; t < here; t += DEPTH) {
+                    const int64_t depth = here - t < DEPTH ? here - t : DEPTH;
+                    const pair *left_of = v + p * step_v + t * from, *right_of = w + p * step_w + t * to + k;
+                    float *at = sums + p * from * to + k;
+                    if (columns == 64) add_columns(left_of, from, right_of, to, at, depth, 4);
+                    else add_columns(left_of, from, right_of, to, at, depth, 2);
+                }
+    }
+}
+
+CALLABLE(filters, AT(0), AT(1), N(2), N(3), N(4), N(5))
+CALLABLE(convolve, AT(0), AT(1), AT(2), N(3), N(4), N(5), N(6), N(7), AT(8), N(9))
+CALLABLE(correlate, AT(0), AT(1), AT(2), N(3), N(4), N(5), N(6), N(7), AT(8), AT(9), N(10), N(11))
