@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import asdict, replace
 
 import torch
@@ -32,9 +34,13 @@ from whet.train.plan import (
 TIME_TO_MEASURE = 0.02
 """Of the budget, what finding out how to run fastest may take."""
 
+WORKED = 0.1
+"""Seconds of the processor from which on they are compared with the clock's."""
+
 
 def choose_recipes(run: Run) -> None:
     """The plan, and the recipes to try: derived from the data, the machine and the time that is left."""
+    began, worked = time.monotonic(), worked_so_far()
     if known := run.journal.last("plan"):
         run.plan = Plan.of(known["plan"])
         run.candidates = [Candidate.from_dict(c) for c in known["candidates"]]
@@ -47,6 +53,17 @@ def choose_recipes(run: Run) -> None:
     run.delivery.plan = run.plan
     measured = f" ({run.plan.milliseconds:.3g} ms a step)" if run.plan.milliseconds else ""
     run.screen.say(f"Plan: {run.plan}{measured}.")
+    run.delivery.slowed = slowed(time.monotonic() - began, worked_so_far() - worked)
+
+
+def worked_so_far() -> float:
+    """Seconds of the processor of this process, and of those that it waited for."""
+    return sum(os.times()[:4])
+
+
+def slowed(seconds: float, worked: float) -> float:
+    """Times as long as alone that work took: others use the processor too; 1 where it was too little to tell."""
+    return max(1.0, seconds / worked) if worked >= WORKED else 1.0
 
 
 def planned(run: Run) -> list[Candidate]:

@@ -11,9 +11,12 @@ from torch import nn
 
 import whet
 from whet import cli, record
+from whet.choosing import slowed
 from whet.contest import is_done
+from whet.delivery import Delivery
 from whet.errors import BudgetError, RecipeError
 from whet.recipe import Choice, Recipe
+from whet.run_folder import RunFolder
 from whet.runners.rescue import RETRIES
 from whet.runners.trial import Trial, open_trial
 from whet.train.horizon import Horizon
@@ -57,6 +60,20 @@ def test_a_trial_that_diverges_is_retried_more_carefully_and_says_so(tmp_path: P
     assert score.value != score.value  # still too high after its retries
     assert one.fate
     assert (tmp_path / "retries.jsonl").read_text().count("optimizer.lr") == RETRIES
+
+
+def test_a_busy_machine_keeps_more_time_for_the_end(tmp_path: Path) -> None:
+    """Metrics and pictures took 0.3 s alone, and 3 s where eight other programs ran: commands ended late by the rest."""
+    data = images()
+    delivery = Delivery(RunFolder(tmp_path), task_of(data), prepared_of(data), Plan(), {})
+    alone = delivery.seconds_to_finish()
+    delivery.slowed = slowed(seconds=16.0, worked=2.0)
+    assert delivery.seconds_to_finish() == pytest.approx(8 * alone)
+
+
+def test_two_threads_and_a_moments_work_slow_nothing_down() -> None:
+    assert slowed(seconds=1.0, worked=2.0) == 1.0
+    assert slowed(seconds=1.0, worked=0.01) == 1.0
 
 
 def test_a_resumed_trial_is_compared_by_the_same_rows(tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ def sampled_ranks(y: np.ndarray, scores: np.ndarray, seen: list[np.ndarray], cou
     random = np.random.default_rng(seed)
     found = np.empty(len(y), np.int64)
     for i, (item, known) in enumerate(zip(y, seen, strict=True)):
-        free = np.setdiff1d(np.arange(scores.shape[1]), [*known, item])
+        unseen = np.ones(scores.shape[1], bool)
+        unseen[known] = unseen[item] = False
+        free = np.flatnonzero(unseen)
         drawn = random.choice(free, min(count, len(free)), replace=False)
         found[i] = (scores[i, drawn] >= scores[i, item]).sum()
     return found
