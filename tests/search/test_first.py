@@ -70,6 +70,17 @@ def test_few_images_are_warped_only_where_there_is_time_to_learn_them_by_heart()
     assert warps(seconds=10.0, rate=0.0), "while the speed is not known"
 
 
+def test_a_network_of_the_users_own_sees_few_images_as_they_are_where_time_is_short() -> None:
+    """Its speed is counted in rows a second."""
+
+    def augment(passes: float) -> list[str]:
+        own = facts(n_train=2000, rate=100.0, seconds=passes * 20, factory="mine.py:make")
+        return [c.name for c in portfolio(own)[0].recipe.augment]
+
+    assert augment(passes=8) == ["flip", "crop"]
+    assert "rotate" in augment(passes=14)
+
+
 def test_a_race_needs_time_for_it() -> None:
     rate = flops((3, 32, 32), (64, 128, 256)) * 1000
     assert len(portfolio(facts(rate=rate))) == 1

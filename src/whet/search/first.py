@@ -381,15 +381,16 @@ USER_RACE_FROM = 30.0
 
 
 def user_recipes(facts: Facts) -> list[Candidate]:
+    passes = facts.seconds * facts.rate / facts.n_train
     recipe = Recipe(
         family=Choice("user", factory=facts.factory),
         optimizer=Choice("adamw", lr=1e-3, weight_decay=0.01),
         schedule=Choice("one_cycle", warmup=0.1),
-        augment=image_augment(facts) if facts.domain == "image" else (),
+        augment=image_augment(facts, passes) if facts.domain == "image" else (),
         batch_size=128 if facts.n_train > 2_000 else 32,
     )
     first = Candidate("yours", recipe, "your network with AdamW")
-    if facts.seconds * facts.rate < USER_RACE_FROM * facts.n_train:
+    if passes < USER_RACE_FROM:
         return [first]
     return [
         first,
