@@ -50,6 +50,8 @@ class Delivery:
         """Views of an input that answers are averaged over, besides itself."""
         self.voices = 1
         """Networks that an ensemble may have."""
+        self.asked, self.closing = 0, 0.0
+        """Rows, and seconds of one processor, that the field's own end takes: see `Field.to_close`."""
         self.slowed = 1.0
         """Times as long as alone that work takes here: others use the processor too."""
         self.kept = 0.0
@@ -124,7 +126,8 @@ class Delivery:
     def seconds_to_finish(self) -> float:
         """How long training again, the test and the report will take."""
         pooled = len(self.data.rows["val"]) * self.voices if self.voices > 1 else 0  # what is looked at to choose them
-        return self.kept + self.slowed * REPORT_SECONDS + self.test_seconds(self.looks) + MARGIN * pooled * self.seconds_per_row
+        besides = MARGIN * (pooled + self.asked) * self.seconds_per_row
+        return self.kept + self.slowed * (REPORT_SECONDS + self.closing) + self.test_seconds(self.looks) + besides
 
 
 class Listener:

@@ -207,6 +207,7 @@ def get_ready(run: Run) -> None:
         run.screen.say(sentence)
     run.delivery = Delivery(run.folder, run.task, run.prepared, Plan(), own.input_spec(run.data))
     run.delivery.test_rows = len(run.parts["test"])
+    run.delivery.asked, run.delivery.closing = own.to_close(run.parts)
     if not run.order.steps:  # with a number of steps the clock decides nothing
         run.delivery.patience = LOOKING * run.order.budget
     run.delivery.voices = KEPT if run.order.ensemble else 1

@@ -37,6 +37,13 @@ def test_what_is_said_of_columns_in_vain_is_refused() -> None:
         fields.load((["a b", "c d"] * 10, ["x", "y"] * 10), roles=Roles(pattern="{label}"))
 
 
+@pytest.mark.parametrize("name", ["iris", "wine", "breast-cancer", "diabetes"])
+@pytest.mark.parametrize("task", ["anomaly", "generate"])
+def test_a_bundled_table_is_one_for_every_task(name: str, task: str) -> None:
+    """ "There is no file iris": only tables that are predicted from knew the bundled ones."""
+    assert len(fields.load(name, task=task)) > 100
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_field_names_roles_that_there_are(name: str) -> None:
     assert set(fields.field(name).roles) <= set(Roles.__dataclass_fields__)

@@ -4,6 +4,7 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from setups import PARTS, SMALL, images, prepared_of, task_of
@@ -15,6 +16,7 @@ from whet.choosing import slowed
 from whet.contest import is_done
 from whet.delivery import Delivery
 from whet.errors import BudgetError, RecipeError
+from whet.fields import field
 from whet.recipe import Choice, Recipe
 from whet.run_folder import RunFolder
 from whet.runners.rescue import RETRIES
@@ -69,6 +71,15 @@ def test_a_busy_machine_keeps_more_time_for_the_end(tmp_path: Path) -> None:
     alone = delivery.seconds_to_finish()
     delivery.slowed = slowed(seconds=16.0, worked=2.0)
     assert delivery.seconds_to_finish() == pytest.approx(8 * alone)
+
+
+def test_what_a_field_does_at_its_end_is_counted(tmp_path: Path) -> None:
+    """Made rows are drawn anew and trees are taught with them: 7 s that a budget of 40 s had nothing left for."""
+    data = images()
+    delivery = Delivery(RunFolder(tmp_path), task_of(data), prepared_of(data), Plan(), {})
+    before, delivery.seconds_per_row = delivery.seconds_to_finish(), 0.001
+    delivery.asked, delivery.closing = field("rows").to_close({"train": np.arange(9_000), "test": np.arange(2_000)})
+    assert delivery.seconds_to_finish() > before + 5.0 + 8.0
 
 
 def test_two_threads_and_a_moments_work_slow_nothing_down() -> None:

@@ -84,6 +84,11 @@ def raw_table(source: Any, names: Sequence[str] | None = None) -> RawTable:
 
 
 def _raw_path(path: Path) -> RawTable:
+    if not path.exists() and path.name == str(path):
+        from whet.data.bundled import TABLES, bundled_frame
+
+        if path.name in TABLES:
+            return typed(bundled_frame(path.name), path.name)
     if path.is_dir():
         files = _files_of(path)
         return read_table(files.get("") or files.get("test") or files["train"])

@@ -222,6 +222,10 @@ class Field:
         """What `Task.score` compares predictions of these rows with."""
         return data.y[rows]
 
+    def to_close(self, parts: Mapping[str, np.ndarray]) -> tuple[int, float]:
+        """(rows that the network is asked besides the test rows, seconds of one processor) for `extra` and `figures`."""
+        return 0, 0.0
+
     def extra(self, shown: Shown) -> dict[str, Any]:
         """Further entries of result.json, JSON-able: metrics under other protocols, thresholds, …"""
         return {}

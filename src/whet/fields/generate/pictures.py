@@ -100,6 +100,11 @@ class PicturesField(Field):
         said: np.ndarray = network.from_tensors(prepared.inputs, torch.from_numpy(rows))
         return said
 
+    def to_close(self, parts: Mapping[str, np.ndarray]) -> tuple[int, float]:
+        from whet.fields.generate.outcome import BOUNDED, CHECKED
+
+        return min(CHECKED + BOUNDED, 2 * len(parts["test"])), 0.3
+
     def extra(self, shown: Shown) -> dict[str, Any]:
         from whet.fields.generate.outcome import outcome
 

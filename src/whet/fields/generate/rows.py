@@ -102,6 +102,11 @@ class RowsField(Field):
         said: np.ndarray = network.from_tensors(inputs_of(network.transform, data.x[rows]))
         return said
 
+    def to_close(self, parts: Mapping[str, np.ndarray]) -> tuple[int, float]:
+        from whet.fields.generate.rows_outcome import to_close
+
+        return to_close(len(parts["train"]), len(parts["test"]))
+
     def extra(self, shown: Shown) -> dict[str, Any]:
         from whet.fields.generate.rows_outcome import outcome
 
