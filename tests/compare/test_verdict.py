@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from whet.search.noise import calm
 from whet.search.verdict import CONFIDENCE, Contrast, contrasts, critical_value, half_for_other_rows, shown
 
 SEEDS = 5
@@ -33,6 +34,32 @@ def test_equal_arms_come_out_level_in_95_of_100(arms: int) -> None:
 
 def test_an_arm_that_is_ten_times_as_noisy_makes_no_false_winner() -> None:
     assert share_with_a_difference(4, noisy=10.0) <= 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
+
+
+def test_calm_arms_are_told_apart_beside_one_that_is_ten_times_as_noisy() -> None:
+    """That arm's noise in the pool hid every difference between the others: it was found in 1 of 100."""
+    random = np.random.default_rng(0)
+    found = [contrasts(scores(random, 4, planted=2 * PAIRED, noisy=10.0))[0] for _ in range(400)]
+    assert np.mean([c.clear and c.difference < 0 for c in found]) >= 0.5
+    assert all(c.clear == (c.p < 1 - CONFIDENCE) for c in found)
+
+
+def test_arms_that_are_equally_noisy_are_all_calm() -> None:
+    random = np.random.default_rng(0)
+    assert np.mean([len(calm(scores(random, arms))) == arms for arms in (3, 4, 8) for _ in range(300)]) > 0.99
+
+
+def test_a_noisy_arm_is_left_out_of_the_calm_ones_wherever_it_stands() -> None:
+    y = scores(np.random.default_rng(2), 5)
+    for arm in range(5):
+        noisy = y.copy()
+        noisy[arm] += [30.0, -30.0, 10.0, -5.0, 0.0]
+        assert calm(noisy) == [a for a in range(5) if a != arm]
+
+
+def test_two_arms_without_any_noise_leave_no_other_out_by_a_step_of_its_scores() -> None:
+    y = np.array([[0.9] * 5, [0.9] * 5, [0.9, 0.91, 0.9, 0.9, 0.9]])
+    assert calm(y, 0.01**2 / 12) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("arms", [2, 3, 4, 6, 8])

@@ -12,7 +12,8 @@ q         quantile of the studentised range of k means (Tukey 1953): differences
 The standard error of a difference is sqrt(max(2 s^2, var d) / n). Noise that all arms share is estimated from all of them,
 which is what finds a difference with five seeds; where a pair is noisier than the rest, its own noise counts. By simulation
 (`benchmarks/compare_truth.py`) that keeps the promise with five seeds where one arm is ten times as noisy as the others, and
-where noise has heavy tails; pooling alone does not.
+where noise has heavy tails; pooling alone does not. Such an arm would hide what the others differ by: where one is noisier by
+more than chance, pairs of the others are judged by these alone, and each of the two families has half of the chance to err.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whet.search import step_down
+from whet.search.noise import calm, residual_variance
 from whet.search.step_down import critical_value
 
 CONFIDENCE = 0.96
@@ -57,6 +59,8 @@ class Contrast:
     freedom: int
     hurdle: tuple[float, ...]
     """In standard errors, of the sets of 2, 3, … arms that hold the pair, the least of their largest differences."""
+    families: int = 1
+    """Of pairs that are judged apart: 2 where some arms are noisier than the others."""
 
     @property
     def arms(self) -> int:
@@ -72,7 +76,7 @@ class Contrast:
         """How often equal arms are told apart where the difference of these two is."""
         if self.difference == 0 or self.error == 0:
             return 0.0 if self.difference else 1.0
-        return step_down.chance(np.asarray(self.hurdle), self.freedom)
+        return min(1.0, self.families * step_down.chance(np.asarray(self.hurdle), self.freedom))
 
     def turned(self) -> Contrast:
         """The same, second minus first."""
@@ -88,17 +92,21 @@ def contrasts(y: np.ndarray, *, grain: float = 0.0, confidence: float = CONFIDEN
     arms, seeds = y.shape
     if min(arms, seeds) < 2:
         raise ValueError(f"{arms} arm(s) with {seeds} seed(s) can't be compared: two of each are the least.")
-    pooled, freedom = residual_variance(y)
-    least = 2 * grain**2 / 12  # of a difference of two rounded numbers
-    shared = max(2 * pooled, least)
+    rounding = grain**2 / 12  # the variance of a rounded number
+    alike = calm(y, rounding)
+    noises = {True: residual_variance(y[alike]), False: residual_variance(y)}
     pairs = list(itertools.combinations(range(arms), 2))
     differences = [y[a] - y[b] for a, b in pairs]
-    spreads = [math.sqrt(max(shared, float(d.var(ddof=1)))) for d in differences]
+    known = [noises[a in alike and b in alike] for a, b in pairs]
+    spreads = [
+        math.sqrt(max(2 * noise, 2 * rounding, float(d.var(ddof=1))))
+        for d, (noise, _) in zip(differences, known, strict=True)
+    ]
     sizes = [_in_errors(float(d.mean()), s / math.sqrt(seeds)) for d, s in zip(differences, spreads, strict=True)]
-    hurdles = step_down.hurdles(sizes, arms)
+    hurdles, families = step_down.hurdles(sizes, arms), 1 if len(alike) == arms else 2
     return tuple(
-        _contrast(pair, float(d.mean()), spread, seeds, freedom, hurdle, confidence)
-        for pair, d, spread, hurdle in zip(pairs, differences, spreads, hurdles, strict=True)
+        _contrast(pair, float(d.mean()), spread, seeds, freedom, hurdle, confidence, families)
+        for pair, d, spread, (_, freedom), hurdle in zip(pairs, differences, spreads, known, hurdles, strict=True)
     )
 
 
@@ -114,8 +122,9 @@ def _contrast(
     freedom: int,
     hurdle: np.ndarray,
     confidence: float,
+    families: int,
 ) -> Contrast:
-    arms, error = len(hurdle) + 1, spread / math.sqrt(seeds)
+    arms, error, confidence = len(hurdle) + 1, spread / math.sqrt(seeds), _of_one(confidence, families)
     together = critical_value(arms, freedom, confidence)
     alone = critical_value(2, freedom, step_down.level(2, arms, confidence))
     apart = step_down.told_apart(hurdle, freedom, confidence)
@@ -128,7 +137,13 @@ def _contrast(
         error=error,
         freedom=freedom,
         hurdle=tuple(map(float, hurdle)),
+        families=families,
     )
+
+
+def _of_one(confidence: float, families: int) -> float:
+    """How sure each of several families has to be, so that all of them together are as sure as that (Bonferroni)."""
+    return 1 - (1 - confidence) / families
 
 
 @functools.cache
@@ -137,13 +152,6 @@ def found_in(power: float, freedom: int) -> float:
     from scipy.stats import t
 
     return float(t.ppf(power, freedom))
-
-
-def residual_variance(y: np.ndarray) -> tuple[float, int]:
-    """(s^2, its degrees of freedom) of scores (arms, seeds): what neither the arm nor the seed explains."""
-    rest = y - y.mean(1, keepdims=True) - y.mean(0) + y.mean()
-    freedom = (y.shape[0] - 1) * (y.shape[1] - 1)
-    return float((rest**2).sum() / freedom), freedom
 
 
 def half_for_other_rows(d: np.ndarray, c: Contrast, confidence: float = CONFIDENCE) -> float:
@@ -165,6 +173,7 @@ def half_for_other_rows(d: np.ndarray, c: Contrast, confidence: float = CONFIDEN
         return 0.0
     parts = by_seed**2 / c.freedom + by_row**2 / (rows - 1)
     together = math.floor(min(max(c.freedom, variance**2 / parts), MANY))
+    confidence = _of_one(confidence, c.families)
     arms, sure = (2, step_down.level(2, c.arms, confidence)) if c.clear else (c.arms, confidence)
     return critical_value(arms, together, sure) * math.sqrt(variance)
 
