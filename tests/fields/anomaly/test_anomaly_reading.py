@@ -90,6 +90,12 @@ def test_an_empty_column_is_left_out_and_a_constant_one_is_found(frame):
         (sensors(50), {"target": "lable"}, "'label'"),
         (sensors(50).select("time"), {}, "no column to look at"),
         (sensors(50).with_columns(pl.lit("train").alias("part")), {"split": "part"}, "no training or no test rows"),
+        (pl.DataFrame({"a": [1.0] * 50, "b": ["same"] * 50}), {}, "No column changes in 50 rows .'a', 'b'."),
+        (
+            pl.DataFrame({"a": [""] * 50, "b": [None] * 50}, schema={"a": pl.String, "b": pl.String}),
+            {},
+            "no column to look at",
+        ),
     ],
 )
 def test_what_cannot_be_learned_from_is_one_clear_line(source, options, said):

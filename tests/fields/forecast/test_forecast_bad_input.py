@@ -32,6 +32,15 @@ def test_a_column_without_values_is_refused_as_a_target_and_left_out_otherwise()
     assert any("Without any value, and left out: 'none'" in s for s in data.said)
 
 
+def test_a_column_without_values_holds_no_dates() -> None:
+    """It was taken for a second column of time stamps, and --time was asked for."""
+    empty = pl.Series("none", ["", "", None, "NA"] * 100)
+    data = loaded(table().with_columns(empty))
+    assert any("Time: column 'when'" in s for s in data.said)
+    with pytest.raises(DataError, match="no column of numbers"):
+        loaded(table(columns=0).with_columns(empty))
+
+
 def test_a_text_column_is_no_target() -> None:
     with pytest.raises(DataError, match="'place' holds no numbers \\('here'"):
         loaded(table(place=["here"] * 400), time="when", target="place")

@@ -23,7 +23,7 @@ from whet.data.checks import id_like
 from whet.data.core import Data, Inputs, Roles
 from whet.data.raw import RawTable, counted
 from whet.data.table_files import is_table_name
-from whet.data.table_kinds import conform, find_dates, kind_from, tidy
+from whet.data.table_kinds import blank_missing, conform, find_dates, kind_from, tidy
 from whet.data.table_sources import PART_NAMES, name_of, raw_table
 from whet.errors import DataError, did_you_mean, nearest
 from whet.fields.anomaly.labels import LABEL_NAMES, read_labels
@@ -173,7 +173,9 @@ def columns_of(
 def holds_dates(column: pl.Series) -> bool:
     if column.dtype in (pl.Date, pl.Datetime):
         return True
-    return column.dtype == pl.String and find_dates(column.head(200))[1] is not None
+    if column.dtype != pl.String or not (filled := blank_missing(column).drop_nulls().head(200)).len():
+        return False
+    return find_dates(filled)[1] is not None
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------
@@ -252,6 +254,12 @@ def values_of(
     if not kept:
         raise DataError(
             f"There is no column to look at (columns {', '.join(whole.columns[:8])}).", "Give columns of numbers."
+        )
+    if len(findings) == len(kept):
+        shown = ", ".join(repr(series.name) for series in kept[:5])
+        raise DataError(
+            f"No column changes in {whole.height:,} rows ({shown}): nothing can be strange there.",
+            "Give rows that differ.",
         )
     return pl.DataFrame(kept), said, findings
 

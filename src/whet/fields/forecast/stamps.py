@@ -36,7 +36,9 @@ def time_column(frame: pl.DataFrame, given: str | None) -> tuple[str, str]:
 def _holds_dates(column: pl.Series) -> bool:
     if column.dtype in (pl.Date, pl.Datetime):
         return True
-    return column.dtype == pl.String and _dates(blank_missing(column.head(200))) is not None
+    if column.dtype != pl.String or not (filled := blank_missing(column).drop_nulls().head(200)).len():
+        return False
+    return _dates(filled) is not None
 
 
 def read_stamps(column: pl.Series, said: list[str]) -> tuple[np.ndarray, np.ndarray]:
