@@ -1,7 +1,7 @@
 """A formula on tensors, differentiable as often as you like.
 
 The backward pass keeps the input and nothing else, and computes the derivative's formula from it, so that gradients are
-exact where the textbook's chain rule overflows. Arithmetic is in float32, or float64 for float64 inputs.
+exact where the textbook's chain rule overflows. Arithmetic is in float32, or float64 for float64 inputs and sines' arguments.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch.autograd import forward_ad
 from whet.activations.expression import Node, derive
 from whet.activations.expression.bounds import guarded
 from whet.activations.expression.evaluate import is_tracing, program, run
+from whet.activations.expression.turning import widened
 from whet.activations.kernel.function import backward, forward, is_plain, kernel_for, multiply
 from whet.activations.kernel.library import Kernel
 from whet.errors import RecipeError
@@ -57,7 +58,7 @@ class Plan:
 
     def __init__(self, node: Node, names: tuple[str, ...]) -> None:
         self.node, self.names = node, names
-        self.program = program(guarded(node))
+        self.program = program(widened(guarded(node)))
         self.kernels: dict[torch.dtype, Kernel | None] = {}
 
     @staticmethod

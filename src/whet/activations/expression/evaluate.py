@@ -77,7 +77,7 @@ def run(program: Program, values: Mapping[str, Value]) -> list[Value]:
 def _apply(function: str, given: list[Any]) -> Value:
     """A call on tensors; numbers alone stay numbers."""
     if any(isinstance(g, Tensor) for g in given):
-        return TORCH[function](*given)
+        return WIDTHS[function](*given) if function in WIDTHS else TORCH[function](*given)
     return value_of(function, *given)
 
 
@@ -286,3 +286,12 @@ TORCH: dict[str, Callable[..., Any]] = {
     "atlu": lambda u: 0.3183098861837907 * (u * _angle(u)),
     "atlu_slope": _atlu_slope,
 }
+
+
+def _wide(u: Tensor) -> Tensor:
+    """In float64. As it is on other devices, some of which lack that, and in a graph for ONNX."""
+    return u.double() if u.device.type == "cpu" and not is_tracing() else u
+
+
+WIDTHS: dict[str, Callable[..., Tensor]] = {"wide": _wide, "narrow": lambda u, like: u.to(like.dtype)}
+"""What turning.py puts around the arguments of sines."""

@@ -15,6 +15,7 @@ from whet.activations.expression.bounds import Interval, bounds
 from whet.activations.expression.functions import ALL, Function
 from whet.activations.expression.nodes import Call, Node, call, walk
 from whet.activations.expression.rewrite import Rules
+from whet.activations.kernel.pairs import with_pairs
 
 PRELUDE = {
     **{
@@ -37,11 +38,12 @@ NARROW = {
 }
 """Forms for a part of the line."""
 
-OTHERS = {"sin": "cos", "cos": "sin", "tanh": "sech"}
-COMPANY = {("sin", True): "paired_sin", ("cos", True): "paired_cos", ("tanh", False): "rational_tanh"}
+OTHERS = {"sin": "cos", "cos": "sin", "sin_with": "cos_with", "cos_with": "sin_with", "tanh": "sech"}
+COMPANY = {(name, True): f"paired_{name}" for name in OTHERS if name != "tanh"} | {("tanh", False): "rational_tanh"}
 """What a function is called where the other one of the same number is needed too, or is not."""
 
-TURNING = ("sin", "cos", "paired_sin", "paired_cos", "tan")
+TURNED = ("sin", "cos", "paired_sin", "paired_cos", "tan")
+TURNING = (*TURNED, *(f"{name}_with" for name in TURNED))
 """Functions that prelude.h has in two forms: for numbers near 0, and with far_ before the name for all."""
 
 E = "decay(-abs(u))"
@@ -114,7 +116,7 @@ PARTS = Rules(
     softplus(u)       relu(u) + log1p_unit({E})
     tanh(u)           with_sign({M} * (1 / (2 + {M})), u)
     sech(u)           2 * {E} * (1 / (1 + square({E})))
-    cosh(u)           0.5 * exp(abs(u)) + 0.5 * {E}
+    cosh(u)           0.5 * exp(abs(u)) + 0.5 / exp(abs(u))
     Phi(u)            where(u > 0, 1 - {H}, {H})
     phi(u)            0.3989422804014327 * gauss(tail(u))
     clip(u, v, w)     min(max(u, v), w)
@@ -136,7 +138,7 @@ PARTS = Rules(
 @lru_cache(maxsize=512)
 def lowered(node: Node) -> Node:
     """The formula without any function that the prelude lacks."""
-    node = _in_company(_renamed(node, _narrow))
+    node = _in_company(with_pairs(node, _narrow))
     for rules in (ENTIRE, TOWERS, WHOLES, PARTS):
         node = _apply(rules, node, {})
     return node

@@ -175,72 +175,95 @@ VECTOR float log_(float u)
     return u < 0.0f ? __builtin_nanf("") : y;
 }
 
-/* log(1 + u): the rounding of 1 + u is made good. */
-VECTOR float log1p_(float u)
+/* log(y + rest), where y is no subnormal number and the rest what was lost when it was rounded. */
+VECTOR float log_with(float y, float rest)
 {
-    float y = 1.0f + u;
-    float lost = (u - (y - 1.0f)) / y;
-    lost = abs_(lost) < 1.0f ? lost : 0.0f; /* y is 0 or infinite */
-    return log_(y) + lost;
+    int32_t bits = bits_of(y), n = (bits - 0x3f3504f3) >> 23; /* y = 2^n (1 + f) */
+    float f = float_of(bits - (int32_t)((uint32_t)n << 23)) - 1.0f, k = (float)n;
+    float v = log1p_near(f + rest * float_of((int32_t)((uint32_t)(127 - n) << 23)));
+    v = (v - k * 2.12194440e-4f) + k * 0.693359375f;
+    v = y <= MOST ? v : y; /* infinity and NaN */
+    v = y == 0.0f ? -__builtin_inff() : v;
+    return y < 0.0f ? __builtin_nanf("") : v;
 }
+VECTOR float log1p_(float u) { float y = 1.0f + u; return log_with(y, u - (y - 1.0f)); }
 
 VECTOR float xlogy_(float a, float b) { return a == 0 ? 0.0f : a * log_(b); }
 
-/* The sine of u = k pi + r, |r| <= pi / 2, from the k and from the sum in whose bits it ends. */
-VECTOR float half_turned(float u, float k, float whole)
+/* a b, of which no compiler makes part of a sum, and what is lost by rounding it, a + b or a / b. */
+VECTOR float product_(float a, float b) { return __builtin_fmaf(a, b, 0.0f); }
+VECTOR float lost_product_(float a, float b) { return __builtin_fmaf(a, b, -product_(a, b)); }
+VECTOR float lost_quotient_(float a, float b) { return __builtin_fmaf(-(a / b), b, a); } /* times b */
+VECTOR float lost_sum_(float a, float b)
+{
+    float sum = a + b, of_b = sum - a;
+    return (a - (sum - of_b)) + (b - of_b);
+}
+
+/* The sine of u + rest, u = k pi + r with |r| <= pi / 2, from the k and from the sum in whose bits it ends. */
+VECTOR float half_turned(float u, float rest, float k, float whole)
 {
     float r = __builtin_fmaf(k, -3.14159274f, u);
     r = __builtin_fmaf(k, 8.74227766e-08f, r);
-    r = __builtin_fmaf(k, 3.43024902e-15f, r);
+    r = __builtin_fmaf(k, 3.43024902e-15f, r) + rest;
     float s = r * r;
     float q = poly3(s, -1.666665948e-01f, 8.333064163e-03f, -1.980943986e-04f, 2.605399677e-06f);
     float y = q * (s * r) + r;
     return float_of(bits_of(y) ^ (int32_t)((uint32_t)bits_of(whole) << 31));
 }
 
-/* Sines and cosines are right for |u| up to NEAR; where there is a larger one, the loops take those of far_ functions. */
-#define NEAR 4e6f
+/* Sines and cosines are right for |u| up to NEAR; where there is a larger one, the loops take those of far_ functions. A rest
+   is what u lost when it was rounded; of NOTHING the compiler makes no addition. */
+#define NEAR 1e6f
+#define NOTHING -0.0f
 VECTOR int32_t further(int32_t furthest, float u) { int32_t size = bits_of(u) & 0x7fffffff; return size > furthest ? size : furthest; }
 
-VECTOR float sin_(float u)
+VECTOR float sin_with_(float u, float rest)
 {
     float whole = u * 0.318309886f + WHOLE;
-    return half_turned(u, whole - WHOLE, whole);
+    return half_turned(u, rest, whole - WHOLE, whole);
 }
 
 /* cos(u) = -sin(u - pi / 2): k is half a turn off. */
-VECTOR float cos_(float u)
+VECTOR float cos_with_(float u, float rest)
 {
     float whole = (u * 0.318309886f - 0.5f) + WHOLE;
-    return -half_turned(u, (whole - WHOLE) + 0.5f, whole);
+    return -half_turned(u, rest, (whole - WHOLE) + 0.5f, whole);
 }
 
 /* sin and cos of one number, each for less where both are wanted: u = k pi / 2 + r with |r| <= pi / 4; both series of r, of
    which k says which one. */
-VECTOR float quarter_turned(float u, uint32_t quarters)
+VECTOR float quarter_turned(float u, float rest, uint32_t quarters)
 {
     float whole = u * 0.636619772f + WHOLE;
     float k = whole - WHOLE;
     float r = __builtin_fmaf(k, -1.57079637f, u);
     r = __builtin_fmaf(k, 4.37113883e-08f, r);
-    r = __builtin_fmaf(k, 1.71512451e-15f, r);
+    r = __builtin_fmaf(k, 1.71512451e-15f, r) + rest;
     float s = r * r;
     float sine = poly2(s, -1.666665402e-01f, 8.332118510e-03f, -1.950906326e-04f) * (s * r) + r;
     float cosine = poly2(s, 4.166664531e-02f, -1.388728893e-03f, 2.442921271e-05f) * (s * s) + (1.0f - 0.5f * s);
     uint32_t quarter = (uint32_t)bits_of(whole) + quarters;
     return float_of(bits_of(quarter & 1 ? cosine : sine) ^ (int32_t)(quarter >> 1 << 31));
 }
-VECTOR float paired_sin_(float u) { return quarter_turned(u, 0); }
-VECTOR float paired_cos_(float u) { return quarter_turned(u, 1); }
+VECTOR float paired_sin_with_(float u, float rest) { return quarter_turned(u, rest, 0); }
+VECTOR float paired_cos_with_(float u, float rest) { return quarter_turned(u, rest, 1); }
+VECTOR float tan_with_(float u, float rest) { return sin_with_(u, rest) / cos_with_(u, rest); }
 
-VECTOR float tan_(float u) { return sin_(u) / cos_(u); }
-
-/* The same for every number, of infinity NaN: by the C library where u is far, which no compiler vectorises. */
-VECTOR float far_sin_(float u) { return abs_(u) <= NEAR ? sin_(u) : __builtin_sinf(u); }
-VECTOR float far_cos_(float u) { return abs_(u) <= NEAR ? cos_(u) : __builtin_cosf(u); }
-VECTOR float far_paired_sin_(float u) { return abs_(u) <= NEAR ? paired_sin_(u) : __builtin_sinf(u); }
-VECTOR float far_paired_cos_(float u) { return abs_(u) <= NEAR ? paired_cos_(u) : __builtin_cosf(u); }
-VECTOR float far_tan_(float u) { return abs_(u) <= NEAR ? tan_(u) : __builtin_tanf(u); }
+/* Each for a number that nothing was lost of, and the same for every number, of infinity NaN: by the C library where u is far,
+   which no compiler vectorises. */
+#define TURNING(name, library)                                                                                                 \
+    VECTOR float name##_(float u) { return name##_with_(u, NOTHING); }                                                         \
+    VECTOR float far_##name##_(float u) { return abs_(u) <= NEAR ? name##_(u) : __builtin_##library##f(u); }                    \
+    VECTOR float far_##name##_with_(float u, float rest)                                                                       \
+    {                                                                                                                          \
+        return abs_(u) <= NEAR ? name##_with_(u, rest) : (float)__builtin_##library((double)u + (double)rest);                 \
+    }
+TURNING(sin, sin)
+TURNING(cos, cos)
+TURNING(paired_sin, sin)
+TURNING(paired_cos, cos)
+TURNING(tan, tan)
 
 /* v = |u|, or 1 / |u| where that is `far` beyond 1, its square s, and (arctan(v) - v) / v^3. */
 VECTOR float arctan_parts(float u, int *far, float *v, float *s)
@@ -293,13 +316,14 @@ VECTOR float gate_(float c, float u)
     return u < 0 ? c / (root * sum) : sum / root;
 }
 
+/* log(|u| + sqrt(1 + u^2)), or log(2 |u|) far out. */
 VECTOR float arcsinh_(float u)
 {
-    float size = abs_(u);
-    float v = size > 1e9f ? 1e9f : size;
-    float s = v * v;
-    float y = log1p_(v + s / (1.0f + __builtin_sqrtf(1.0f + s)));
-    return with_sign_(size > 1e9f ? log_(size) + 0.693147181f : y, u);
+    float size = abs_(u), v = size > 1e9f ? 1e9f : size, s = v * v;
+    float more = v + s / (1.0f + __builtin_sqrtf(1.0f + s)), y = 1.0f + more;
+    float whole = size > 1e9f ? size : y, rest = size > 1e9f ? 0.0f : more - (y - 1.0f);
+    float sum = log_with(whole, rest);
+    return with_sign_(size > 1e9f ? sum + 0.693147181f : sum, u);
 }
 
 /* sinh(u) from t = exp(|u|) - 1. */

@@ -1,0 +1,96 @@
+"""What sines are taken of, as a sum of two float32: the number as it is rounded, and what rounding took from it.
+
+u, r      such a pair; r is None where nothing was taken. Its r is itself rounded, so that 48 bits of u + r are right
+product   a b, in a form of which no compiler makes part of a sum: then what it lost could not be told. After Dekker 1971,
+          A floating-point technique for extending the available precision, and Knuth's sum of two
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from functools import reduce
+
+from whet.activations.expression.nodes import Call, Node, Number, call, number, walk
+from whet.activations.expression.turning import TURNING, is_arithmetic, is_long
+
+Pair = tuple[Node, Node | None]
+
+
+def with_pairs(node: Node, name: Callable[[Call], str]) -> Node:
+    """The formula with `sin_with(u, r)` for sines whose arguments need it, and each function by the name that it is given."""
+    done: dict[Node, Node] = {}
+    for here in walk(node):
+        done[here] = here
+        if isinstance(here, Call):
+            arguments = tuple(done[a] for a in here.arguments)
+            done[here] = call(name(here), *arguments)
+            if here.function in TURNING and is_long(here.arguments[0]):
+                u, r = parted(arguments[0])
+                done[here] = call(f"{here.function}_with", u, r) if r else done[here]
+    return done[node]
+
+
+def parted(node: Node) -> Pair:
+    """A sine's argument as a pair."""
+    if isinstance(node, Number):
+        (rounded,) = struct.unpack("f", struct.pack("f", node.value))
+        return number(rounded), None if rounded == node.value else number(node.value - rounded)
+    if not isinstance(node, Call) or not is_arithmetic(node):
+        return node, None
+    if node.function == "pow":
+        base, exponent = node.arguments
+        assert isinstance(exponent, Number)
+        return reduce(_product, [parted(base)] * int(exponent.value))
+    return PARTED[node.function](*map(parted, node.arguments))
+
+
+def _product(a: Pair, b: Pair) -> Pair:
+    (u, r), (v, s) = a, b
+    lost = None if _is_power_of_2(u) or _is_power_of_2(v) else call("lost_product", u, v)
+    return call("product", u, v), _sum_of(lost, r and r * v, s and u * s)
+
+
+def _sum(a: Pair, b: Pair) -> Pair:
+    (u, r), (v, s) = a, b
+    return u + v, _sum_of(call("lost_sum", u, v), r, s)
+
+
+def _quotient(a: Pair, b: Pair) -> Pair:
+    (u, r), (v, s) = a, b
+    if isinstance(v, Number) and v.value:
+        return _product(a, parted(number(1 / (v.value + (s.value if isinstance(s, Number) else 0)))))
+    left = _sum_of(call("lost_quotient", u, v), r, s and -((u / v) * s))
+    return u / v, left and left / v
+
+
+def _negative(a: Pair) -> Pair:
+    u, r = a
+    return -u, r and -r
+
+
+def _size(a: Pair) -> Pair:
+    u, r = a
+    return call("abs", u), r and call("where", u, r, -r)
+
+
+def _sum_of(*terms: Node | None) -> Node | None:
+    """The sum of those that are there."""
+    found = [term for term in terms if term]
+    return reduce(Node.__add__, found) if found else None
+
+
+def _is_power_of_2(u: Node) -> bool:
+    return isinstance(u, Number) and abs(math.frexp(u.value)[0]) == 0.5
+
+
+PARTED: dict[str, Callable[..., Pair]] = {
+    "neg": _negative,
+    "abs": _size,
+    "add": _sum,
+    "sub": lambda a, b: _sum(a, _negative(b)),
+    "mul": _product,
+    "div": _quotient,
+    "square": lambda a: _product(a, a),
+}
