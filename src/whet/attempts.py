@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from whet.diagnosis.behind import margin
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.examine import Examined
+from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import Harm
-from whet.doctor import has_room
+from whet.doctor import WORTH, has_room
 from whet.record import Finding
+from whet.remedies import REMEDIES
 from whet.setups import Setup
 
 
@@ -44,6 +46,8 @@ def is_content(attempt: Attempt) -> bool:
     """Whether an attempt is as good as the best simple method, and good by itself: then nothing more is tried."""
     e = attempt.found.evidence
     if attempt.suffers or has_room(e):
+        return False
+    if e.metric in UNKNOWN and any(f.confidence >= WORTH and f.name in REMEDIES for f in judge(e)):
         return False
     known = [v for v in e.yardsticks.values() if math.isfinite(v)]
     if not known:

@@ -20,7 +20,7 @@ from torch import nn
 
 from whet.diagnosis import rates, readings
 from whet.diagnosis.behind import behind, least, mild
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.examine import Examined, before, examine
 from whet.diagnosis.first_steps import probe_batch
 from whet.diagnosis.readings import Reading
@@ -134,6 +134,8 @@ def has_room(e: Evidence) -> bool:
 
 def border(e: Evidence) -> float:
     """Confidence from which what was found in a training that seems well is mended, to see whether it is."""
+    if e.metric in UNKNOWN:
+        return WORTH if e.yardsticks else math.inf  # nothing else is there to hold it against
     best = behind(e)
     guess, own = e.share(e.yardsticks.get("guess", math.nan)), e.share(e.value)
     lost = own - guess <= least(e, own)  # hardly more than the same answer for all, as simple methods may have too
@@ -144,8 +146,7 @@ def border(e: Evidence) -> float:
 def beside_mended(found: Examined, seed: int, sure: float = CERTAIN) -> Examined:
     """What is examined with one more yardstick: the same training with its surest finding mended, if it is sure enough."""
     e, setup = found.evidence, found.trained.setup
-    grave = (f for f in judge(e) if f.confidence >= sure)
-    mended = next((edited for f in grave for edited in alternatives(f, need_of(setup, e, f))), None)
+    mended = with_mended(setup, e, [f for f in judge(e) if f.confidence >= sure])
     if mended is None:
         return found
     with contextlib.suppress(UserError, RuntimeError):  # an edit that this network or these rows can't take
@@ -154,6 +155,20 @@ def beside_mended(found: Examined, seed: int, sure: float = CERTAIN) -> Examined
         evidence = dataclasses.replace(e, yardsticks=known)
         return dataclasses.replace(found, evidence=evidence, beside=(*found.beside, trained.course), mended=trained)
     return found
+
+
+def with_mended(setup: Setup, e: Evidence, grave: list[Finding]) -> Setup | None:
+    """The set-up with the first of these findings mended that can be; if that is a scale, with all scales mended."""
+    for i, f in enumerate(grave):
+        able = alternatives(f, need_of(setup, e, f))
+        edited = next((s for s in able if e.metric != "loss" or s.loss is setup.loss), None)
+        if edited is None:
+            continue
+        for other in grave[i + 1 :]:
+            if f.code == other.code == "CPP":
+                edited = next(alternatives(other, need_of(edited, e, other)), edited)
+        return edited
+    return None
 
 
 def hopeless(course: Course, setup: Setup, e: Evidence) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from whet.attempts import Attempt, Stage
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules import judge
+from whet.diagnosis.rules import CONSEQUENCES, READ_OFF, judge
 from whet.diagnosis.rules.measures import planned
 from whet.doctor import WORTH, need_of
 from whet.record import Finding
@@ -52,9 +52,12 @@ def data_is_at_fault(e: Evidence) -> bool:
 
 
 def together(able: list[Finding]) -> list[Finding]:
-    """The surest finding of each of two causes, as far as they are certain; how steps go counts as one of them."""
+    """The surest finding of each of two causes, as far as they are certain; how steps go counts as one of them, and each scale
+    as one of its own."""
     sure = [f for f in able if f.confidence >= (CERTAIN_ENOUGH if f.code in PLAIN else TOGETHER)]
-    causes = ["HLR" if f.code in STEPS else f.code for f in sure]
+    if any(f.name in READ_OFF for f in sure[:1]):
+        sure = [f for f in sure if f.name not in CONSEQUENCES]
+    causes = ["HLR" if f.code in STEPS else f.name if f.code == "CPP" else f.code for f in sure]
     return [f for i, f in enumerate(sure) if causes[i] not in causes[:i]][:2]
 
 

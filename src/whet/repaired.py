@@ -18,6 +18,7 @@ from whet.setups.code import code_of
 OF_DATA = (
     "validation data on another scale",
     "classes without examples",
+    "targets that are no numbers",
     "label noise",
     "nothing carries over",
     "targets of another meaning",

@@ -20,7 +20,7 @@ from whet.diagnosis.rows import MOST_FEATURES, MOST_NUMBERS, columns, features, 
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.measures import step_of
 from whet.diagnosis.verdict import harm
-from whet.doctor import need_of
+from whet.doctor import need_of, with_mended
 from whet.remedies import alternatives
 from whet.setups import Course, Point, Setup, train
 from whet.setups.dropouts import ModedDropout
@@ -549,3 +549,114 @@ def test_a_few_kinds_take_as_many_columns_as_there_are_kinds() -> None:
     kinds, many = torch.tensor([[0], [5]]), torch.tensor([[3], [70_000]])
     assert [x.shape[1] for x in features((kinds,), (kinds[:1],))] == [6, 6]
     assert [x.shape[1] for x in features((kinds, kinds * 1.0), (many, many * 1.0))] == [1025, 1025]
+
+
+# -- causes and what follows from them ---------------------------------------------------------------------------------
+
+
+def test_wild_momentum_comes_before_the_long_steps_that_it_makes_and_not_before_a_rate_that_is_far_too_high() -> None:
+    wild = {"lr": 0.02, "momentum": 0.0, "weight_decay": 0.0, "beta1": 0.9, "beta2": 0.3}
+    e = replace(ended(before(setup(optimizer=adam(0.02, betas=(0.9, 0.3)))), 0.8, 0.8), settings=wild)
+
+    def moving(step: float) -> Evidence:
+        return replace(e, start=replace(e.start, layers=tuple(replace(x, step=step) for x in e.start.layers)))
+
+    assert names(moving(0.2))[:2] == ["wild momentum", "learning rate too high"]
+    assert names(moving(0.6))[0] == "learning rate too high"
+
+
+def test_single_rows_come_before_the_long_steps_that_they_make() -> None:
+    e = before(setup(batch_size=1, epochs=2, optimizer=lambda p: torch.optim.SGD(p, lr=0.1)))
+    long = replace(e, start=replace(e.start, layers=tuple(replace(x, step=0.2) for x in e.start.layers)))
+    assert names(long)[0] == "batch too small"
+    assert "batch too small" not in names(replace(long, batch_size=32))
+
+
+class Weighing(nn.Module):
+    """Rows of points, averaged by weights of their own: the layer that says how much each is heard has one unit."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.each, self.weigh, self.head = nn.Linear(2, width), nn.Linear(width, 1), nn.Linear(width, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        points = self.each(x).tanh()
+        return self.head((self.weigh(points).softmax(1) * points).sum(1))
+
+
+def test_a_layer_of_one_unit_that_only_weighs_others_is_no_bottleneck() -> None:
+    x, y = torch.randn(300, 5, 2), torch.randint(0, 3, (300,))
+    weighing = before(labelled(x, y, model=Weighing))
+    assert weighing.passed_by == ("weigh",)
+    assert "bottleneck" not in names(weighing)
+    single = labelled(x, y, model=lambda: nn.Sequential(nn.Flatten(), nn.Linear(10, 1), nn.Tanh(), nn.Linear(1, 3)))
+    assert "bottleneck" in names(before(single))
+
+
+def test_a_recurrent_layer_of_one_unit_is_a_bottleneck() -> None:
+    class Narrow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.head = nn.GRU(4, 1, batch_first=True), nn.Linear(1, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.cell(x)[1][-1])
+
+    assert "bottleneck" in names(before(labelled(torch.randn(300, 5, 4), torch.randint(0, 3, (300,)), model=Narrow)))
+
+
+def test_targets_that_are_no_numbers_are_named_and_whole_ones_are_not() -> None:
+    x, y = waves()
+    torn = torch.where(torch.arange(len(y))[:, None] % 50 == 0, torch.nan, y)
+    found = whet.diagnose(labelled(x, torn, model=net(outputs=1), loss=nn.MSELoss(), metric="r2", epochs=2))
+    assert (found.healthy, found.findings[0].name) == (False, "targets that are no numbers")
+    assert "targets that are no numbers" not in names(before(regression()))
+
+
+def test_a_loss_that_does_not_hear_of_a_class_is_told_place_by_place() -> None:
+    x, y = torch.randn(200, 2, 6), torch.randint(0, 2, (200, 6))
+
+    def deaf(said: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(said, y, weight=torch.tensor([1.0, 1e-5]))
+
+    make = lambda: nn.Conv1d(2, 2, 3, padding=1)  # noqa: E731
+    given: dict[str, Any] = {"model": make, "metric": lambda said, y: float((said.argmax(1) == y).float().mean())}
+    assert "classes that the loss does not hear" in names(before(labelled(x, y, loss=deaf, **given)))
+    assert "classes that the loss does not hear" not in names(before(labelled(x, y, **given)))
+
+
+def test_answers_that_a_penalty_within_the_loss_makes_alike_are_named() -> None:
+    def small(weight: float) -> Any:
+        return lambda said, y: F.mse_loss(said, y) + weight * said.square().mean()
+
+    strong, gentle = (examine(regression(loss=small(w))).evidence for w in (300.0, 1e-3))
+    assert "answers that became alike" in names(strong)
+    assert "answers that became alike" not in names(gentle)
+
+
+def test_inputs_and_targets_on_other_scales_are_mended_together_for_a_comparison() -> None:
+    x, y = waves()
+    e = before(labelled(200 * x + 5000, 200 * y + 5000, model=net(outputs=1), loss=nn.MSELoss(), metric="r2"))
+    grave = [f for f in judge(e) if f.code == "CPP"]
+    mended = with_mended(labelled(200 * x + 5000, 200 * y + 5000, model=net(outputs=1), loss=nn.MSELoss()), e, grave)
+    assert mended is not None
+    assert len(mended.edits) == 2
+
+
+def test_shares_that_a_divergence_is_given_without_logarithms_are_named_and_the_loss_is_exchanged() -> None:
+    x, y = torch.randn(300, 3), torch.randn(3, 4)
+    shares = (2 * x @ y).softmax(1)
+    given: dict[str, Any] = {"loss": nn.KLDivLoss(reduction="batchmean"), "metric": "loss"}
+
+    def ending(last: nn.Module) -> Setup:
+        return labelled(
+            x, shares, model=lambda: nn.Sequential(nn.Linear(3, 24), nn.ReLU(), nn.Linear(24, 4), last), **given
+        )
+
+    sick, sound = before(ending(nn.Softmax(1))), before(ending(nn.LogSoftmax(1)))
+    assert "missing output function" in names(sick)
+    assert names(sound) == []
+    found = next(f for f in judge(sick) if f.name == "missing output function")
+    mended = next(alternatives(found, need_of(ending(nn.Softmax(1)), sick, found)))
+    model = train(mended, 0).model
+    assert float(((model(x).detach().softmax(1) - shares) ** 2).mean()) < 1e-3

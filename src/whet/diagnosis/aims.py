@@ -1,6 +1,6 @@
 """What a loss that is none of the known ones aims at, found by what it says of right and of wrong answers.
 
-s  answers (n, C) or (n, 1)       y  targets
+s  answers (n, C), (n, C, ...) or (n, 1)       y  targets (n,), (n, ...) or (n, 1)
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def aim(loss: Callable[[Tensor, Tensor], Any], s: Tensor, y: Tensor, criterion: 
     with contextlib.suppress(Exception), torch.no_grad():  # the loss is the user's, and may raise anything
         if (
             classes
-            and y.dim() == 1
             and not y.is_floating_point()
-            and s.dim() == 2
+            and s.dim() > 1
+            and y.shape == s.shape[:1] + s.shape[2:]
             and s.shape[1] > max(1, int(y.max()))
         ):
             found = of_classes(says, s, y)
@@ -64,7 +64,7 @@ def of_classes(says: Says, s: Tensor, y: Tensor) -> Aim:
     shares = bool((s.sum(1) - 1).abs().max() < 1e-4 and s.min() >= 0)
 
     def answers(of: Tensor) -> Tensor:
-        logits = SURE * F.one_hot(of, s.shape[1]).float()
+        logits = SURE * F.one_hot(of, s.shape[1]).movedim(-1, 1).float()
         return logits.softmax(1) if shares else logits
 
     right, wrong = answers(y), answers((y + 1) % s.shape[1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import UNKNOWN, Evidence
 
 BEHIND = 0.05
 """Accuracy below the best yardstick that counts at all, if it is more than two standard errors. Of random trainings
@@ -80,7 +80,9 @@ def least(e: Evidence, best: float) -> float:
 
 def margin(e: Evidence, best: float) -> float:
     """The same in the metric's own unit, at a value of it."""
-    guess = e.yardsticks.get("guess", 0.0)
+    guess = e.yardsticks.get("guess", e.yardsticks.get("start", 0.0))
+    if e.metric in UNKNOWN and e.yardsticks:
+        return BEHIND_R2 * abs(best - guess)
     if e.metric == "accuracy":
         return least(e, best)
     if e.metric == "r2":

@@ -1,9 +1,11 @@
-"""How answers depend on inputs: which of these they don't depend on at all, and whether they jump where inputs hardly move."""
+"""How answers depend on inputs: which of these they don't depend on at all, which layers they need not pass through, and
+whether they jump where inputs hardly move."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -12,6 +14,8 @@ from torch import Tensor, nn
 from whet.setups.operations import has_scale
 
 ROWS = 64
+ROUND = 0.5
+"""Of the spread of a fresh network's answers, what is left of it where a layer is held still that is not on all ways."""
 NUDGE = 0.01
 """Of the spread of an input, by which it is moved to see what the answers do."""
 
@@ -53,6 +57,42 @@ def share(x: Tensor, slope: Tensor | None) -> float:
     vary = (x != x[:1]).any(0)
     lost = vary & (size == 0)
     return float(lost.sum() / vary.sum()) if bool(vary.any()) and bool((size > 0).any()) else 0.0
+
+
+def passed_by(model: nn.Module, inputs: tuple[Tensor, ...], paths: Iterable[str]) -> tuple[str, ...]:
+    """Of these layers, those that answers get round: held at their mean, they leave answers more than `ROUND` of their spread.
+
+    So does what says how much of each other thing is heard (attention, a gate), and what lies beside a skip.
+    """
+    few = tuple(x[:ROWS] for x in inputs)
+    modules = dict(model.named_modules())
+    found: list[str] = []
+    was = model.training
+    with contextlib.suppress(RuntimeError, ValueError), torch.random.fork_rng(devices=[]), torch.no_grad():
+        model.eval()
+        spread = spread_of(model(*few))
+        for path in paths:
+            hook = modules[path].register_forward_hook(lambda _, __, out: held(out))
+            try:
+                held_spread = spread_of(model(*few))
+            finally:
+                hook.remove()
+            if held_spread > ROUND * spread > 0:
+                found.append(path)
+    model.train(was)
+    return tuple(found)
+
+
+def held(out: Any) -> Any:
+    """A layer's mean in the place of all that it gives, row by row and place by place."""
+    if isinstance(out, tuple):
+        return tuple(held(each) for each in out)
+    return out.flatten(0, -2).mean(0).expand_as(out) if isinstance(out, Tensor) and out.dim() > 1 else out
+
+
+def spread_of(said: Tensor) -> float:
+    """Of answers about their columns' means."""
+    return float((said.float() - said.float().mean(0)).square().mean().sqrt())
 
 
 def jumps(model: nn.Module, inputs: tuple[Tensor, ...]) -> float:

@@ -25,6 +25,8 @@ class DataFacts:
     """The largest spread of a feature over the median one."""
     bad: float = 0.0
     """Share of values that are no numbers."""
+    bad_targets: float = 0.0
+    """The same of targets."""
     constant: float = 0.0
     """Share of features that don't vary."""
     shift: float = 0.0
@@ -57,6 +59,8 @@ class DataFacts:
     """Whether a row has any number of labels."""
 
 
+UNKNOWN = ("score", "loss")
+"""Metrics without a known scale: a function of one's own, and the loss."""
 GATES = {"GRU": 3, "LSTM": 4}
 """Rows of weights for each unit of a recurrent layer."""
 
@@ -214,6 +218,8 @@ class Evidence:
     """How far two answers to the same rows differ in evaluation mode, in spreads of the answers."""
     unseen: float = 0.0
     """Share of what varies in a row that no answer depends on."""
+    passed_by: tuple[str, ...] = ()
+    """Paths of narrow layers that answers get round."""
     jumps: float = 0.0
     """How far a fresh network's answers move, in their spreads, where inputs are moved by a hundredth of theirs."""
     yardsticks: Mapping[str, float] = field(default_factory=dict)
@@ -229,10 +235,18 @@ class Evidence:
     def classify(self) -> bool:
         return self.data.classes > 0
 
+    def above(self, one: float, other: float) -> bool:
+        """Whether one value of the metric is better than another one."""
+        return one > other if self.higher_is_better else one < other
+
     def share(self, value: float) -> float:
         """A value of the metric on a scale where 1 is perfect: an accuracy as it is; of errors the share of what the mean
-        leaves unexplained that is explained, R2 for squares. NaN for a loss, and where the mean's own error is not known."""
-        guess = self.yardsticks.get("guess", 0.0)
+        leaves unexplained that is explained, R2 for squares. Of a loss, or a metric of one's own, which has no such scale, the
+        way from the same answer for all to the same training mended. NaN where what it takes is not known."""
+        guess = self.yardsticks.get("guess", self.yardsticks.get("start", 0.0))
+        if self.metric in UNKNOWN:
+            way = self.yardsticks.get("mended", math.nan) - guess
+            return (value - guess) / way if self.above(guess + way, guess) else math.nan
         if self.higher_is_better:
             return value
         if self.metric not in ("rmse", "mae") or not guess > 0:

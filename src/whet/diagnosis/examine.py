@@ -14,11 +14,12 @@ from whet import surgery
 from whet.diagnosis import rows
 from whet.diagnosis.aims import aim
 from whet.diagnosis.born import born
-from whet.diagnosis.dependence import jumps, unseen
-from whet.diagnosis.evidence import Evidence, Look, Rounding, Steps
+from whet.diagnosis.dependence import jumps, passed_by, unseen
+from whet.diagnosis.evidence import UNKNOWN, Evidence, Look, Rounding, Steps
 from whet.diagnosis.first_steps import moves, own_steps, probe_batch, rounded, settings, under
 from whet.diagnosis.look import look
-from whet.diagnosis.yardsticks import yardsticks
+from whet.diagnosis.rules.measures import FEW_UNITS
+from whet.diagnosis.yardsticks import same_for_all, yardsticks
 from whet.errors import UserError
 from whet.setups import Course, Setup, Trained, train
 from whet.setups.parts import Batch
@@ -63,6 +64,9 @@ def examine(
     """
     first = before(setup, seed) if first is None else first
     trained = train(setup, seed, stop=stop, onward=onward)
+    if first.metric in UNKNOWN:
+        known = same_for_all(setup, setup.fresh(seed), trained.model)
+        first = replace(first, yardsticks={**first.yardsticks, **known})
     optimizer_of = {id(p) for p in trained.model.parameters()}
     end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {}, first.steps.autocast)
     return Examined(replace(first, course=trained.course, end=end), trained)
@@ -110,6 +114,7 @@ def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Eviden
         born="" if start.finite else born(model, batch[0]),
         wobble=wobble(model, batch[0]),
         unseen=unseen(model, batch[0]),
+        passed_by=passed_by(model, batch[0], narrow(start, facts.classes)),
         jumps=jumps(model, batch[0]),
         yardsticks=known.yardsticks if known else yardsticks(setup, criterion, narrowest(start)),
     )
@@ -129,6 +134,11 @@ def narrowest(start: Look) -> int:
     return (
         min((x.outputs for x in start.layers[:-1]), default=0) if all(x.kind == "Linear" for x in start.layers) else 0
     )
+
+
+def narrow(start: Look, classes: int) -> list[str]:
+    """Paths of hidden layers that may be too narrow."""
+    return [x.path for x in start.layers[:-1] if x.width <= max(FEW_UNITS, classes // 4)]
 
 
 def repeated(model: nn.Module) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     if setup.val is not None and inputs:
         found["copies"] = copies(raw(inputs), raw(val_inputs))
     a, b = columns(y, val_y, known["classes"] > 0)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return DataFacts(**found, numbers=bool(scaled))
     if a.shape[1] <= MOST_COLUMNS and found.get("copies", 1.0) == 0:
         found["disagreement"], found["foretold"] = disagreement(x, a, xv, b, known["classes"] > 0)
         found["renamed"] = renamed(x, a, xv, b)
@@ -106,7 +108,9 @@ def table(x: Tensor, places: int) -> np.ndarray:
 
 def several(y: Tensor) -> bool:
     """Whether rows have any number of labels, as columns of zeros and ones."""
-    return y.dim() > 1 and y.shape[1] > 1 and not bool((y.sum(1) == 1).all())
+    if y.dim() < 2 or y.shape[1] < 2 or not bool(((y == 0) | (y == 1)).all()):
+        return False  # shares of each class are no labels
+    return not bool((y.sum(1) == 1).all())
 
 
 def labels(y: Tensor) -> np.ndarray:
@@ -138,7 +142,10 @@ def values(x: np.ndarray, xv: np.ndarray) -> dict[str, float]:
 
 def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
     if not classes:
-        v = y.double()
+        v = y.double().flatten()
+        whole, v = len(v), v[v.isfinite()]
+        if len(v) < whole:
+            return {"classes": 0, "bad_targets": 1 - len(v) / whole}
         return {
             "classes": 0,
             "target_mean": float(v.mean()),

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from whet.diagnosis.behind import BEHIND_R2, FAR, Behind, behind, counts, margin, mild
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import judge
-from whet.diagnosis.rules.data import DISAGREE_R2, FEW, SHIFT, STRETCH
-from whet.diagnosis.rules.measures import step_of
+from whet.diagnosis.rules.data import DISAGREE_R2, FEW, LOPSIDED, SHIFT, STRETCH
+from whet.diagnosis.rules.measures import all_alike, step_of
 
 LIKELY, CERTAIN = 0.5, 0.8
 """Confidence from which a finding counts as a cause; from which it is taken for one on the word of a single seed."""
@@ -17,6 +17,7 @@ RECKLESS = 0.8
 """Of a layer's weights that one step moves: from here on what is reached is luck."""
 METHODS = {
     "guess": "the same answer for all",
+    "start": "the network before its training",
     "neighbours": "the mean of nearest neighbours",
     "linear": "a linear model",
     "random features": "a linear model of random features",
@@ -94,10 +95,15 @@ def reckless(e: Evidence, known: dict[str, float]) -> Harm:
 
 def apart(e: Evidence, known: dict[str, float]) -> Harm:
     """A network that knows its training rows and hardly any others."""
-    last = e.course.last
-    if last is None or not e.higher_is_better or e.metric not in ("accuracy", "r2"):
+    last, guess = e.course.last, known.get("guess", 0.0)
+    if last is None or e.metric not in ("accuracy", "r2", *UNKNOWN):
         return Harm()
-    gap, guess = last.train - last.val, known.get("guess", 0.0)
+    gap = last.train - last.val
+    if e.metric in UNKNOWN:  # as a share of what was learned
+        learned = last.train - guess
+        if "guess" not in known or not e.above(last.train, guess):
+            return Harm()
+        gap /= learned
     elsewhere = e.data.numbers and (e.data.shift > SHIFT or not 1 / STRETCH < e.data.stretch < STRETCH)
     at_guess = last.val <= guess + margin(e, guess)
     thin = e.data.classes > 0 and e.data.rarest * e.data.rows < FEW
@@ -112,9 +118,18 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
     if last is None:
         return Harm()
     guess = known.get("guess")
+    if e.metric in UNKNOWN and guess is not None:
+        near = all_alike(e) and abs(e.value - guess) <= LEARNED * max(abs(e.value), abs(guess))
+        if near or not (e.above(last.train, guess) or e.above(e.value, guess)):
+            return Harm(f"the same answer for all reaches {guess:.3g}, this network {e.value:.3g}", BEHIND_R2)
+        guess = None
     at_guess = guess is not None and e.share(last.train) <= e.share(guess) + 0.05
     if at_guess and e.metric in ("r2", "rmse", "mae") and e.share(e.value) <= BEHIND_R2:
         return Harm(f"it says hardly more than the same answer for all: {e.metric} {e.value:.3g}", BEHIND_R2)
+    if at_guess and e.metric == "accuracy" and e.value - known["guess"] <= margin(e, known["guess"]):
+        certain = [f for f in judge(e) if f.confidence >= CERTAIN]
+        if certain and e.data.imbalance < LOPSIDED:
+            return Harm(f"it says hardly more than the same answer for all: accuracy {e.value:.3g}", margin(e, e.value))
     fell = 1 - last.loss / e.course.first_loss if e.course.first_loss > 0 else 1.0
     if (guess is None or at_guess) and fell < LEARNED and last.loss > 1e-3:
         return Harm(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from whet.diagnosis.rows import (
     FEATURES,
@@ -24,6 +28,7 @@ from whet.diagnosis.rows import (
 from whet.rng import generator
 from whet.setups import Criterion, Setup
 from whet.setups.metrics import is_classes
+from whet.setups.training import forward
 
 RANDOM, BEND = 200, 1.5
 """Random features, and the spread of their weights times the root of the inputs."""
@@ -48,6 +53,8 @@ def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[s
     if classes != (setup.metric == "accuracy"):
         return {}
     a, b = columns(y, val_y, classes)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return {}
     found = {"guess": scored(b, np.broadcast_to(a.mean(0), b.shape), setup.metric)}
     back = gives_back(inputs[0], y)
     if a.shape[1] > MOST_COLUMNS or (back and not narrowest):
@@ -61,6 +68,32 @@ def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[s
     found["linear"] = scored(b, ridge(x, a, xv), setup.metric)
     found["random features"] = scored(b, bent(x, a, xv), setup.metric)
     return found
+
+
+def same_for_all(setup: Setup, fresh: nn.Module, trained: nn.Module) -> dict[str, float]:
+    """What the best of some constant answers reaches by a metric that is the loss or a function of one's own: each network's
+    mean answer, and the mean target where it has an answer's shape. Where the metric does not ask for targets (which of two
+    rows is nearer), what the fresh network reaches. Random state is put back."""
+    (inputs, y), (_, given) = (part.some(ROWS) for part in reversed(setup.parts))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        start, end = forward(fresh, inputs), forward(trained, inputs)
+        drawn = torch.randn(end.shape, generator=torch.Generator().manual_seed(0)).to(end.dtype)
+        if all(value_of(setup, said, y) == value_of(setup, said, y.roll(1, 0)) for said in (end, drawn)):
+            at_start = value_of(setup, start, y)
+            return {"start": at_start} if math.isfinite(at_start) else {}
+        means = [said.mean(0, keepdim=True) for said in (start, end) if said.is_floating_point()]
+        if given.is_floating_point() and given.shape[1:] == end.shape[1:]:
+            means.append(given.mean(0, keepdim=True).to(end.dtype))
+        reached = [value_of(setup, mean.expand(len(y), *mean.shape[1:]), y) for mean in means]
+    known = [value for value in reached if math.isfinite(value)]
+    return {"guess": max(known) if setup.higher_is_better else min(known)} if known else {}
+
+
+def value_of(setup: Setup, said: Tensor, y: Tensor) -> float:
+    """The metric, a function of one's own or the loss; NaN where it fails on these answers."""
+    with contextlib.suppress(Exception):  # it is the user's, and may raise anything
+        return float(torch.as_tensor((setup.metric if callable(setup.metric) else setup.loss)(said, y)).float().mean())
+    return math.nan
 
 
 def rows_cost(setup: Setup) -> float:

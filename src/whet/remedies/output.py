@@ -89,6 +89,21 @@ def fitting_loss(need: Need) -> Setup:
     return need.setup.edited(need.edit("loss", need.criterion.name, "cross_entropy"), loss=table[shares, several])
 
 
+def yes_or_no(outputs: Tensor, y: Tensor) -> Tensor:
+    """Of one logit for each label of 0 or less, and of more."""
+    return F.binary_cross_entropy_with_logits(outputs.reshape(y.shape), (y > 0).to(outputs.dtype))
+
+
+def yes_or_no_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
+    """Of one probability for each label of 0 or less, and of more."""
+    return binary_of_shares(outputs, y > 0)
+
+
+def signs_for_labels(need: Need) -> Setup:
+    loss = yes_or_no if need.criterion.takes == "logits" else yes_or_no_of_shares
+    return need.setup.edited(need.edit("loss", "of labels as they are", "of labels above 0"), loss=loss)
+
+
 def right_axis(need: Need) -> Setup:
     """A softmax over the classes of a row, or none where the loss has its own."""
     return plain_output(need) if need.criterion.takes == "logits" else softmax_instead(need)
@@ -105,19 +120,30 @@ def pairwise_shapes(need: Need) -> Setup:
 
 def usual_loss(need: Need) -> Setup | None:
     """In the place of a loss that is none of the known ones: the cross-entropy of classes, squares of values."""
-    if need.criterion.name != "unknown" or need.setup.metric not in ("accuracy", "r2", "rmse", "mae"):
+    if need.criterion.name != "unknown" or need.setup.metric == "loss":
         return None
     if need.classify:
         return fitting_loss(need)
     return need.setup.edited(need.edit("loss", "your own", "squared error"), loss=squares)
 
 
+def likelihood_of_shares(outputs: Tensor, y: Tensor) -> Tensor:
+    """Of logits (n, C) and shares (n, C) that sum to 1: the divergence of one from the other, but for a constant."""
+    return F.cross_entropy(outputs, y.to(outputs.dtype))
+
+
 def loss_of_logits(need: Need) -> Setup:
+    """The loss that makes shares itself, behind the last layer as it is."""
+    if need.criterion.name.startswith("kl_div"):
+        ends = [what for _, what, role in need.activations if role == "output"]
+        setup = plain_output(need) if ends else need.setup
+        return setup.edited(need.edit("loss", need.criterion.name, "of logits"), loss=likelihood_of_shares)
     return need.setup.edited(need.edit("loss", need.criterion.name, "of logits"), loss=logits_loss(need))
 
 
 # what is printed for these losses, which are given as they are
-for _loss in (cross_entropy, binary, cross_entropy_of_shares, binary_of_shares, squares):
+LOSSES = (cross_entropy, binary, cross_entropy_of_shares, binary_of_shares, squares)
+for _loss in (*LOSSES, yes_or_no, yes_or_no_of_shares, likelihood_of_shares):
     coded(_loss, f"whet.remedies.output.{_loss.__name__}")
 
 
@@ -136,4 +162,5 @@ REMEDIES = {
     "every output against every target": (pairwise_shapes,),
     "a loss that prefers other answers": (usual_loss,),
     "classes that the loss does not hear": (usual_loss,),
+    "labels that the loss can't take": (signs_for_labels,),
 }

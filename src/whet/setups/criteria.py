@@ -45,6 +45,13 @@ def _shares(z: Tensor, y: Tensor) -> Tensor:
     return y.to(z.dtype) if z.dim() > 1 and z.shape == y.shape and z.shape[1] > 1 else _classes(y)
 
 
+def _shared(z: Tensor, y: Tensor) -> Tensor:
+    """Targets that are a share of each class. Raises ValueError for others."""
+    if z.shape != y.shape or z.dim() < 2 or not y.is_floating_point():
+        raise ValueError("no shares")
+    return y.to(z.dtype)
+
+
 def _picked(p: Tensor, y: Tensor) -> Tensor:
     if p.shape == y.shape and p.shape[1] > 1:
         return (p * y).sum(1)
@@ -60,6 +67,8 @@ KNOWN: Mapping[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
     "nll": ("log-probabilities", lambda z, y: -_picked(z, y).mean()),
     "cross_entropy_of_probabilities": ("probabilities", lambda z, y: -_picked(z, y).log().mean()),
     "cross_entropy_of_shares": ("probabilities", lambda z, y: -(_picked(z, y) / z.sum(1)).log().mean()),
+    "kl_div": ("log-probabilities", lambda z, y: F.kl_div(z, _shared(z, y), reduction="batchmean")),
+    "kl_div_of_numbers": ("log-probabilities", lambda z, y: F.kl_div(z, _shared(z, y), reduction="none").mean()),
     "bce_with_logits": ("logits", lambda z, y: F.binary_cross_entropy_with_logits(z, _one_hot(z, y))),
     "bce": ("probabilities", lambda z, y: F.binary_cross_entropy(z, _one_hot(z, y))),
     "mse": ("values", lambda z, y: F.mse_loss(z, _target(z, y))),

@@ -25,7 +25,14 @@ def judged(metric: str, said: Tensor, target: Tensor, criterion: Criterion) -> f
 def _flat_target(said: Tensor, target: Tensor) -> Tensor:
     if target.dim() > 1 and target.shape == said.shape and target.shape[1] > 1:
         return target.argmax(1) if bool((target.sum(1) == 1).all()) else target.long()
+    if signed(said, target):
+        return (target.reshape(len(target)) > 0).long()
     return target.reshape(len(target)).long()
+
+
+def signed(said: Tensor, target: Tensor) -> bool:
+    """Whether labels are -1 and 1, and one number says which."""
+    return said.numel() == target.numel() and bool(((target == -1) | (target == 1)).all()) and bool((target < 0).any())
 
 
 def decisions(said: Tensor, target: Tensor, criterion: Criterion) -> Tensor:
@@ -36,7 +43,7 @@ def decisions(said: Tensor, target: Tensor, criterion: Criterion) -> Tensor:
         if target.dim() > 1 and target.shape == said.shape and not bool((target.sum(1) == 1).all()):
             return (said > _border(criterion)).long()  # several labels per row
         return said.argmax(1)
-    return (said.reshape(len(said)) > _border(criterion)).long()
+    return (said.reshape(len(said)) > (0.0 if signed(said, target) else _border(criterion))).long()
 
 
 def _border(criterion: Criterion) -> float:
@@ -44,9 +51,9 @@ def _border(criterion: Criterion) -> float:
 
 
 def is_classes(target: Tensor, criterion: Criterion) -> bool:
-    """Whether targets are classes: whole numbers, zeros and ones, or what a loss of classes takes."""
+    """Whether targets are classes: whole numbers, zeros and ones, ones with a sign, or what a loss of classes takes."""
     if criterion.name in ("cross_entropy", "nll", "bce", "bce_with_logits", "mse_of_classes", "mae_of_classes"):
         return True
     if not target.is_floating_point() or criterion.takes == "probabilities":
         return True
-    return bool(((target == 0) | (target == 1)).all())
+    return bool(((target == 0) | (target == 1)).all()) or bool((target.abs() == 1).all())

@@ -37,6 +37,19 @@ def not_numbers(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def targets_not_numbers(e: Evidence) -> Iterator[Finding]:
+    if e.data.bad_targets > 0:
+        yield finding(
+            "targets that are no numbers",
+            "TCL",
+            f"{e.data.bad_targets:.1%} of the targets are NaN or infinite (one counts): the loss of each batch that has one is "
+            "no number, and the step that follows makes all weights NaN.",
+            0.98,
+            "Drop rows without a target before training: keep = y.isfinite().flatten(1).all(1); x, y = x[keep], y[keep].",
+            share=e.data.bad_targets,
+        )
+
+
 def unscaled_inputs(e: Evidence) -> Iterator[Finding]:
     """Inputs far from mean 0 and spread 1: the first layer's gradient has one huge direction."""
     d = e.data
@@ -251,6 +264,7 @@ def constant_inputs(e: Evidence) -> Iterator[Finding]:
 
 RULES = (
     not_numbers,
+    targets_not_numbers,
     unscaled_inputs,
     parts_differ,
     unscaled_targets,

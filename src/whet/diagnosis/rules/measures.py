@@ -11,6 +11,8 @@ from whet.setups import lengths
 PULL = 0.35
 """Of the loss's own gradient, what a penalty or a decay may add."""
 STRONG_DROPOUT = 0.6
+ALIKE = 0.1
+"""Of the spread of a fresh network's answers, below which those of a trained one are alike."""
 FEW_UNITS = 3
 """Units of a layer that is too narrow for most purposes, and of which a few that are dead are all of them."""
 
@@ -18,6 +20,11 @@ FEW_UNITS = 3
 def longer(e: Evidence, times: int) -> str:
     """So many times as long a training, in words; a loop that was watched knows no epochs."""
     return f"epochs={times * e.epochs} instead of {e.epochs}" if e.epochs > 1 else f"{times} times as many steps"
+
+
+def all_alike(e: Evidence) -> bool:
+    """Whether the trained network says nearly the same of all rows."""
+    return e.end is not None and e.end.out_std < ALIKE * e.start.out_std
 
 
 def planned(e: Evidence) -> int:

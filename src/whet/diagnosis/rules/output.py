@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
-from whet.diagnosis.evidence import Evidence, Look
+from whet.diagnosis.evidence import UNKNOWN, Evidence, Look
+from whet.diagnosis.rules.measures import ALIKE, all_alike
 from whet.record import Finding
 
 CLIPPED = 0.1
 """Share of outputs that are exactly zero, and none below, from which on a rectifier must have made them."""
 ASTRAY = 0.02
 """Of what a loss tells apart, by which it may like other answers better than the right ones."""
+FAR_ASTRAY = 0.5
+"""The same where a metric of one's own may ask for something else than the targets."""
 HEARD = 0.02
 ENTROPY = "Use nn.CrossEntropyLoss() on outputs without a softmax; nn.BCEWithLogitsLoss() for yes or no."
 PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
@@ -206,9 +209,40 @@ def unsuited_loss(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def signed_labels(e: Evidence) -> Iterator[Finding]:
+    """Labels of -1 and 1 for a loss of 0 and 1, which then falls for ever."""
+    low, high = e.data.target_low, e.data.target_high
+    if e.criterion.name in ("bce", "bce_with_logits") and e.classify and not e.data.several and (low < 0 or high > 1):
+        yield finding(
+            "labels that the loss can't take",
+            "LCH",
+            f"The loss ({e.criterion.name}) takes 0 for no and 1 for yes, and labels range from {low:g} to {high:g}: it has no "
+            "least value then, and drives outputs on and on.",
+            0.95,
+            "Turn the labels into 0 and 1: y = (y > 0).float(), in both parts.",
+            low=low,
+            high=high,
+        )
+
+
+def collapsed(e: Evidence) -> Iterator[Finding]:
+    """Answers that became alike for all rows under a loss of the user's own."""
+    if e.criterion.name == "unknown" and all_alike(e) and e.start.out_std > 0 and e.course.broke is None:
+        yield finding(
+            "answers that became alike",
+            "LCH",
+            f"At the end answers differ from row to row by {e.end.out_std / e.start.out_std:.1%} of what they did in the fresh "  # type: ignore[union-attr]
+            f"network (below {ALIKE:.0%} counts): a part of the loss that does not ask for the right answer, a penalty or a "
+            "divergence, outweighs the one that does.",
+            0.45,
+            "Print the loss's parts one by one; divide the weight of the penalty by a hundred, or let it grow from 0.",
+            border=ALIKE,
+        )
+
+
 def astray(e: Evidence) -> Iterator[Finding]:
     """A loss of the user's own whose least value is not where the right answers are."""
-    if e.aim.astray > ASTRAY and e.metric in ("accuracy", "r2", "rmse", "mae"):
+    if e.aim.astray > (ASTRAY if e.metric not in UNKNOWN else FAR_ASTRAY):
         yield finding(
             "a loss that prefers other answers",
             "LCH",
@@ -234,6 +268,8 @@ def astray(e: Evidence) -> Iterator[Finding]:
 
 RULES = (
     astray,
+    signed_labels,
+    collapsed,
     one_softmax_unit,
     clipped_output,
     doubled_output,

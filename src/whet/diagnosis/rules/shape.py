@@ -57,8 +57,9 @@ def bottleneck(e: Evidence) -> Iterator[Finding]:
 
 
 def narrowable(e: Evidence) -> list[Layer]:
-    """Hidden layers that give one row of numbers, which all that follows has to do with."""
-    return [x for x in e.start.layers if x.kind in ("Linear", "Embedding", "RNN", "GRU", "LSTM")][:-1]
+    """Hidden layers that give rows of numbers, which all that follows has to do with."""
+    layers = [x for x in e.start.layers if x.kind in ("Linear", "Embedding", "RNN", "GRU", "LSTM")][:-1]
+    return [x for x in layers if x.path not in e.passed_by]
 
 
 def wider(x: Layer, width: int) -> str:

@@ -1,0 +1,86 @@
+"""Trainings that are measured by a function of one's own, or by the loss: no simple method says what they should reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from cases import adam, moons, net, regression, setup
+from torch import Tensor, nn
+
+import whet
+from whet.diagnosis.examine import examine
+from whet.diagnosis.verdict import harm
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def right(said: Tensor, y: Tensor) -> float:
+    return float((said.argmax(1) == y).float().mean())
+
+
+def met(said: Tensor, y: Tensor) -> float:
+    return float(1 - (said - y).square().mean() / y.var())
+
+
+def nearer(said: Tensor, y: Tensor) -> float:
+    """Says nothing of targets."""
+    return float((said[::2, 0] > said[1::2, 0]).float().mean())
+
+
+STILL: dict[str, Any] = {"model": net(nn.Sigmoid, depth=6), "optimizer": lambda p: torch.optim.SGD(p, lr=0.05)}
+
+
+@pytest.mark.parametrize("metric", [right, "loss"])
+def test_a_network_that_says_the_same_of_all_rows_is_noticed_whatever_measures_it(metric: Any) -> None:
+    assert not whet.diagnose(setup(metric=metric, **STILL)).healthy
+
+
+@pytest.mark.parametrize("metric", [right, "loss"])
+def test_a_sound_training_raises_no_alarm_whatever_measures_it(metric: Any) -> None:
+    assert whet.diagnose(setup(metric=metric)).healthy
+
+
+def test_what_a_mended_training_reaches_is_the_yardstick_of_a_metric_of_ones_own() -> None:
+    straight = whet.diagnose(regression(metric=met, model=net(nn.Identity, outputs=1)))
+    assert straight.yardsticks["mended"] > straight.value
+    assert not straight.healthy
+    smell = whet.diagnose(setup(metric=right, model=net(nn.ReLU, lambda: nn.Dropout(0.65), width=96)))
+    assert smell.healthy
+
+
+def test_repair_goes_on_where_nobody_knows_what_a_metric_may_reach() -> None:
+    far = setup(metric=right, optimizer=adam(1e-6), epochs=12)
+    assert whet.repair(far).train(5).value > 0.95
+
+
+def test_a_metric_that_does_not_ask_for_targets_is_held_against_the_fresh_network() -> None:
+    e = examine(setup(metric=nearer)).evidence
+    assert set(e.yardsticks) == {"start"}
+    assert not harm(e)
+
+
+def test_a_metric_that_fails_on_equal_answers_is_no_reason_to_stop() -> None:
+    def picky(said: Tensor, y: Tensor) -> float:
+        if float(said.std(0).max()) == 0:
+            raise ValueError("All answers are equal.")
+        return right(said, y)
+
+    assert whet.diagnose(setup(metric=picky)).healthy
+
+
+def test_labels_of_minus_one_and_one_are_a_fault_for_a_loss_of_zero_and_one_and_none_for_a_margin() -> None:
+    (x, y), (xv, yv) = moons(), moons(300, 1)
+    parts: dict[str, Any] = {
+        "train": (x, (2.0 * y - 1)[:, None]), "val": (xv, (2.0 * yv - 1)[:, None]), "model": net(outputs=1)
+    }  # fmt: skip
+    sick = whet.diagnose(setup(loss=nn.BCEWithLogitsLoss(), **parts))
+    assert sick.findings[0].name == "labels that the loss can't take"
+    assert whet.repair(setup(loss=nn.BCEWithLogitsLoss(), **parts)).train(4).value > 0.95
+    sound = whet.diagnose(setup(loss=nn.SoftMarginLoss(), **parts))
+    assert sound.healthy
+    assert sound.value > 0.95
