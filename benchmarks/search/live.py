@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,13 @@ from whet.tune import EDITS
 HUB = "WHET_OPTUNAHUB"
 """A folder with optunahub's packages, where the network is not to be asked."""
 PASSES, SHARE = 30.0, 0.1
-"""Of a recipe without an end, such as a picture's: a whole training is so many passes, or this share of the budget."""
+"""Of a recipe without an end, such as a picture's: a whole training is so many passes, or this share of the budget; and the
+recipe is the one for so much time."""
 SOURCES = {
     "california-housing": ("california-housing/housing.csv", "median_house_value"),
     "adult-income": ("adult-income/train.csv", "income"),
     "fashion-mnist": ("fashion-mnist", None),
+    "cifar10": ("cifar10", None),
     "trec": ("trec/train.csv", "label"),
     "digits": ("", None),
     "breast-cancer": ("", None),
@@ -282,6 +284,7 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
     )
     plan = Plan(threads=threads, bfloat16=first_plan(threads).bfloat16, fused=True)
     facts = facts.at_speed(probe := own.portfolio(facts)[0].recipe, milliseconds(probe, task, prepared, plan))
+    facts = facts if probe.steps else replace(facts, seconds=SHARE * budget)
     candidates = [own.hurried(with_end(c.recipe, facts)) for c in own.portfolio(facts)]
     near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(EDITS), strict=False)]
     starts = {f"start-{i}": recipe for i, recipe in enumerate([*candidates, *near])}
@@ -313,10 +316,10 @@ def milliseconds(recipe: Recipe, task: Task, data: Prepared, plan: Plan) -> floa
 
 
 def with_end(recipe: Recipe, facts: Facts) -> Recipe:
-    """A recipe with a number of steps, so that all arms cut it into the same parts; without its own: a SHARE of the budget."""
+    """A recipe with a number of steps, so that all arms cut it into the same parts; without its own: as the time allows."""
     if recipe.steps:
         return recipe
-    passes = SHARE * facts.seconds * facts.rate / ((facts.flops_of(recipe) or 1.0) * facts.n_train)
+    passes = facts.seconds * facts.rate / ((facts.flops_of(recipe) or 1.0) * facts.n_train)
     return recipe.put("steps", max(POINTS, round(min(PASSES, passes) * facts.n_train / recipe.batch_size)))
 
 
