@@ -1,9 +1,12 @@
-/* 3x3 convolutions of bfloat16 maps by Winograd's minimal filtering F(2x2, 3x3): 16 products in place of 36 for each 2x2 tile of the
-   output (Lavin and Gray 2015, arXiv:1509.09308, section 4.1). Stride 1, a border of one zero all around.
+/* 3x3 convolutions of bfloat16 maps by Winograd's minimal filtering F(4x4, 3x3): 36 products in place of 144 for each 4x4 tile of the
+   output (Lavin and Gray 2015, arXiv:1509.09308, section 4). Stride 1, a border of one zero all around.
 
-       y = A' [(G g G') * (B' d B)] A       d: 4x4 window of the input, g: the 3x3 filter, y: 2x2 tile of the output, * by elements
+       y = A' [(G g G') * (B' d B)] A       d: 6x6 window of the input, g: the 3x3 filter, y: 4x4 tile of the output, * by elements
 
-   For each of the 16 places of the 4x4 windows the products over all channels and tiles are one matrix product. Its factors are rounded
+   B, G and A come from polynomials through the points 0, a, -a, b, -b and infinity. The usual 1 and 2 make rounding errors 13 times those
+   of a plain convolution in bfloat16; 5/8 and 3/2, the best of some simple fractions, 5 times. (F(2x2, 3x3), with 64 products, twice.)
+
+   For each of the 36 places of the windows the products over all channels and tiles are one matrix product. Its factors are rounded
    to bfloat16, its sums are float32, and they are never written out for more than a few tiles: that is what makes it fast.
 
    Maps lie as (image, row, column, channel), channels are multiples of 32. A block of TILES tiles stays in the second-level cache. */
@@ -18,10 +21,12 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
-#define PLACES 16
+#define SIDE 4      /* of a tile */
+#define WIDE 6      /* of its window */
+#define PLACES 36
 #define ROWS 6      /* of the output that a product holds in registers: 6 rows of 4 registers are 24 of the 32 registers */
 #define MOST 4      /* registers in a row of a product */
-#define TILES 48    /* a multiple of ROWS: 16 places of 48 tiles of 256 channels are 393 kB */
+#define TILES 24    /* a multiple of ROWS: 36 places of 24 tiles of 256 channels are 442 kB */
 #define DEPTH 128   /* pairs of tiles that are summed before the sums go back to memory */
 #define LINE 64     /* bytes; added between places, which would else share a few sets of the first cache */
 
@@ -39,12 +44,12 @@ INLINE void write_pairs(pair *p, vector low, vector high)
 }
 INLINE vector dot(vector sum, __m512i a, __m512i b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
 
-/* The maps of a batch, cut into tiles of 2x2. */
+/* The maps of a batch, cut into tiles. */
 typedef struct { int64_t images, height, width, down, across, tiles; } Maps;
 
 static Maps maps_of(int64_t images, int64_t height, int64_t width)
 {
-    int64_t down = (height + 1) / 2, across = (width + 1) / 2;
+    int64_t down = (height + SIDE - 1) / SIDE, across = (width + SIDE - 1) / SIDE;
     return (Maps){images, height, width, down, across, images * down * across};
 }
 
@@ -56,52 +61,111 @@ INLINE void window(const Maps *m, bfloat16 *map, int64_t channels, int64_t tile,
     const int64_t column = tile % m->across, row = tile / m->across % m->down, image = tile / m->across / m->down;
     for (int i = 0; i < side; i++)
         for (int j = 0; j < side; j++) {
-            const int64_t y = 2 * row - margin + i, x = 2 * column - margin + j;
+            const int64_t y = SIDE * row - margin + i, x = SIDE * column - margin + j;
             const int inside = tile < m->tiles && y >= 0 && y < m->height && x >= 0 && x < m->width;
             pixels[side * i + j] = inside ? map + ((image * m->height + y) * m->width + x) * channels : outside;
         }
 }
 
+#define P 0.625f /* the points a and b */
+#define Q 1.5f
+#define P2 (P * P)
+#define Q2 (Q * Q)
+#define NUMBER(x) _mm512_set1_ps(x)
+
+/* B' d of six numbers, each `step` after the one before. */
+INLINE void input_line(const vector *d, int step, vector *out, int apart)
+{
+    const vector d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+    const vector even_p = d4 - NUMBER(Q2) * d2, odd_p = NUMBER(P) * (d3 - NUMBER(Q2) * d1);
+    const vector even_q = d4 - NUMBER(P2) * d2, odd_q = NUMBER(Q) * (d3 - NUMBER(P2) * d1);
+    out[0] = NUMBER(P2 * Q2) * d[0] - NUMBER(P2 + Q2) * d2 + d4;
+    out[apart] = even_p + odd_p, out[2 * apart] = even_p - odd_p;
+    out[3 * apart] = even_q + odd_q, out[4 * apart] = even_q - odd_q;
+    out[5 * apart] = NUMBER(P2 * Q2) * d1 - NUMBER(P2 + Q2) * d3 + d[5 * step];
+}
+
+/* A g of four numbers. */
+INLINE void gradient_line(const vector *g, int step, vector *out, int apart)
+{
+    const vector g0 = g[0], g1 = g[step], g2 = g[2 * step], g3 = g[3 * step];
+    const vector even_p = g0 + NUMBER(P2) * g2, odd_p = NUMBER(P) * (g1 + NUMBER(P2) * g3);
+    const vector even_q = g0 + NUMBER(Q2) * g2, odd_q = NUMBER(Q) * (g1 + NUMBER(Q2) * g3);
+    out[0] = g0;
+    out[apart] = even_p + odd_p, out[2 * apart] = even_p - odd_p;
+    out[3 * apart] = even_q + odd_q, out[4 * apart] = even_q - odd_q;
+    out[5 * apart] = g3;
+}
+
+/* A' m of six numbers. */
+INLINE void output_line(const vector *m, int step, vector *out, int apart)
+{
+    const vector even_p = m[step] + m[2 * step], odd_p = NUMBER(P) * (m[step] - m[2 * step]);
+    const vector even_q = m[3 * step] + m[4 * step], odd_q = NUMBER(Q) * (m[3 * step] - m[4 * step]);
+    out[0] = m[0] + even_p + even_q;
+    out[apart] = odd_p + odd_q;
+    out[2 * apart] = NUMBER(P2) * even_p + NUMBER(Q2) * even_q;
+    out[3 * apart] = NUMBER(P2) * odd_p + NUMBER(Q2) * odd_q + m[5 * step];
+}
+
+/* G g of three numbers. */
+INLINE void filter_line(const vector *g, int step, vector *out, int apart)
+{
+    const vector g0 = g[0], g1 = g[step], g2 = g[2 * step];
+    const vector by_p = NUMBER(0.5f / (P2 * (P2 - Q2))), by_q = NUMBER(0.5f / (Q2 * (Q2 - P2)));
+    const vector even_p = by_p * (g0 + NUMBER(P2) * g2), odd_p = by_p * NUMBER(P) * g1;
+    const vector even_q = by_q * (g0 + NUMBER(Q2) * g2), odd_q = by_q * NUMBER(Q) * g1;
+    out[0] = NUMBER(1 / (P2 * Q2)) * g0;
+    out[apart] = even_p + odd_p, out[2 * apart] = even_p - odd_p;
+    out[3 * apart] = even_q + odd_q, out[4 * apart] = even_q - odd_q;
+    out[5 * apart] = g2;
+}
+
+/* G' s of six numbers. */
+INLINE void taps_line(const vector *s, int step, vector *out, int apart)
+{
+    const vector by_p = NUMBER(0.5f / (P2 * (P2 - Q2))), by_q = NUMBER(0.5f / (Q2 * (Q2 - P2)));
+    const vector even_p = by_p * (s[step] + s[2 * step]), odd_p = by_p * (s[step] - s[2 * step]);
+    const vector even_q = by_q * (s[3 * step] + s[4 * step]), odd_q = by_q * (s[3 * step] - s[4 * step]);
+    out[0] = NUMBER(1 / (P2 * Q2)) * s[0] + even_p + even_q;
+    out[apart] = NUMBER(P) * odd_p + NUMBER(Q) * odd_q;
+    out[2 * apart] = NUMBER(P2) * even_p + NUMBER(Q2) * even_q + s[5 * step];
+}
+
 /* B' d B of a window, channels c to c + 15. */
 INLINE void spread_input(bfloat16 *const *d, int64_t c, vector *out)
 {
-    vector t[PLACES];
-    for (int j = 0; j < 4; j++) {
-        const vector a = read(d[j] + c), b = read(d[4 + j] + c), e = read(d[8 + j] + c), f = read(d[12 + j] + c);
-        t[j] = a - e, t[4 + j] = b + e, t[8 + j] = e - b, t[12 + j] = b - f;
+    vector t[PLACES], column[WIDE];
+    for (int j = 0; j < WIDE; j++) {
+        for (int i = 0; i < WIDE; i++) column[i] = read(d[WIDE * i + j] + c);
+        input_line(column, 1, t + j, WIDE);
     }
-    for (int i = 0; i < PLACES; i += 4)
-        out[i] = t[i] - t[i + 2], out[i + 1] = t[i + 1] + t[i + 2], out[i + 2] = t[i + 2] - t[i + 1], out[i + 3] = t[i + 1] - t[i + 3];
+    for (int i = 0; i < WIDE; i++) input_line(t + WIDE * i, 1, out + WIDE * i, 1);
 }
 
 /* A g A' of a tile of the output's gradient. */
 INLINE void spread_gradient(bfloat16 *const *g, int64_t c, vector *out)
 {
-    const vector a = read(g[0] + c), b = read(g[1] + c), e = read(g[2] + c), f = read(g[3] + c);
-    const vector t[8] = {a, b, a + e, b + f, a - e, b - f, -e, -f};
-    for (int i = 0; i < 4; i++)
-        out[4 * i] = t[2 * i], out[4 * i + 1] = t[2 * i] + t[2 * i + 1], out[4 * i + 2] = t[2 * i] - t[2 * i + 1], out[4 * i + 3] = -t[2 * i + 1];
+    vector t[WIDE * SIDE], column[SIDE];
+    for (int j = 0; j < SIDE; j++) {
+        for (int i = 0; i < SIDE; i++) column[i] = read(g[SIDE * i + j] + c);
+        gradient_line(column, 1, t + j, SIDE);
+    }
+    for (int i = 0; i < WIDE; i++) gradient_line(t + SIDE * i, 1, out + WIDE * i, 1);
 }
 
 /* G g G' of a filter's nine taps, each `step` numbers after the one before; from the last to the first where `turned`. */
 INLINE void spread_filter(const float *taps, int64_t step, int turned, vector *out)
 {
-    const vector half = _mm512_set1_ps(0.5f);
-    vector g[9], t[12];
+    vector g[9], t[WIDE * 3];
     for (int i = 0; i < 9; i++) g[i] = _mm512_loadu_ps(taps + (turned ? 8 - i : i) * step);
-    for (int j = 0; j < 3; j++) {
-        const vector ends = g[j] + g[6 + j];
-        t[j] = g[j], t[3 + j] = half * (ends + g[3 + j]), t[6 + j] = half * (ends - g[3 + j]), t[9 + j] = g[6 + j];
-    }
-    for (int i = 0; i < 4; i++) {
-        const vector ends = t[3 * i] + t[3 * i + 2];
-        out[4 * i] = t[3 * i], out[4 * i + 1] = half * (ends + t[3 * i + 1]), out[4 * i + 2] = half * (ends - t[3 * i + 1]), out[4 * i + 3] = t[3 * i + 2];
-    }
+    for (int j = 0; j < 3; j++) filter_line(g + j, 3, t + j, 3);
+    for (int i = 0; i < WIDE; i++) filter_line(t + 3 * i, 1, out + WIDE * i, 1);
 }
 
 INLINE int64_t columns_of(int64_t channels) { return channels % 64 ? 32 : 64; }
 
-/* Taps (9, from, to) -> (16, to / columns, from / 2, columns) pairs, as `convolve` reads them. */
+/* Taps (9, from, to) -> (36, to / columns, from / 2, columns) pairs, as `convolve` reads them. */
 void filters(const float *taps, pair *u, int64_t from, int64_t to, int turned, int threads)
 {
     const int64_t columns = columns_of(to), step = from * to;
@@ -139,13 +203,15 @@ INLINE void product(const bfloat16 *restrict v, const pair *restrict u, float *r
 INLINE void gather(const float *restrict m, int64_t step, bfloat16 *const *y, int64_t columns)
 {
     for (int64_t c = 0; c < columns; c += 16) {
-        vector t[8];
-        for (int j = 0; j < 4; j++) {
-            const vector b = _mm512_loadu_ps(m + (4 + j) * step + c), e = _mm512_loadu_ps(m + (8 + j) * step + c);
-            t[j] = _mm512_loadu_ps(m + j * step + c) + b + e, t[4 + j] = b - e - _mm512_loadu_ps(m + (12 + j) * step + c);
+        vector t[SIDE * WIDE], column[WIDE], out[SIDE];
+        for (int j = 0; j < WIDE; j++) {
+            for (int i = 0; i < WIDE; i++) column[i] = _mm512_loadu_ps(m + (WIDE * i + j) * step + c);
+            output_line(column, 1, t + j, WIDE);
         }
-        write(y[0] + c, t[0] + t[1] + t[2]), write(y[1] + c, t[1] - t[2] - t[3]);
-        write(y[2] + c, t[4] + t[5] + t[6]), write(y[3] + c, t[5] - t[6] - t[7]);
+        for (int i = 0; i < SIDE; i++) {
+            output_line(t + WIDE * i, 1, out, 1);
+            for (int j = 0; j < SIDE; j++) write(y[SIDE * i + j] + c, out[j]);
+        }
     }
 }
 
@@ -155,11 +221,11 @@ INLINE void outputs(const Maps *m, const bfloat16 *v, int64_t apart, const pair 
 {
     const int64_t columns = 16 * n, step = ROWS * columns + LINE / 4;
     float sums[PLACES * (ROWS * 16 * MOST + LINE / 4)];
-    bfloat16 nowhere[16 * MOST], *pixels[4];
+    bfloat16 nowhere[16 * MOST], *pixels[SIDE * SIDE];
     for (int64_t row = 0; row < TILES && begin + row < m->tiles; row += ROWS) {
         for (int p = 0; p < PLACES; p++) product(v + p * apart + row * from, u + p * every, sums + p * step, from, n);
         for (int64_t i = 0; i < ROWS && begin + row + i < m->tiles; i++) {
-            window(m, y + first, to, begin + row + i, 0, 2, nowhere, pixels);
+            window(m, y + first, to, begin + row + i, 0, SIDE, nowhere, pixels);
             gather(sums + i * columns, step, pixels, columns);
         }
     }
@@ -176,7 +242,7 @@ void convolve(bfloat16 *x, const pair *u, bfloat16 *y, int64_t images, int64_t h
     for (int64_t begin = 0; begin < m.tiles; begin += TILES) {
         bfloat16 *v = room + PLACES * apart * omp_get_thread_num(), *pixels[PLACES];
         for (int64_t i = 0; i < TILES; i++) {
-            window(&m, x, from, begin + i, 1, 4, (bfloat16 *)zeros, pixels);
+            window(&m, x, from, begin + i, 1, WIDE, (bfloat16 *)zeros, pixels);
             for (int64_t c = 0; c < from; c += 16) {
                 vector out[PLACES];
                 spread_input(pixels, c, out);
@@ -217,10 +283,10 @@ INLINE void add_columns(const pair *v, int64_t from, const pair *w, int64_t to, 
     if (from - c == 2) add_products(v + c, from, w, to, sums + c * to, pairs, 2, n);
 }
 
-/* The sums (16, from, to), zero before, of which the filters' gradient is G' sums G; x: the input, g: the output's gradient.
+/* The filters' gradient, taps (9, from, to): G' sums G of sums (36, from, to), zero before; x: the input, g: the output's gradient.
    v, w: room for PLACES * (pairs * from + LINE / 4) and PLACES * (pairs * to + LINE / 4) pairs. The order of the sums depends on the tiles
    only, not on `pairs` or threads. */
-void correlate(bfloat16 *x, bfloat16 *g, float *sums, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, pair *v, pair *w,
+void correlate(bfloat16 *x, bfloat16 *g, float *taps, float *sums, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, pair *v, pair *w,
                int64_t pairs, int threads)
 {
     const Maps m = maps_of(images, height, width);
@@ -232,14 +298,14 @@ void correlate(bfloat16 *x, bfloat16 *g, float *sums, int64_t images, int64_t he
         for (int64_t i = 0; i < here; i++) {
             bfloat16 *first[PLACES], *second[PLACES];
             vector low[PLACES], high[PLACES];
-            window(&m, x, from, begin + 2 * i, 1, 4, (bfloat16 *)zeros, first);
-            window(&m, x, from, begin + 2 * i + 1, 1, 4, (bfloat16 *)zeros, second);
+            window(&m, x, from, begin + 2 * i, 1, WIDE, (bfloat16 *)zeros, first);
+            window(&m, x, from, begin + 2 * i + 1, 1, WIDE, (bfloat16 *)zeros, second);
             for (int64_t c = 0; c < from; c += 16) {
                 spread_input(first, c, low), spread_input(second, c, high);
                 for (int p = 0; p < PLACES; p++) write_pairs(v + p * step_v + i * from + c, low[p], high[p]);
             }
-            window(&m, g, to, begin + 2 * i, 0, 2, (bfloat16 *)zeros, first);
-            window(&m, g, to, begin + 2 * i + 1, 0, 2, (bfloat16 *)zeros, second);
+            window(&m, g, to, begin + 2 * i, 0, SIDE, (bfloat16 *)zeros, first);
+            window(&m, g, to, begin + 2 * i + 1, 0, SIDE, (bfloat16 *)zeros, second);
             for (int64_t c = 0; c < to; c += 16) {
                 spread_gradient(first, c, low), spread_gradient(second, c, high);
                 for (int p = 0; p < PLACES; p++) write_pairs(w + p * step_w + i * to + c, low[p], high[p]);
@@ -256,8 +322,16 @@ void correlate(bfloat16 *x, bfloat16 *g, float *sums, int64_t images, int64_t he
                     else add_columns(left_of, from, right_of, to, at, depth, 2);
                 }
     }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < from * to; i += 16) {
+        vector s[PLACES], t[3 * WIDE], out[9];
+        for (int p = 0; p < PLACES; p++) s[p] = _mm512_loadu_ps(sums + p * from * to + i);
+        for (int j = 0; j < WIDE; j++) taps_line(s + j, WIDE, t + j, WIDE);
+        for (int j = 0; j < 3; j++) taps_line(t + WIDE * j, 1, out + 3 * j, 1);
+        for (int p = 0; p < 9; p++) _mm512_storeu_ps(taps + p * from * to + i, out[p]);
+    }
 }
 
 CALLABLE(filters, AT(0), AT(1), N(2), N(3), N(4), N(5))
 CALLABLE(convolve, AT(0), AT(1), AT(2), N(3), N(4), N(5), N(6), N(7), AT(8), N(9))
-CALLABLE(correlate, AT(0), AT(1), AT(2), N(3), N(4), N(5), N(6), N(7), AT(8), AT(9), N(10), N(11))
+CALLABLE(correlate, AT(0), AT(1), AT(2), AT(3), N(4), N(5), N(6), N(7), N(8), AT(9), AT(10), N(11), N(12))
