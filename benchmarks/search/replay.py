@@ -3,7 +3,7 @@
     python benchmarks/search/replay.py --group taskset --seeds 0 100
     python benchmarks/search/replay.py --group lcbench --seeds 0 30 --budgets 250 500 1000
     python benchmarks/search/replay.py --group lcbench --seeds 0 10 --seconds
-    python benchmarks/search/replay.py --summary
+    python benchmarks/search/replay.py --summary --out benchmarks/results/search_replay_2500.jsonl
 
 Every arm is asked, at each budget of one and the same run, which candidate it would choose: controls the one with the best
 validation value seen, whet `study.best`. The result is the rank of its test value at the end of its curve among all
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from common import HERE, installed, keep, surroundings
+from common import HERE, keep
 from controls import CONTROLS, Search
 from recorded import LCBENCH, MADE, TASKSET, Curves, lcbench, made, taskset
 
@@ -136,18 +136,22 @@ def sets(group: str, part: str) -> Iterable[Curves]:
 
 
 def replayed(options: argparse.Namespace) -> None:
-    versions, at_commit = installed("numpy"), commit()
+    at_commit = commit()
     for curves in sets(options.group, options.part):
         for seed in range(*options.seeds):
-            for arm in options.arms:
-                meter = Meter(curves, list(options.budgets), options.seconds)
-                about, began = surroundings(), time.process_time()
-                ranks = ranks_of(arm, curves, seed, meter)
-                record = {**about, "commit": at_commit, "versions": versions, "arm": arm, "group": options.group}
-                record |= {"set": curves.name, "seed": seed, "unit": "seconds" if options.seconds else "points"}
-                record |= {"budgets": options.budgets, "ranks": [round(r, 2) for r in ranks]}
-                record |= {"trials": int((meter.length > 0).sum()), "cpu_s": round(time.process_time() - began, 2)}
-                keep(options.out, record, *(() if options.loud else ("set", "seed", "arm", "ranks")))
+            about = {"commit": at_commit, "group": options.group, "set": curves.name, "seed": seed}
+            about |= {"unit": "seconds" if options.seconds else "points", "budgets": options.budgets}
+            keep(options.out, about | of_arms(curves, seed, options), "set", "seed", "ranks")
+
+
+def of_arms(curves: Curves, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The ranks of each arm, how many trials each began, and the processor's seconds of all arms together."""
+    ranks, trials, began = {}, {}, time.process_time()
+    for arm in options.arms:
+        meter = Meter(curves, list(options.budgets), options.seconds)
+        ranks[arm] = [round(r, 2) for r in ranks_of(arm, curves, seed, meter)]
+        trials[arm] = int((meter.length > 0).sum())
+    return {"ranks": ranks, "trials": trials, "cpu_s": round(time.process_time() - began, 2)}
 
 
 def summary(path: Path) -> None:
@@ -156,7 +160,8 @@ def summary(path: Path) -> None:
     for line in path.read_text().splitlines():
         one = json.loads(line)
         arms = found.setdefault((one["group"], one["unit"]), {})
-        arms.setdefault(one["arm"], {})[one["set"], one["seed"]] = dict(zip(one["budgets"], one["ranks"], strict=True))
+        for arm, ranks in (one["ranks"] if isinstance(one["ranks"], dict) else {one["arm"]: one["ranks"]}).items():
+            arms.setdefault(arm, {})[one["set"], one["seed"]] = dict(zip(one["budgets"], ranks, strict=True))
     for (group, unit), arms in found.items():
         runs = sorted(set.intersection(*(set(a) for a in arms.values())))
         budgets = [b for b in arms["whet"][runs[0]] if all(b in a[run] for a in arms.values() for run in runs)]
@@ -188,7 +193,6 @@ def main() -> None:
     parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
     parser.add_argument("--seconds", action="store_true", help="budgets in seconds of the mean candidate's point")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--loud", action="store_true", help="print whole records")
     parser.add_argument("--summary", action="store_true", help="print the tables and do nothing else")
     options = parser.parse_args()
     summary(options.out) if options.summary else replayed(options)

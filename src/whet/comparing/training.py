@@ -63,6 +63,8 @@ class Trained:
     """How often it was begun again with a lower learning rate, or gave up."""
     failed: str = ""
     """The sentence, or the last line, of an error that ended it."""
+    kind: str = ""
+    """Of that error: a key of `FAULTS`; empty where it ended well."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,9 +73,6 @@ class Trained:
     def from_dict(cls, said: Mapping[str, Any]) -> Trained:
         lost = {name: math.nan for name in ("value", "loss") if said[name] is None}
         return cls(**{name: said[name] for name in cls.__dataclass_fields__ if name in said} | lost)
-
-    kind: str = ""
-    """Of that error: a key of `FAULTS`; empty where it ended well."""
 
     @property
     def sound(self) -> bool:
