@@ -18,7 +18,7 @@ from whet.fields import field
 from whet.model import make_model, make_spec, saying_which
 from whet.recipe import Choice, Recipe
 from whet.tasks import Task, goal
-from whet.train import winograd
+from whet.train import max_pool, winograd
 from whet.train.loop import own_random_numbers
 from whet.train.parts import Inputs, Parts, Prepare
 from whet.train.plan import Plan
@@ -52,7 +52,7 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
             network.begin_at(data.once(("line", *seen_alike), lambda: network.solved(*labelled(data, prepare, rows))))
     model.train()
     if plan.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = max_pool.use(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
     if plan.winograd:
         winograd.use(model)
     regular = {c.name: make_regulariser(c) for c in recipe.regularise}

@@ -181,6 +181,22 @@ def test_answers_and_trainings_in_float32_are_those_of_any_convolution() -> None
 
 
 @needs_kernel
+def test_a_loss_of_gradients_trains_too() -> None:
+    """As in a gradient penalty: the way back is differentiated, there as any convolution's."""
+
+    def penalised(model: nn.Module) -> list[Tensor]:
+        torch.manual_seed(1)
+        x = torch.randn(2, 3, 6, 6, requires_grad=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            (slope,) = torch.autograd.grad(model(x).float().square().sum(), x, create_graph=True)
+        slope.square().sum().backward()
+        return [p.grad for p in model.parameters() if p.grad is not None]
+
+    pairs = zip(penalised(winograd.use(network())), penalised(network()), strict=True)
+    assert all(off(a, b.double()) < 0.05 for a, b in pairs)
+
+
+@needs_kernel
 def test_what_is_no_number_is_not_hidden() -> None:
     x = maps(torch.ones(1, 64, 6, 6))
     x[0, 3, 2, 2] = torch.nan

@@ -257,13 +257,13 @@ void convolve(bfloat16 *x, const pair *u, bfloat16 *y, int64_t images, int64_t h
     }
 }
 
-/* `rows` rows and 16 n columns of the sums over pairs of tiles: sums (., to) += v (pairs, from)' w (pairs, to). */
+/* `rows` rows and 16 n columns of the sums over pairs of tiles: sums (., to) = v (pairs, from)' w (pairs, to), or += where `more`. */
 INLINE void add_products(const pair *restrict v, int64_t from, const pair *restrict w, int64_t to, float *restrict sums, int64_t pairs,
-                         const int rows, const int n)
+                         int more, const int rows, const int n)
 {
     vector sum[ROWS][MOST];
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < n; j++) sum[i][j] = _mm512_loadu_ps(sums + i * to + 16 * j);
+        for (int j = 0; j < n; j++) sum[i][j] = more ? _mm512_loadu_ps(sums + i * to + 16 * j) : _mm512_setzero_ps();
     for (int64_t t = 0; t < pairs; t++) {
         __m512i right[MOST];
         for (int j = 0; j < n; j++) right[j] = _mm512_loadu_si512(w + t * to + 16 * j);
@@ -275,15 +275,15 @@ INLINE void add_products(const pair *restrict v, int64_t from, const pair *restr
 }
 
 /* All rows of 16 n columns; of channels, multiples of 16, six at a time leave 0, 2 or 4. */
-INLINE void add_columns(const pair *v, int64_t from, const pair *w, int64_t to, float *sums, int64_t pairs, const int n)
+INLINE void add_columns(const pair *v, int64_t from, const pair *w, int64_t to, float *sums, int64_t pairs, int more, const int n)
 {
     int64_t c = 0;
-    for (; c + ROWS <= from; c += ROWS) add_products(v + c, from, w, to, sums + c * to, pairs, ROWS, n);
-    if (from - c == 4) add_products(v + c, from, w, to, sums + c * to, pairs, 4, n);
-    if (from - c == 2) add_products(v + c, from, w, to, sums + c * to, pairs, 2, n);
+    for (; c + ROWS <= from; c += ROWS) add_products(v + c, from, w, to, sums + c * to, pairs, more, ROWS, n);
+    if (from - c == 4) add_products(v + c, from, w, to, sums + c * to, pairs, more, 4, n);
+    if (from - c == 2) add_products(v + c, from, w, to, sums + c * to, pairs, more, 2, n);
 }
 
-/* The filters' gradient, taps (9, from, to): G' sums G of sums (36, from, to), zero before; x: the input, g: the output's gradient.
+/* The filters' gradient, taps (9, from, to): G' sums G of sums (36, from, to), for which there is room; x: the input, g: the output's gradient.
    v, w: room for PLACES * (pairs * from + LINE / 4) and PLACES * (pairs * to + LINE / 4) pairs. The order of the sums depends on the tiles
    only, not on `pairs` or threads. */
 void correlate(bfloat16 *x, bfloat16 *g, float *taps, float *sums, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, pair *v, pair *w,
@@ -315,11 +315,11 @@ void correlate(bfloat16 *x, bfloat16 *g, float *taps, float *sums, int64_t image
         for (int p = 0; p < PLACES; p++)
             for (int64_t k = 0; k < to; k += columns)
                 for (int64_t t = 0; t < here; t += DEPTH) {
-                    const int64_t depth = here - t < DEPTH ? here - t : DEPTH;
+                    const int64_t depth = here - t < DEPTH ? here - t : DEPTH, more = begin + t;
                     const pair *left_of = v + p * step_v + t * from, *right_of = w + p * step_w + t * to + k;
                     float *at = sums + p * from * to + k;
-                    if (columns == 64) add_columns(left_of, from, right_of, to, at, depth, 4);
-                    else add_columns(left_of, from, right_of, to, at, depth, 2);
+                    if (columns == 64) add_columns(left_of, from, right_of, to, at, depth, more > 0, 4);
+                    else add_columns(left_of, from, right_of, to, at, depth, more > 0, 2);
                 }
     }
 #pragma omp parallel for num_threads(threads) schedule(static)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from whet.activations.kernel.function import is_plain, suits
 from whet.activations.kernel.library import functions, in_forked_child
@@ -97,12 +96,20 @@ class _Convolution(torch.autograd.Function):
         return convolve(x, weight)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
+        wanted = ctx.needs_input_grad
+        if torch.is_grad_enabled():  # what comes will be differentiated again
+            return _as_usual(g, x, weight.to(x.dtype), wanted)
         g = _channels_last(g)
-        towards_input = convolve(g, weight, turned=True) if ctx.needs_input_grad[0] else None
-        return towards_input, gradient(x, g) if ctx.needs_input_grad[1] else None
+        return convolve(g, weight, turned=True) if wanted[0] else None, gradient(x, g) if wanted[1] else None
+
+
+def _as_usual(g: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool]) -> tuple[Tensor | None, Tensor | None]:
+    ones = (1, 1)
+    back = torch.ops.aten.convolution_backward
+    there = back(g, x, weight, None, ones, ones, ones, False, (0, 0), 1, (wanted[0], wanted[1], False))
+    return there[0], there[1]
 
 
 def convolve(x: Tensor, weight: Tensor, turned: bool = False) -> Tensor:
@@ -129,8 +136,7 @@ def gradient(x: Tensor, g: Tensor) -> Tensor:
     assert c is not None
     (batch, wide, height, width), narrow, threads = x.shape, g.shape[1], _threads()
     pairs = PAIRS * -(-threads // 2)
-    sums = torch.zeros(PLACES, wide * narrow)
-    taps = torch.empty(3, 3, wide, narrow)
+    taps, sums = torch.empty(3, 3, wide, narrow), torch.empty(PLACES, wide, narrow)
     rooms = [torch.empty(PLACES * (pairs * n + LINE // 4), dtype=torch.int32) for n in (wide, narrow)]
     maps = batch, height, width, wide, narrow
     room = (r.data_ptr() for r in rooms)
