@@ -3,7 +3,18 @@
 import pytest
 
 from whet.recipe import Choice, Recipe
-from whet.search.first import CHANGES, Candidate, Facts, changed, flops, image_size, neighbours, passes_of, portfolio
+from whet.search.first import (
+    CHANGES,
+    SPARED,
+    Candidate,
+    Facts,
+    changed,
+    flops,
+    image_size,
+    neighbours,
+    passes_of,
+    portfolio,
+)
 
 
 def facts(**changes: object) -> Facts:
@@ -46,6 +57,17 @@ def test_the_work_of_a_network_is_that_of_its_convolutions() -> None:
     deep = portfolio(facts())[0].recipe.put("family.depth", 3)
     assert facts().flops_of(deep) == flops((3, 32, 32), deep["family.widths"], depth=3)
     assert facts().at_speed(deep, 100.0).rate == facts().flops_of(deep) * deep.batch_size * 10
+
+
+def test_where_convolutions_have_fewer_products_more_of_them_cost_less() -> None:
+    """The first one, of a few channels, costs what it did: it weighs more in the narrow network, whose step is timed."""
+    narrow = portfolio(facts())[0].recipe
+    deep = narrow.put("family.widths", (64, 256, 256)).put("family.depth", 3)
+    plain, fewer = (facts().at_speed(narrow, 100.0, fewer=one) for one in (False, True))
+    many = deep["family.widths"]
+    assert plain.flops_of(deep) == flops(plain.shape, many, depth=3)
+    assert SPARED * plain.flops_of(deep) < fewer.flops_of(deep) < (SPARED + 0.05) * plain.flops_of(deep)
+    assert 1.05 < passes_of(fewer, many, depth=3) / passes_of(plain, many, depth=3) < 1.2
 
 
 def test_digits_are_not_mirrored_and_photographs_are() -> None:

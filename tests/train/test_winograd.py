@@ -24,7 +24,8 @@ MAPS = [  # images, channels in, channels out, height, width
     (5, 128, 160, 4, 3),
     (2, 64, 64, 31, 8),
     (70, 64, 64, 3, 3),
-    (9, 64, 64, 15, 16),
+    (9, 32, 64, 15, 16),
+    (2, 64, 32, 6, 6),
 ]
 GRADIENT = torch.ops.aten.convolution_backward
 POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
@@ -216,7 +217,7 @@ def test_what_is_no_number_is_not_hidden() -> None:
         nn.Conv2d(64, 64, 3),
         nn.Conv2d(64, 64, (1, 3), padding=1),
         nn.Conv2d(64, 64, 5, padding=2),
-        nn.Conv2d(32, 64, 3, padding=1),
+        nn.Conv2d(16, 64, 3, padding=1),
         nn.Conv2d(64, 80, 3, padding=1),
         nn.Conv2d(64, 64, 3, padding=1).double(),
         nn.utils.parametrizations.weight_norm(nn.Conv2d(64, 64, 3, padding=1)),

@@ -57,17 +57,20 @@ class Facts:
     rate: float = 0.0
     """Measured speed, 0: not yet. Images: multiply-adds of forward passes per second of training. Tables: rows per second
     with the probe's members."""
+    fewer: bool = False
+    """Whether convolutions train with fewer products than they have multiply-adds."""
 
-    def at_speed(self, probe: Recipe, milliseconds: float) -> Facts:
+    def at_speed(self, probe: Recipe, milliseconds: float, fewer: bool = False) -> Facts:
         """The facts with the speed at which a step of the probe ran."""
         rows = min(probe.batch_size, self.n_train) / (milliseconds / 1e3)
-        each = self.flops_of(probe) or 1.0  # networks other than the fast one are counted in rows
-        return dataclasses.replace(self, rate=rows * each)
+        facts = dataclasses.replace(self, fewer=fewer)
+        each = facts.flops_of(probe) or 1.0  # networks other than the fast one are counted in rows
+        return dataclasses.replace(facts, rate=rows * each)
 
     def flops_of(self, recipe: Recipe) -> float:
         """Multiply-adds of one image forward through the recipe's fast network; 0 where it has another."""
         widths, depth = recipe["family.widths"], recipe["family.depth"]
-        return flops(self.shape, widths, depth or 2) if isinstance(widths, tuple) else 0.0
+        return flops(self.shape, widths, depth or 2, fewer=self.fewer) if isinstance(widths, tuple) else 0.0
 
 
 def portfolio(facts: Facts) -> list[Candidate]:
@@ -172,7 +175,7 @@ def affordable(facts: Facts, rungs: tuple[tuple[int, ...], ...]) -> int:
 
 def passes_of(facts: Facts, widths: tuple[int, ...], depth: int = 2) -> float:
     """How often the time allows to see all training images; 0 while the speed is not known."""
-    return facts.seconds * facts.rate / (flops(facts.shape, widths, depth) * facts.n_train)
+    return facts.seconds * facts.rate / (flops(facts.shape, widths, depth, fewer=facts.fewer) * facts.n_train)
 
 
 def fast_conv(facts: Facts, widths: tuple[int, ...], passes: float) -> Recipe:
@@ -216,13 +219,25 @@ def image_augment(facts: Facts, passes: float = 0.0) -> tuple[Choice, ...]:
     return (*flips, *warps, *shades)
 
 
-def flops(shape: tuple[int, ...], widths: tuple[int, ...], depth: int = 2, patch: int = 2) -> float:
-    """Multiply-adds of one image forward through the fast network, `depth` convolutions a stage."""
+SPARED = 0.5
+"""What a convolution with fewer products takes of the time of a plain one (benchmarks/convolution_speed.py)."""
+
+
+def flops(
+    shape: tuple[int, ...], widths: tuple[int, ...], depth: int = 2, patch: int = 2, fewer: bool = False
+) -> float:
+    """Multiply-adds of one image forward through the fast network, `depth` convolutions a stage.
+
+    `fewer`: where the convolutions after the first train with fewer products, by the time that they take.
+    """
     channels, height, width = shape
     area, before, total = float((height - 1) * (width - 1)), 2 * min(16, channels * patch**2), 0.0
+    share = 1.0
     for stage in widths:
         after = area / 4 if area >= 36 else area
-        total += 9 * stage * (before * area + (depth - 1) * stage * after)
+        total += 9 * stage * share * before * area
+        share = SPARED if fewer else 1.0
+        total += 9 * stage * share * (depth - 1) * stage * after
         area, before = after, stage
     return total
 
