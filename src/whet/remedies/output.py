@@ -41,7 +41,7 @@ def softmax_instead(need: Need) -> Setup:
 def one_of_several(need: Need) -> bool:
     """Whether a row has one of several classes, and not any number of labels."""
     y = need.setup.parts[0].some(64)[1]
-    labels = y.dim() > 1 and y.shape[1] > 1 and not bool((y.sum(1) == 1).all())
+    labels = y.dim() == 2 and y.shape[1] == need.outputs and not bool((y.sum(1) == 1).all())
     return need.outputs > 1 and not labels
 
 
@@ -55,8 +55,9 @@ def classes(y: Tensor) -> Tensor:
 
 
 def cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
-    """Of logits (n, C) and class indices."""
-    return F.cross_entropy(outputs, classes(y))
+    """Of logits (n, C, ...) and class indices (n, ...), or one-hot rows."""
+    places = outputs.dim() > 1 and y.shape == outputs.shape[:1] + outputs.shape[2:]
+    return F.cross_entropy(outputs, y.long() if places else classes(y))
 
 
 def binary(outputs: Tensor, y: Tensor) -> Tensor:
