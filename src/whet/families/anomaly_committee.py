@@ -5,6 +5,7 @@
     others       is a number unlike what the others say?            what each column's regression on all others leaves
     cuts         do few cuts set it apart?                          depth in random trees
     neighbours   is there no place like it?                         distance to the nearest rows, or windows elsewhere
+    local        is it farther off than its neighbours are?         the same beside what it is for those rows
     code         can it not be said in a few numbers?               error of an autoencoder, which trains
     steps        is one step of the window strange, or still?       beside the others, see anomaly_steps.py: three more outputs
 
@@ -34,6 +35,7 @@ from whet.errors import RecipeError, UnknownName
 from whet.families.anomaly import by_column, exactly, flat_size, verdict
 from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_cuts import Cuts
+from whet.families.anomaly_local import Local
 from whet.families.anomaly_steps import Steps, now
 from whet.families.spec import InputSpec
 
@@ -240,6 +242,7 @@ class Committee(nn.Module):
             "others": Others(size, min(shrink, CLOSE)),
             "cuts": Cuts(),
             "neighbours": Neighbours(size, min(places, rows), near, float(self.steps), min(first, near)),
+            "local": Local(size, min(places, rows)),
         }
         if unknown := [v for v in views if v not in (*made, "code", "steps")]:
             raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code, steps.")

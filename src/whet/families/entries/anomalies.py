@@ -14,7 +14,7 @@ ANOMALIES: list[Entry[nn.Module]] = [
     Entry(
         "committee",
         late("anomaly_committee"),
-        "Rare values, rare directions, few cuts, far neighbours, single steps and an autoencoder's error, judged together.",
+        "Rare values, rare directions, few cuts, far neighbours, gaps, steps and an autoencoder's error, judged together.",
         defaults={
             "views": ("columns", "directions", "cuts", "neighbours", "code"),
             "shrink": 0.05,
@@ -30,6 +30,7 @@ ANOMALIES: list[Entry[nn.Module]] = [
         domains=("anomaly",),
         paper="Aggarwal & Sathe 2017, Outlier Ensembles; Li et al. 2022, arXiv:2201.00382; Liu et al. 2008, "
         "Isolation Forest; Ramaswamy et al. 2000; Angiulli & Pizzuti 2002; "
+        "Breunig et al. 2000, LOF; Schubert et al. 2014; "
         "Akbarinia & Cloez 2019, arXiv:1901.05708; Lauritzen 1996, section 5.1.3; Hill 1975",
         cost="low; grows with the places that are remembered",
         hurts_when="one view alone is known to be right",
