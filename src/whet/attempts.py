@@ -10,11 +10,13 @@ from whet.diagnosis.behind import margin
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.examine import Examined
 from whet.diagnosis.rules import judge
+from whet.diagnosis.rules.measures import planned
 from whet.diagnosis.verdict import Harm
 from whet.doctor import WORTH, has_room
 from whet.record import Finding
 from whet.remedies import REMEDIES
 from whet.setups import Setup
+from whet.setups.lengths import ENOUGH
 
 
 class Stage(NamedTuple):
@@ -47,8 +49,8 @@ def is_content(attempt: Attempt) -> bool:
     e = attempt.found.evidence
     if attempt.suffers or has_room(e):
         return False
-    if e.metric in UNKNOWN and any(f.confidence >= WORTH and f.name in REMEDIES for f in judge(e)):
-        return False
+    if e.metric in UNKNOWN:
+        return planned(e) >= ENOUGH and not any(f.confidence >= WORTH and f.name in REMEDIES for f in judge(e))
     known = [v for v in e.yardsticks.values() if math.isfinite(v)]
     if not known:
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whet.attempts import Attempt, Stage
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import CONSEQUENCES, READ_OFF, judge
 from whet.diagnosis.rules.measures import planned
 from whet.doctor import WORTH, need_of
@@ -68,7 +68,7 @@ def usual_recipe(e: Evidence, able: list[Finding]) -> list[Finding]:
         names.append("unscaled inputs")
     if not e.classify and not (0.2 < e.data.target_std < 5 and abs(e.data.target_mean) < 3):
         names.append("unscaled targets")
-    if e.criterion.name == "unknown":
+    if e.criterion.name == "unknown" and e.metric not in UNKNOWN:  # which may ask for more than the targets
         names.append("a loss that prefers other answers")
     names += ["vanishing signal", "optimiser too slow"]
     names += ["still improving"] if planned(e) < ENOUGH else []

@@ -56,6 +56,18 @@ def test_what_a_mended_training_reaches_is_the_yardstick_of_a_metric_of_ones_own
 def test_repair_goes_on_where_nobody_knows_what_a_metric_may_reach() -> None:
     far = setup(metric=right, optimizer=adam(1e-6), epochs=12)
     assert whet.repair(far).train(5).value > 0.95
+    short = whet.repair(setup(metric=right, optimizer=adam(1e-4), epochs=1))
+    assert {e.path for e in short.edits} >= {"epochs"}
+    assert short.train(5).value > 0.95
+
+
+def test_a_loss_that_asks_for_more_than_targets_does_not_keep_what_is_usual_from_being_tried() -> None:
+    def both(said: Tensor, y: Tensor) -> Tensor:
+        return nn.functional.mse_loss(said[:, :1], y) + 1e-3 * said[:, 1].square().mean()
+
+    model = net(nn.Sigmoid, depth=3, outputs=2)
+    sick = regression(loss=both, metric=lambda said, y: met(said[:, :1], y), model=model, optimizer=STILL["optimizer"])
+    assert not any("can't be done" in tried for tried in whet.repair(sick).tried)
 
 
 def test_a_metric_that_does_not_ask_for_targets_is_held_against_the_fresh_network() -> None:
