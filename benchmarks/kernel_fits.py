@@ -5,7 +5,7 @@
 A fit is one or more quotients P_i(u) / Q(u) over one denominator, Q(0) = 1. Its greatest error, each taken as a share of
 `size`, is made least by Lawson's method: least squares, in which every point counts in proportion to what it was off by so
 far. The errors printed are those of exact arithmetic; in float32 some rounding comes on top, which
-tests/activations/test_kernel.py measures. Older polynomials of that file were fitted in the same way.
+tests/activations/test_kernel.py measures.
 """
 
 from __future__ import annotations
@@ -36,6 +36,22 @@ class Fit:
 def between(low: float, high: float, n: int = 1500) -> Array:
     """Chebyshev's points: more of them at the ends."""
     return (low + high) / 2 + (high - low) / 2 * np.cos(np.pi * (np.arange(n) + 0.5) / n)
+
+
+def expm1(r: Array) -> Array:
+    return (np.expm1(r) - r) / r**2
+
+
+def log1p_near(f: Array) -> Array:
+    return (np.log1p(f) - f) / f**2
+
+
+def arctan(s: Array) -> Array:
+    return (np.arctan(np.sqrt(s)) / np.sqrt(s) - 1) / s
+
+
+def erf(s: Array) -> Array:
+    return special.erf(np.sqrt(s)) / np.sqrt(s)
 
 
 def erf_log(z: Array) -> Array:
@@ -117,8 +133,14 @@ def cosine(s: Array) -> Array:
     return (np.cos(np.sqrt(s)) - 1 + s / 2) / s**2
 
 
-QUARTER = (np.pi / 4 + 0.01) ** 2
+QUARTER, HALF = (np.pi / 4 + 0.01) ** 2, (np.pi / 2 + 0.01) ** 2
 FITS = [
+    Fit("near_expm1", [expm1], [4], 0, between(-0.3475, 0.3475), [lambda r: np.abs(np.expm1(r)) / r**2]),
+    Fit("exp_brief", [expm1], [3], 0, between(-0.3475, 0.3475), [lambda r: np.exp(r) / r**2]),
+    Fit("log1p_near", [log1p_near], [8], 0, between(0.5**0.5 - 1, 2**0.5 - 1), [lambda f: np.abs(np.log1p(f)) / f**2]),
+    Fit("half_turned", [sine], [3], 0, between(1e-4, HALF), [lambda s: 1 / s]),
+    Fit("arctan_parts", [arctan], [7], 0, between(1e-4, 1), [lambda s: np.arctan(np.sqrt(s)) / s**1.5]),
+    Fit("erf", [erf], [5], 5, between(1e-8, 15.4), [erf]),
     Fit("log1p_unit", [log1p], [2], 3, between(1e-9, 1), [log1p]),
     Fit("mills", [mills], [4], 5, between(0, 13.2), [mills]),
     Fit("tanh_within", [tanh], [4], 4, between(1e-8, 81), [tanh]),

@@ -118,7 +118,7 @@ static __attribute__((noinline)) int {title}(const {kind} *restrict x_in, int64_
 
 
 def further(values: Sequence[str]) -> str:
-    """The lines that keep the bits of the largest size, or of a NaN."""
+    """The lines that keep the bits of the largest size."""
     return "\n".join(f"            furthest = further(furthest, {value});" for value in values)
 
 

@@ -64,7 +64,7 @@ VECTOR float poly9(float u, float c0, float c1, float c2, float c3, float c4, fl
 /* exp(r) - 1 for |r| <= 0.3475. */
 VECTOR float near_expm1(float r)
 {
-    float q = poly4(r, 5.000000097e-01f, 1.666651731e-01f, 4.166620108e-02f, 8.369073216e-03f, 1.395080615e-03f);
+    float q = poly4(r, 4.999999813e-01f, 1.666654235e-01f, 4.166720536e-02f, 8.366691560e-03f, 1.388248898e-03f);
     return q * (r * r) + r;
 }
 
@@ -100,7 +100,7 @@ VECTOR float exp_brief_(float u)
     float whole = u * 1.44269504f + WHOLE;
     float n = whole - WHOLE;
     float r = (u - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = poly3(r, 4.999922385e-01f, 1.666711942e-01f, 4.189128169e-02f, 8.312398418e-03f) * r * r + r;
+    float p = poly3(r, 4.999922384e-01f, 1.666711942e-01f, 4.189128220e-02f, 8.312398759e-03f) * r * r + r;
     float power = float_of((int32_t)((uint32_t)bits_of(whole) << 23) + (127 << 23));
     return p * power + power;
 }
@@ -142,8 +142,8 @@ VECTOR float gauss_(float t)
 /* log(1 + f) for f from sqrt(1/2) - 1 to sqrt(2) - 1. */
 VECTOR float log1p_near(float f)
 {
-    float q = poly9(f, -0.5f, 3.333330988e-01f, -2.499998513e-01f, 2.000227002e-01f, -1.666936481e-01f, 1.421777332e-01f,
-                    -1.238170683e-01f, 1.187744656e-01f, -1.180824043e-01f, 6.927268971e-02f);
+    float q = poly8(f, -4.999998835e-01f, 3.333332569e-01f, -2.500158296e-01f, 2.000197393e-01f, -1.660908255e-01f,
+                    1.418182507e-01f, -1.324298799e-01f, 1.290443391e-01f, -7.621778270e-02f);
     return q * (f * f) + f;
 }
 
@@ -207,7 +207,7 @@ VECTOR float half_turned(float u, float rest, float k, float whole)
     r = __builtin_fmaf(k, 8.74227766e-08f, r);
     r = __builtin_fmaf(k, 3.43024902e-15f, r) + rest;
     float s = r * r;
-    float q = poly3(s, -1.666665948e-01f, 8.333064163e-03f, -1.980943986e-04f, 2.605399677e-06f);
+    float q = poly3(s, -1.666666014e-01f, 8.333078782e-03f, -1.981035127e-04f, 2.607106702e-06f);
     float y = q * (s * r) + r;
     return float_of(bits_of(y) ^ (int32_t)((uint32_t)bits_of(whole) << 31));
 }
@@ -216,7 +216,11 @@ VECTOR float half_turned(float u, float rest, float k, float whole)
    is what u lost when it was rounded; of NOTHING the compiler makes no addition. */
 #define NEAR 1e6f
 #define NOTHING -0.0f
-VECTOR int32_t further(int32_t furthest, float u) { int32_t size = bits_of(u) & 0x7fffffff; return size > furthest ? size : furthest; }
+VECTOR int32_t further(int32_t furthest, float u)
+{
+    int32_t size = u == u ? bits_of(u) & 0x7fffffff : 0; /* NaN goes through both */
+    return size > furthest ? size : furthest;
+}
 
 VECTOR float sin_with_(float u, float rest)
 {
@@ -272,8 +276,8 @@ VECTOR float arctan_parts(float u, int *far, float *v, float *s)
     *far = size > 1.0f;
     *v = *far ? 1.0f / size : size;
     *s = *v * *v;
-    return poly9(*s, -3.333332743e-01f, 1.999969263e-01f, -1.428013099e-01f, 1.106024626e-01f, -8.818854847e-02f,
-                    6.759587242e-02f, -4.494666128e-02f, 2.276052612e-02f, -7.422725676e-03f, 1.134896068e-03f); /* 0 <= v <= 1 */
+    return poly7(*s, -3.333315274e-01f, 1.999377282e-01f, -1.421105522e-01f, 1.066600430e-01f, -7.552213572e-02f,
+                    4.321185253e-02f, -1.636792298e-02f, 2.920690991e-03f); /* 0 <= v <= 1 */
 }
 VECTOR float arctan_(float u)
 {
@@ -339,9 +343,9 @@ VECTOR float erf_(float u)
 {
     float s = u * u;
     s = s > 15.4f ? 15.4f : s;
-    float above = poly5(s, 1.128379146e+00f, 1.905950869e-01f, 5.276947874e-02f, 3.772607703e-03f, 2.848448892e-04f,
-                        2.046018347e-06f);
-    float below = poly5(s, 1.0f, 5.022432282e-01f, 1.141832756e-01f, 1.498331418e-02f, 1.163871794e-03f, 3.804775115e-05f);
+    float above = poly5(s, 1.128379146e+00f, 1.905681667e-01f, 5.276651818e-02f, 3.771611314e-03f, 2.848505530e-04f,
+                        2.046601549e-06f);
+    float below = poly5(s, 1.0f, 5.022193722e-01f, 1.141726928e-01f, 1.498130345e-02f, 1.163681912e-03f, 3.805406657e-05f);
     return unit_(u * above / below);
 }
 
