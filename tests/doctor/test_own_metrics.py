@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import whet
 from whet.diagnosis.examine import before, examine
 from whet.diagnosis.verdict import harm
 from whet.plans import usual_recipe
+from whet.setups import Course, Point
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +100,12 @@ def test_labels_of_minus_one_and_one_are_a_fault_for_a_loss_of_zero_and_one_and_
     sound = whet.diagnose(setup(loss=nn.SoftMarginLoss(), **parts))
     assert sound.healthy
     assert sound.value > 0.95
+
+
+def test_by_ones_own_metric_training_rows_may_be_ahead_unless_validation_rows_lie_elsewhere() -> None:
+    e = before(setup(metric=right))
+    points = [Point(i, 10 * i, 0.5, 0.65, 0.5, 0.5) for i in range(1, 6)]
+    ahead = replace(e, yardsticks={"guess": 0.25}, course=Course(points, first_loss=1.0, steps=500))
+    assert not harm(ahead)
+    assert not harm(replace(ahead, data=replace(ahead.data, rarest=0.01)))
+    assert harm(replace(ahead, data=replace(ahead.data, shift=4.0)))

@@ -105,6 +105,8 @@ def apart(e: Evidence, known: dict[str, float]) -> Harm:
             return Harm()
         gap /= learned
     elsewhere = e.data.numbers and (e.data.shift > SHIFT or not 1 / STRETCH < e.data.stretch < STRETCH)
+    if e.metric in UNKNOWN and not (elsewhere and gap > APART):
+        return Harm()  # what training rows have ahead there is known of no sound training
     at_guess = last.val <= guess + margin(e, guess)
     thin = e.data.classes > 0 and e.data.rarest * e.data.rows < FEW
     if gap > (APART / 2 if at_guess else APART / 3 if elsewhere or thin else APART):
