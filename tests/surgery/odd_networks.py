@@ -218,6 +218,21 @@ class FromTable(Layers):
         return self.l[5](x)
 
 
+def halved(function: Callable) -> Callable:
+    return lambda x: 0.5 * function(x)
+
+
+class Closures(Layers):
+    """One expression that calls functions of one text, which differ in what they hold."""
+
+    ACTS = (halved(F.relu), halved(torch.tanh))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer, f in zip(self.l, self.ACTS, strict=False):
+            x = f(layer(x))
+        return self.l[5](x)
+
+
 class Positive(nn.Module):
     """Makes a weight positive, which is no activation of the network."""
 
@@ -264,6 +279,7 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "weight norm": (weight_normed, "relu"),
     "table": (FromTable, "relu relu silu"),
     "positive": (of_positive_weights, "tanh"),
+    "closures": (Closures, "relu tanh"),
 }
 """Name -> maker of a network for a sample (4, 6), and the activations that it computes."""
 

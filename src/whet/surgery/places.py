@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Literal
@@ -48,6 +50,18 @@ def origin(function: Any) -> tuple[Any, ...]:
     """What tells a function from others that the same expression may call, in every copy of a model."""
     while isinstance(function, functools.partial):
         function = function.func
+    held = (value for value in _held(function) if callable(value) or isinstance(value, int | float | str))
+    return *_name(function), tuple(_name(value) if callable(value) else value for value in held)
+
+
+def _held(function: Any) -> Iterator[Any]:
+    """What its free variables stand for: closures of one text may compute different things."""
+    for cell in getattr(function, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # not filled yet
+            yield cell.cell_contents
+
+
+def _name(function: Any) -> tuple[Any, ...]:
     owner = getattr(function, "__self__", None)  # of an autograd function's `apply` that one
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return code, getattr(function, "__name__", type(function).__name__), owner if isinstance(owner, type) else None
