@@ -107,6 +107,21 @@ def test_bundled_tables_are_called_nothing_else(name: str) -> None:
     assert not [s for s in load(name).said if "looks like" in s]
 
 
+def test_names_with_spaces_are_quoted_as_a_shell_needs_them() -> None:
+    series = pl.DataFrame({"my store": np.repeat(list("abcde"), ROWS // 5), "my time": months * 5, "sales": noise})
+    assert "--time 'my time' --series 'my store' --horizon 12" in likeness(series)
+    ratings = pl.DataFrame({"User ID": users, "Movie ID": items, "rating": stars})
+    assert "--user 'User ID' --item 'Movie ID'." in likeness(ratings)
+
+
+def test_columns_without_any_value_look_like_nothing() -> None:
+    assert likeness(pl.DataFrame({"user": [""] * ROWS, "item": [""] * ROWS, "rating": noise})) == ""
+
+
+def test_what_names_no_file_looks_like_nothing() -> None:
+    assert likeness("x" * 5000) == ""
+
+
 def test_a_profile_says_it_before_anything_else() -> None:
     assert whet.profile(pl.DataFrame(OTHERS["ratings"][0])).said[0].startswith("This looks like ratings")
 
@@ -121,3 +136,8 @@ def test_a_refusal_ends_with_what_to_type_instead() -> None:
     frame = pl.DataFrame({"sales": noise, "at": hours})  # dates, the last column, can't be a target
     with pytest.raises(DataError, match=r"holds .* values.* This looks like a time series .*--task forecast --time at"):
         load(frame)
+
+
+def test_a_refusal_keeps_its_own_next_step() -> None:
+    with pytest.raises(DataError, match=r"Known: user_id, movie_id, rating\. This looks like ratings"):
+        load(pl.DataFrame(OTHERS["ratings"][0]), split="fodl")

@@ -32,8 +32,8 @@ def first_rows(source: Any, rows: int = GLANCE) -> pl.DataFrame | None:
     if isinstance(source, pl.DataFrame):
         return source.head(rows)
     if isinstance(source, str | os.PathLike):
-        path = table_of(Path(source))
         try:
+            path = table_of(Path(source))
             return None if path is None else rows_of_file(path, rows)
         except (OSError, ValueError, EOFError, csv.Error, pl.exceptions.PolarsError, DataError, RecursionError):
             return None

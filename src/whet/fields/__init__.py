@@ -83,7 +83,7 @@ def load(
     except DataError as error:
         if not alike:
             raise
-        raise DataError(error.what, alike) from error
+        raise DataError(error.what, f"{error.next_step} {alike}".strip()) from error
     return replace(found, said=(alike, *found.said)) if alike else found
 
 

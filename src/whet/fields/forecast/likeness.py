@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 import numpy as np
 import polars as pl
@@ -37,8 +38,8 @@ def likeness(head: pl.DataFrame) -> str:
     if not unit:
         return ""
     shown = ", ".join([time, *names, *values[:3]]) + ", …" * (len(values) > 3)
-    what, named = ("several time series", f" --series {names[0]}") if names else ("a time series", "")
-    return f"This looks like {what} ({shown}): --task forecast --time {time}{named} --horizon {unit}."
+    what, named = ("several time series", f" --series {quote(names[0])}") if names else ("a time series", "")
+    return f"This looks like {what} ({shown}): --task forecast --time {quote(time)}{named} --horizon {unit}."
 
 
 def counts_seconds(column: pl.Series) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import polars as pl
 
 from whet.fields.recommend.reading import usual
@@ -27,9 +29,9 @@ def likeness(head: pl.DataFrame) -> str:
         return ""  # users, items and a number of another name: a table of something
     pairs = head.select(found["user"], found["item"]).drop_nulls()
     users, items = (pairs[found[role]].n_unique() for role in ("user", "item"))
-    few = min(users, items) <= REPEATED * pairs.height
+    few = 0 < min(users, items) <= REPEATED * pairs.height
     if not few or pairs.n_unique() < PAIRS * pairs.height:
         return ""
     what = "ratings" if "rating" in found else "interactions"
-    columns = ", ".join(found.values())
-    return f"This looks like {what} ({columns}): --task recommend --user {found['user']} --item {found['item']}."
+    columns, asked = ", ".join(found.values()), f"--user {quote(found['user'])} --item {quote(found['item'])}"
+    return f"This looks like {what} ({columns}): --task recommend {asked}."
