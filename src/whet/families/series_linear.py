@@ -88,8 +88,11 @@ STARTS = {"mean": mean, "season": season, "solved": mean}
 RIDGE = 1e-4
 """Of a map that is solved, relative to the mean square of its inputs."""
 SOLVED_NUMBERS = 20_000_000
-"""Of look-backs that a map is solved on: all windows of most sets, 0.3 GB with copies."""
+"""Of examples that a map is solved on, 0.3 GB with copies. An example has L C + (L + H) K of them, with K calendar features
+and no covariates: of 7 channels by the hour (K = 4) at 336 + 96 steps 4,080, so 4,900 of ETTh1's 8,200 windows are taken;
+of one channel 2,064, so all are."""
 PIECE = 4_000
+"""Windows that are centred in float64 at a time."""
 
 
 class Solved(Forecaster):

@@ -33,3 +33,17 @@ def test_the_first_strength_stays_where_others_are_hardly_better(monkeypatch: py
     errors = iter([1.0, 1.0 - CLEARLY / 2, *[1.0] * (len(STRENGTHS) - 2)])
     monkeypatch.setattr("whet.fields.forecast.least_squares.error", lambda *_: next(errors))
     assert chosen_strength(*panel(wave(900, 24))) == STRENGTHS[0]
+
+
+@pytest.mark.parametrize(("windows", "chosen"), [(7, False), (8, True)])
+def test_the_first_strength_stays_where_few_windows_are_afforded(
+    windows: int, chosen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """862 channels and a look-back of 1,440 left one window to solve a map on, and one to judge six strengths by."""
+    slow = 4 * np.sin(2 * np.pi * np.arange(2_400) / 300)
+    known, train, val = panel(wave(2_400, 24, noise=2.0) + slow)
+    each = known.lookback * (known.lookback + known.horizon) * len(known.channels)
+    monkeypatch.setattr("whet.fields.forecast.least_squares.AFFORDED", each * len(STRENGTHS) * windows)
+    seen = []
+    monkeypatch.setattr("whet.fields.forecast.least_squares.error", lambda *_: seen.append(1) or 1.0 - 0.1 * len(seen))
+    assert (chosen_strength(known, train, val) < STRENGTHS[0]) == chosen

@@ -19,7 +19,10 @@ CLEARLY = 0.03
 """Share of the error on validation windows: of ETTh1 one stretch spoke by up to 2 % against what the three before it were 3 to
 5 % better with (docs/log.md)."""
 AFFORDED = 2e9
-"""Multiply-adds that finding the strength may cost: less than a second."""
+"""Multiply-adds that summing may cost, and judging: less than a second. Six maps are solved beside that, L^3 / 3 + L^2 H
+each: 8e9 together at a look-back of 1,440."""
+FEWEST = 8
+"""Windows of all channels, to solve maps on and to judge them by, below which the first strength stays."""
 RIDGE = 1e-3
 """Of the plain map, relative to the mean square of its inputs."""
 PIECE = 1000
@@ -85,8 +88,10 @@ def chosen_strength(panel: Panel, train: np.ndarray, val: np.ndarray) -> float:
     """By how much a map of this panel is shrunk towards earlier seasons, as its validation windows say."""
     start = season(panel.lookback, panel.horizon, panel.season).double().numpy()
     each = panel.lookback * (panel.lookback + panel.horizon) * len(panel.channels)
-    found = sums(panel, spread(train, AFFORDED / each))
-    seen = spread(val, AFFORDED / (each * len(STRENGTHS)))
+    fitted, seen = spread(train, AFFORDED / each), spread(val, AFFORDED / (each * len(STRENGTHS)))
+    if min(len(fitted), len(seen)) < FEWEST:
+        return STRENGTHS[0]
+    found = sums(panel, fitted)
     errors = {s: error(panel, seen, found.map_near(start, s) if s else found.map()) for s in STRENGTHS}
     best = min(STRENGTHS, key=lambda s: errors[s])
     return best if errors[best] < (1 - CLEARLY) * errors[STRENGTHS[0]] else STRENGTHS[0]
