@@ -101,10 +101,13 @@ def _cut_torn_line(file: IO[bytes]) -> None:
     file.seek(end - 1)
     if file.read(1) == b"\n":
         return
-    start = max(0, end - (1 << 20))
-    file.seek(start)
-    tail = file.read()
-    file.truncate(start + tail.rfind(b"\n") + 1)
+    found = -1
+    while end and found < 0:  # a block at a time, from the end
+        start = max(0, end - (1 << 20))
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        end = start + found + 1
+    file.truncate(end)
     file.seek(0, os.SEEK_END)
 
 

@@ -62,6 +62,14 @@ def test_a_journal_is_read_up_to_a_torn_line_and_goes_on_after_it(tmp_path: Path
     assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["start", "plan", "race"]
 
 
+@pytest.mark.parametrize("whole", [b"", b'{"a": 1}\n', b'{"a": 1}\n{"b": 2}\n'])
+def test_a_torn_line_is_cut_however_long_it_is(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(whole + b'"' + b"x" * (2 << 20))
+    files.append_line(path, {"c": 3})
+    assert path.read_bytes() == whole + b'{"c": 3}\n'
+
+
 def test_steps_that_a_resumed_run_did_again_replace_the_old_ones(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     files.append_line(path, record.head_line(Record("a", "hash", "task", 0)))
