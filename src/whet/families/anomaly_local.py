@@ -6,13 +6,16 @@ import torch
 from torch import Tensor, nn
 
 NEAR = 50
-"""Neighbours that are looked at: more than a small crowd of anomalies has (docs/log.md has 5 and 20 beside it)."""
+"""Neighbours that are looked at, k: more than a small crowd of anomalies has (docs/log.md has 5 and 20 beside it)."""
 EQUAL = 1e-3
 """Of the middle distance: what equal rows count as apart."""
 
 
 class Local(nn.Module):
-    """The distance to the k-th nearest training row, over the mean of what it is for those k rows.
+    """The distance to the (k + 1)-th nearest remembered row, over the mean of what it is for those k + 1 rows.
+
+    A remembered row is the nearest one to itself: what is measured is how far its k-th neighbour is, and that of the k others
+    and its own are averaged.
 
     A gap beside a tight crowd is as wide as the room between rows of a loose one; measured by its neighbours it is not
     (Breunig et al. 2000, LOF, without the smoothing of reachability: Schubert et al. 2014, section 4).
@@ -21,7 +24,7 @@ class Local(nn.Module):
     known: Tensor
     """(places, D) the rows that are remembered."""
     own: Tensor
-    """(places,) how far the k-th nearest of each is."""
+    """(places,) how far the (k + 1)-th nearest of each is, the first being itself."""
     least: Tensor
     """What equal rows count as apart."""
 
