@@ -11,9 +11,10 @@ q         quantile of the studentised range of k means (Tukey 1953): differences
 
 The standard error of a difference is sqrt(max(2 s^2, var d) / n). Noise that all arms share is estimated from all of them,
 which is what finds a difference with five seeds; where a pair is noisier than the rest, its own noise counts. By simulation
-(`benchmarks/compare_truth.py`) that keeps the promise with five seeds where one arm is ten times as noisy as the others, and
-where noise has heavy tails; pooling alone does not. Such an arm would hide what the others differ by: where one is noisier by
-more than chance, pairs of the others are judged by these alone, and each of the two families has half of the chance to err.
+(`benchmarks/compare_truth.py`), with five seeds, that keeps the promise where noise has heavy tails, and nearly where one arm
+is ten times as noisy as the others: equal arms come out level in 94 to 96 of 100 experiments; pooling alone does not. Such an
+arm would hide what the others differ by: where one is noisier by more than chance, pairs of the others are judged by these
+alone, and each of the two families has half of the chance to err.
 """
 
 from __future__ import annotations
