@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from common import HERE, keep
+from common import HERE, installed, keep, surroundings
 from controls import CONTROLS, Search
 from recorded import LCBENCH, MADE, TASKSET, Curves, lcbench, made, taskset
 
@@ -136,12 +136,13 @@ def sets(group: str, part: str) -> Iterable[Curves]:
 
 
 def replayed(options: argparse.Namespace) -> None:
-    at_commit = commit()
+    packages = ("numpy", "onnxruntime") if options.group.startswith("lcbench") else ("numpy",)
+    at_commit, ran_on = commit(), {"machine": surroundings()["machine"], "versions": installed(*packages)}
     for curves in sets(options.group, options.part):
         for seed in range(*options.seeds):
             about = {"commit": at_commit, "group": options.group, "set": curves.name, "seed": seed}
             about |= {"unit": "seconds" if options.seconds else "points", "budgets": options.budgets}
-            keep(options.out, about | of_arms(curves, seed, options), "set", "seed", "ranks")
+            keep(options.out, about | ran_on | of_arms(curves, seed, options), "set", "seed", "ranks")
 
 
 def of_arms(curves: Curves, seed: int, options: argparse.Namespace) -> dict[str, Any]:
