@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 import torch
 from cases import adam, moons, net, regression, setup
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import whet
 from whet.diagnosis.examine import before, examine
+from whet.diagnosis.rules import judge
 from whet.diagnosis.verdict import harm
 from whet.plans import usual_recipe
 from whet.setups import Course, Point
@@ -100,6 +103,54 @@ def test_labels_of_minus_one_and_one_are_a_fault_for_a_loss_of_zero_and_one_and_
     sound = whet.diagnose(setup(loss=nn.SoftMarginLoss(), **parts))
     assert sound.healthy
     assert sound.value > 0.95
+
+
+def thirds(rows: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Three classes: which of three linear functions is the largest."""
+    x = torch.randn(rows, 2, generator=torch.Generator().manual_seed(seed))
+    return x, (x @ torch.tensor([[1.0, -1.0, 0.0], [0.5, 0.5, -1.0]])).argmax(1)
+
+
+def of_indices(said: Tensor, y: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(said, F.one_hot(y, 3).float())
+
+
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_a_yes_or_no_for_each_of_several_classes_is_no_fault_of_labels(one_hot: bool) -> None:
+    """The index of the third class, 2, was taken for a label above 1."""
+    (x, y), (xv, yv) = thirds(600, 0), thirds(300, 1)
+    given: dict[str, Any] = {"train": (x, y), "val": (xv, yv), "loss": of_indices, "model": net(outputs=3)}
+    if one_hot:
+        rows = {"train": (x, F.one_hot(y, 3).float()), "val": (xv, F.one_hot(yv, 3).float())}
+        given |= {**rows, "loss": nn.BCEWithLogitsLoss()}
+    sound, slow = whet.diagnose(setup(**given)), whet.diagnose(setup(optimizer=adam(1e-6), **given))
+    assert sound.healthy
+    assert "labels that the loss can't take" not in [f.name for f in (*sound.findings, *slow.findings)]
+    assert (slow.healthy, slow.findings[0].name) == (False, "learning rate too low")
+
+
+def test_labels_for_a_loss_of_zero_and_one_are_judged_as_they_are_given_and_not_as_whole_numbers() -> None:
+    x, y = moons()
+    e = before(setup(train=(x, 1.9 * y[:, None]), loss=nn.BCEWithLogitsLoss(), model=net(outputs=1), metric="loss"))
+    found = next(f for f in judge(e) if f.name == "labels that the loss can't take")
+    assert found.evidence["high"] == pytest.approx(1.9)
+
+
+def test_a_missing_label_is_a_target_that_is_no_number_for_a_loss_of_zero_and_one() -> None:
+    """It was taken for a label of -9.2e18, and the repair taught the network that it was a no."""
+    x, y = moons()
+    torn = y.float()[:, None]
+    torn[3] = torch.nan
+    val = moons(300, 1)[0], moons(300, 1)[1].float()[:, None]
+    given: dict[str, Any] = {"loss": nn.BCEWithLogitsLoss(), "model": net(outputs=1), "epochs": 2, "val": val}
+    found = whet.diagnose(setup(train=(x, torn), **given)).findings
+    assert found[0].name == "targets that are no numbers"
+    assert "labels that the loss can't take" not in [f.name for f in found]
+
+
+def test_a_share_without_a_guess_to_hold_it_against_is_not_known() -> None:
+    e = replace(before(setup(metric=right)), yardsticks={"mended": 0.9})
+    assert math.isnan(e.share(0.45))
 
 
 def test_by_ones_own_metric_training_rows_may_be_ahead_unless_validation_rows_lie_elsewhere() -> None:

@@ -613,6 +613,23 @@ def test_targets_that_are_no_numbers_are_named_and_whole_ones_are_not() -> None:
     assert "targets that are no numbers" not in names(before(regression()))
 
 
+def test_targets_that_are_no_numbers_are_named_with_the_part_that_has_them() -> None:
+    """In validation rows alone they were taken for a learning rate that is too high."""
+    (x, y), (xv, yv) = waves(), waves(200, 1)
+    torn, val_torn = (torch.where(torch.arange(len(t))[:, None] == 3, torch.nan, t) for t in (y, yv))
+    found = whet.diagnose(regression(val=(xv, val_torn), optimizer=adam(1e-2), epochs=2))
+    assert (found.healthy, found.findings[0].name) == (False, "targets that are no numbers")
+
+    def said(**parts: Any) -> str:
+        return next(f.cause for f in judge(before(regression(**parts))) if f.name == "targets that are no numbers")
+
+    assert said(val=(xv, val_torn)).startswith("0.5% of the validation targets")
+    assert said(train=(x, torn)).startswith("0.2% of the training targets")
+    assert said(train=(x, torn), val=None).startswith("0.2% of the training targets are")
+    both = said(train=(x, torn), val=(xv, val_torn))
+    assert both.startswith("0.2% of the training targets and 0.5% of the validation targets")
+
+
 def test_a_loss_that_does_not_hear_of_a_class_is_told_place_by_place() -> None:
     x, y = torch.randn(200, 2, 6), torch.randint(0, 2, (200, 6))
 

@@ -26,7 +26,9 @@ class DataFacts:
     bad: float = 0.0
     """Share of values that are no numbers."""
     bad_targets: float = 0.0
-    """The same of targets."""
+    """The same of training targets."""
+    bad_val_targets: float = 0.0
+    """The same of validation targets."""
     constant: float = 0.0
     """Share of features that don't vary."""
     shift: float = 0.0
@@ -243,7 +245,7 @@ class Evidence:
         """A value of the metric on a scale where 1 is perfect: an accuracy as it is; of errors the share of what the mean
         leaves unexplained that is explained, R2 for squares. Of a loss, or a metric of one's own, which has no such scale, the
         way from the same answer for all to the same training mended. NaN where what it takes is not known."""
-        guess = self.yardsticks.get("guess", self.yardsticks.get("start", 0.0))
+        guess = self.yardsticks.get("guess", self.yardsticks.get("start", math.nan))
         if self.metric in UNKNOWN:
             way = self.yardsticks.get("mended", math.nan) - guess
             return (value - guess) / way if self.above(guess + way, guess) else math.nan

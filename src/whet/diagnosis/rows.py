@@ -35,7 +35,7 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     train, val = setup.parts
     seen, val_seen = train.some(ROWS), val.some(ROWS)
     (inputs, y), (val_inputs, val_y) = fewer(seen), fewer(val_seen)
-    known = targets(answers(seen), answers(val_seen), is_classes(y, criterion))
+    known = targets(answers(seen), answers(val_seen) if setup.val is not None else y[:0], is_classes(y, criterion))
     found: dict[str, Any] = {"rows": len(train), "val_rows": len(val), **known}
     if known["classes"] and not several(y) and train.loader is not None:
         found["sorted_runs"] = runs(labels(seen[1]))
@@ -140,12 +140,18 @@ def values(x: np.ndarray, xv: np.ndarray) -> dict[str, float]:
     }
 
 
+def no_numbers(y: Tensor) -> float:
+    """Share of values that are NaN or infinite; 0 of none."""
+    return int((~y.isfinite()).sum()) / max(1, y.numel())
+
+
 def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
+    """What targets look like; `val_y` has no row where there is no validation part."""
+    bad = {"bad_targets": no_numbers(y), "bad_val_targets": no_numbers(val_y)}
+    if any(bad.values()):
+        return {"classes": 0, **bad}
     if not classes:
         v = y.double().flatten()
-        whole, v = len(v), v[v.isfinite()]
-        if len(v) < whole:
-            return {"classes": 0, "bad_targets": 1 - len(v) / whole}
         return {
             "classes": 0,
             "target_mean": float(v.mean()),
@@ -162,8 +168,8 @@ def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
         "imbalance": float(each.max() / each.min()),
         "rarest": float(each.min() / len(y)),
         "unseen": len(set(seen.tolist()) - set(known.tolist())),
-        "target_low": float(known.min()),
-        "target_high": float(known.max()),
+        "target_low": float(y.min()),
+        "target_high": float(y.max()),
     }
 
 

@@ -131,7 +131,7 @@ class Watch:
 
     def _data_facts(self, target: Tensor) -> DataFacts:
         inputs = self.sampler.inputs
-        known: dict[str, Any] = dict(rows.targets(target.cpu(), target.cpu(), is_classes(target, self.criterion)))
+        known: dict[str, Any] = dict(rows.targets(target.cpu(), target[:0].cpu(), is_classes(target, self.criterion)))
         found: dict[str, Any] = {"rows": 0, "val_rows": 0, **known}
         if len(inputs) == 1 and inputs[0].is_floating_point():
             x = rows.flat(inputs[0].cpu())

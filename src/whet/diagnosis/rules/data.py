@@ -38,15 +38,20 @@ def not_numbers(e: Evidence) -> Iterator[Finding]:
 
 
 def targets_not_numbers(e: Evidence) -> Iterator[Finding]:
-    if e.data.bad_targets > 0:
+    shares = {"training": e.data.bad_targets, "validation": e.data.bad_val_targets}
+    said = " and ".join(f"{share:.1%} of the {part} targets" for part, share in shares.items() if share > 0)
+    broken = "the loss of each batch that has one is no number, and the step that follows makes all weights NaN."
+    if said:
         yield finding(
             "targets that are no numbers",
             "TCL",
-            f"{e.data.bad_targets:.1%} of the targets are NaN or infinite (one counts): the loss of each batch that has one is "
-            "no number, and the step that follows makes all weights NaN.",
+            f"{said} are NaN or infinite (one counts): "
+            + (broken if e.data.bad_targets > 0 else "what is measured on that part says nothing of the network."),
             0.98,
-            "Drop rows without a target before training: keep = y.isfinite().flatten(1).all(1); x, y = x[keep], y[keep].",
+            "Drop rows without a target before training, in both parts: keep = y.isfinite().flatten(1).all(1); "
+            "x, y = x[keep], y[keep].",
             share=e.data.bad_targets,
+            val_share=e.data.bad_val_targets,
         )
 
 

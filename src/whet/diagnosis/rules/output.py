@@ -210,9 +210,10 @@ def unsuited_loss(e: Evidence) -> Iterator[Finding]:
 
 
 def signed_labels(e: Evidence) -> Iterator[Finding]:
-    """Labels of -1 and 1 for a loss of 0 and 1, which then falls for ever."""
+    """Labels of -1 and 1 for a loss of 0 and 1, which then falls for ever; of several outputs a class may be an index."""
     low, high = e.data.target_low, e.data.target_high
-    if e.criterion.name in ("bce", "bce_with_logits") and e.classify and not e.data.several and (low < 0 or high > 1):
+    outside = low < -1e-6 or high > 1 + 1e-6
+    if e.criterion.name in ("bce", "bce_with_logits") and e.classify and e.start.outputs == 1 and outside:
         yield finding(
             "labels that the loss can't take",
             "LCH",
