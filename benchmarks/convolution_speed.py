@@ -33,6 +33,8 @@ from whet.train.loop import Training, own_random_numbers, train_step
 from whet.train.plan import cores, first_plan, running
 
 LAYERS = (
+    (32, 32, 16),
+    (32, 64, 16),
     (64, 64, 15),
     (64, 256, 15),
     (128, 128, 16),

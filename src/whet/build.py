@@ -53,7 +53,7 @@ def build(recipe: Recipe, task: Task, data: Prepared, seed: int, plan: Plan) -> 
     model.train()
     if plan.channels_last:
         model = max_pool.use(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
-    if plan.winograd:
+    if plan.fewer_products:
         winograd.use(model)
     regular = {c.name: make_regulariser(c) for c in recipe.regularise}
     penalties = [regular[name] for name in ("l1", "l2") if name in regular]

@@ -76,7 +76,7 @@ def planned(run: Run) -> list[Candidate]:
     run.plan = measure_plan(probe, run)
     if run.order.steps:  # a fixed number of steps is for repeatable runs: the clock decides nothing
         return portfolio(facts)[:1]
-    own = portfolio(facts.at_speed(probe, run.plan.milliseconds, run.plan.winograd))
+    own = portfolio(facts.at_speed(probe, run.plan.milliseconds, run.plan.fewer_products))
     found = with_prior(run, own)
     for candidate in found:
         if candidate not in own:

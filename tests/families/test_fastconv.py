@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch.nn import functional as F
 
@@ -47,17 +46,3 @@ def test_convolutions_start_by_passing_their_input_on(image_spec):
     network = FAMILIES["fastconv"].make(image_spec(size=16), widths=(32,))
     x = torch.randn(2, 24, 8, 8)
     assert torch.equal(network.stages[0].convs[0](x)[:, :24], x)
-
-
-@pytest.mark.parametrize("patch", [2, 3])
-def test_an_even_network_keeps_the_images_side_and_halves_it(image_spec, patch):
-    def sides(even):
-        network = FAMILIES["fastconv"].make(image_spec(size=32), widths=(8, 8, 8), patch=patch, even=even)
-        found = []
-        for layer in (network.stem, *network.stages):
-            layer.register_forward_hook(lambda _, __, y: found.append(y.shape[2:]))
-        network(torch.randn(2, 3, 32, 32))
-        return found
-
-    assert sides(even=True) == [(32, 32), (16, 16), (8, 8), (4, 4)]
-    assert sides(even=False) == [(33 - patch,) * 2, (15, 15), (7, 7), (3, 3)]

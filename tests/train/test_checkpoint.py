@@ -69,8 +69,8 @@ def test_every_schedule_goes_on_with_the_same_bits(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 def test_the_fastest_plan_goes_on_with_the_same_bits(optimizer: str, tmp_path: Path) -> None:
-    plan = Plan(channels_last=True, bfloat16=True, fused=True)
-    recipe = EVERYTHING.put("optimizer", Choice(optimizer))
+    plan = Plan(channels_last=True, bfloat16=True, winograd=True, fused=True)
+    recipe = EVERYTHING.put("optimizer", Choice(optimizer)).put("family.widths", (32, 32))
     assert same_bits(interrupted(recipe, tmp_path, 7, plan), straight(recipe, plan))
 
 

@@ -1,6 +1,7 @@
 """3x3 convolutions with fewer products: the same numbers as any other way, while a network trains in bfloat16 and only then."""
 
 import copy
+import multiprocessing
 import shutil
 import sys
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from setups import SMALL, training
 from torch import Tensor, nn
 
 from whet.activations.kernel import library
-from whet.train import winograd
+from whet.train import max_pool, winograd
 from whet.train.plan import Plan, changes
 
 needs_kernel = pytest.mark.skipif(
@@ -235,35 +237,86 @@ def test_other_convolutions_are_left_alone(other: nn.Module) -> None:
 def test_without_a_compiler_networks_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     library.compiler.cache_clear()
-    winograd.kernel.cache_clear()
+    winograd._compiled.cache_clear()
     try:
         assert winograd.kernel() is None
         assert type(winograd.use(nn.Conv2d(64, 64, 3, padding=1))) is nn.Conv2d
     finally:
         library.compiler.cache_clear()
-        winograd.kernel.cache_clear()
+        winograd._compiled.cache_clear()
 
 
 def test_a_plan_tries_the_plain_way_too_and_an_older_one_has_it() -> None:
     assert {"winograd": False} in changes(Plan(winograd=True))
     assert not any("winograd" in change for change in changes(Plan()))
     assert not Plan.of({"threads": 2, "bfloat16": True}).winograd
-    assert "winograd" in str(Plan(winograd=True))
-    assert "winograd" not in str(Plan())
+    assert "fewer products" in str(Plan(winograd=True, bfloat16=True))
+    assert not Plan(winograd=True).fewer_products, "without bfloat16"
+    assert "fewer products" not in str(Plan(winograd=True))
 
 
 @needs_kernel
 def test_a_child_that_was_forked_convolves_on_one_thread() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("forks")
-    import multiprocessing
+    weight, x = torch.randn(32, 32, 3, 3), maps(torch.randn(2, 32, 5, 5))  # too small for threads of torch's own
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        expected = winograd.convolve(x, weight).float().sum().item()
+        context = multiprocessing.get_context("fork")
+        receive, send = context.Pipe(duplex=False)
+        child = context.Process(
+            target=lambda: send.send(winograd.convolve(x, weight).float().sum().item()), daemon=True
+        )
+        child.start()
+        assert receive.poll(60)
+        assert receive.recv() == expected
+    finally:
+        torch.set_num_threads(before)
+        child.kill()
 
-    weight, x = torch.randn(64, 64, 3, 3), maps(torch.randn(2, 64, 5, 5))
-    winograd.convolve(x, weight)
-    context = multiprocessing.get_context("fork")
-    receive, send = context.Pipe(duplex=False)
-    child = context.Process(target=lambda: send.send(winograd.convolve(x, weight).float().sum().item()))
-    child.start()
-    assert receive.poll(60)
-    assert receive.recv() == winograd.convolve(x, weight).float().sum().item()
-    child.join()
+
+@needs_kernel
+def test_a_wrong_number_of_channels_is_refused_as_by_any_convolution() -> None:
+    model = winograd.use(nn.Conv2d(64, 64, 3, padding=1))
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(RuntimeError, match="64 channels"):
+        model(torch.randn(2, 32, 8, 8))
+
+
+@needs_kernel
+def test_torchs_defaults_do_not_reach_the_kernel() -> None:
+    given = some(2, 64, 64, 5, 5)
+    there = ours(*given)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert all(map(torch.equal, ours(*given), there))
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@needs_kernel
+def test_many_gradients_at_once_go_the_usual_way() -> None:
+    model, x = winograd.use(nn.Conv2d(64, 64, 3, padding=1)), torch.randn(2, 64, 5, 5, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = model(x)
+    many = torch.randn(3, *y.shape).to(y.dtype)
+    (at_once,) = torch.autograd.grad(y, x, many, is_grads_batched=True, retain_graph=True)
+    one_by_one = torch.stack([torch.autograd.grad(y, x, g, retain_graph=True)[0] for g in many])
+    assert off(at_once, one_by_one.double()) < 0.02
+
+
+def test_kernels_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHET_KERNELS", "0")
+    assert winograd.kernel() is None
+    assert max_pool.kernel(torch.float32) is None
+
+
+@needs_kernel
+@pytest.mark.parametrize("fast", [True, False], ids=["fewer products", "plain"])
+def test_a_network_is_built_as_the_plan_says(fast: bool) -> None:
+    recipe = SMALL.put("family.widths", (32, 32))
+    model = training(recipe, plan=Plan(channels_last=fast, bfloat16=True, winograd=fast)).parts.model
+    kinds = {type(m) for m in model.modules()}
+    assert (winograd.Conv3x3 in kinds) == fast
+    assert (max_pool.MaxPool2x2 in kinds) == fast

@@ -60,7 +60,7 @@ def begin_with(e: Experiment) -> None:
         probe = with_loss(run, own.portfolio(facts)[0].recipe)
         run.plan = measure_plan(probe, run)
         if not run.order.steps:
-            facts = facts.at_speed(probe, run.plan.milliseconds, run.plan.winograd)
+            facts = facts.at_speed(probe, run.plan.milliseconds, run.plan.fewer_products)
         e.base = with_loss(run, own.portfolio(facts)[0].recipe)
     if run.workers > 1 or run.cluster:
         run.plan = replace(run.plan, threads=threads_each(run))

@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from whet.families.spec import InputSpec
 
@@ -63,12 +62,9 @@ def _norm(spec: InputSpec, channels: int) -> nn.Module:
 class FastConv(nn.Module):
     """Whitening stem -> stages, each with a pool while the map is wide enough -> global maximum -> linear."""
 
-    def __init__(
-        self, spec: InputSpec, widths: tuple[int, ...], depth: int, patch: int, even: bool, dropout: float
-    ) -> None:
+    def __init__(self, spec: InputSpec, widths: tuple[int, ...], depth: int, patch: int, dropout: float) -> None:
         super().__init__()
-        self.border = ((patch - 1) // 2, patch // 2) * 2 if even else ()
-        channels, side = spec.shape[0], spec.size - (0 if even else patch - 1)
+        channels, side = spec.shape[0], spec.size - patch + 1
         filters = 2 * min(16, channels * patch**2)
         self.stem = nn.Conv2d(channels, filters, patch, bias=False)
         self.act = spec.activation()
@@ -82,7 +78,6 @@ class FastConv(nn.Module):
         self.head = nn.Linear((filters, *widths)[-1], spec.outputs, bias=spec.goal == "regress")
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.pad(x, self.border) if self.border else x
         x = self.stages(self.act(self.stem(x))).amax((2, 3))
         return self.head(self.dropout(x)).float() * HEAD_SCALE  # (B, outputs)
 
@@ -112,13 +107,7 @@ def whitening_filters(images: Tensor, patch: int, keep: int = 16, eps: float = 5
 
 
 def make(
-    spec: InputSpec,
-    widths: tuple[int, ...] = (64, 128, 256),
-    depth: int = 2,
-    patch: int = 2,
-    even: bool = False,
-    dropout: float = 0.0,
+    spec: InputSpec, widths: tuple[int, ...] = (64, 128, 256), depth: int = 2, patch: int = 2, dropout: float = 0.0
 ) -> nn.Module:
-    """`widths`: channels of each stage; `depth`: convolutions in a stage; `patch`: side of the first layer's filters;
-    `even`: zeros around the image keep the first layer's map as large as it, so that 32 pixels are halved to 16, 8 and 4."""
-    return FastConv(spec, tuple(widths), depth, patch, even, dropout)
+    """`widths`: channels of each stage; `depth`: convolutions in a stage; `patch`: side of the first layer's filters."""
+    return FastConv(spec, tuple(widths), depth, patch, dropout)

@@ -43,7 +43,7 @@ static void given_back(const number *restrict g, const uint8_t *restrict place, 
 }
 
 /* x (images, height, width, channels) -> y and place (images, height / 2, width / 2, channels). */
-void forward(const number *x, number *y, uint8_t *place, int64_t images, int64_t height, int64_t width, int64_t channels, int threads)
+static void forward(const number *x, number *y, uint8_t *place, int64_t images, int64_t height, int64_t width, int64_t channels, int threads)
 {
     const int64_t down = height / 2, across = width / 2, row = width * channels;
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -55,7 +55,7 @@ void forward(const number *x, number *y, uint8_t *place, int64_t images, int64_t
 }
 
 /* g, like y, to where it belongs in x; 0 elsewhere, a last odd row or column among it. */
-void backward(const number *g, const uint8_t *place, number *x, int64_t images, int64_t height, int64_t width, int64_t channels, int threads)
+static void backward(const number *g, const uint8_t *place, number *x, int64_t images, int64_t height, int64_t width, int64_t channels, int threads)
 {
     const int64_t down = height / 2, across = width / 2;
 #pragma omp parallel for num_threads(threads) schedule(static)

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from whet.activations.kernel.function import is_plain, suits
-from whet.activations.kernel.library import functions, in_forked_child
+from whet.activations.kernel.function import is_plain, suits, switched_off
+from whet.activations.kernel.library import all_threads, functions
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,14 @@ LEAST = 16
 """Channels from which on a loop over them is worth it."""
 
 
-@cache
 def kernel(dtype: torch.dtype) -> tuple[Callable[..., None], ...] | None:
-    """The two compiled functions for maps of a dtype; None where there is no compiler."""
+    """The two functions for maps of a dtype, compiled once; None where there is no compiler, and with WHET_KERNELS=0 in the
+    environment."""
+    return None if switched_off() else _compiled(dtype)
+
+
+@cache
+def _compiled(dtype: torch.dtype) -> tuple[Callable[..., None], ...] | None:
     kept, shift = KEPT[dtype]
     folder = files("whet").joinpath
     parts = (folder("activations/kernel/python.h"), folder("train/max_pool.c"))
@@ -74,9 +79,9 @@ class _MaxPool(torch.autograd.Function):
         assert call is not None
         batch, channels, height, width = x.shape
         shape = batch, channels, height // 2, width // 2
-        y = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
-        place = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
-        call[0](x.data_ptr(), y.data_ptr(), place.data_ptr(), batch, height, width, channels, _threads())
+        y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        place = torch.empty(shape, dtype=torch.uint8, device=x.device, memory_format=torch.channels_last)
+        call[0](x.data_ptr(), y.data_ptr(), place.data_ptr(), batch, height, width, channels, all_threads())
         ctx.save_for_backward(place)
         ctx.size = height, width
         return y
@@ -85,11 +90,11 @@ class _MaxPool(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (place,) = ctx.saved_tensors
         call = kernel(g.dtype)
-        if torch.is_grad_enabled() or call is None:  # what comes will be differentiated again
+        if torch.is_grad_enabled() or call is None or not is_plain(g):  # differentiated again, or many at once
             return given_back(g, place, ctx.size)
         g = g.contiguous(memory_format=torch.channels_last)
-        x = torch.empty(*g.shape[:2], *ctx.size, dtype=g.dtype, memory_format=torch.channels_last)
-        call[1](g.data_ptr(), place.data_ptr(), x.data_ptr(), len(g), *ctx.size, g.shape[1], _threads())
+        x = torch.empty(*g.shape[:2], *ctx.size, dtype=g.dtype, device=g.device, memory_format=torch.channels_last)
+        call[1](g.data_ptr(), place.data_ptr(), x.data_ptr(), len(g), *ctx.size, g.shape[1], all_threads())
         return x
 
 
@@ -97,7 +102,3 @@ def given_back(g: Tensor, place: Tensor, size: tuple[int, int]) -> Tensor:
     """The gradient g of the maxima, each where `place` (0 to 3, row by row) says, in maps of a size; 0 elsewhere."""
     four = torch.stack([torch.where(place == i, g, 0) for i in range(4)], dim=2).flatten(1, 2)
     return F.pad(F.pixel_shuffle(four, 2), (0, size[1] % 2, 0, size[0] % 2))
-
-
-def _threads() -> int:
-    return 1 if in_forked_child() else torch.get_num_threads()

@@ -47,13 +47,20 @@ class Plan:
     milliseconds: float = 0.0
     """What a step took when the plan was measured; 0: it was not."""
 
+    @property
+    def fewer_products(self) -> bool:
+        """Whether convolutions train with fewer products: without bfloat16 they do not."""
+        return self.winograd and self.bfloat16
+
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Plan:
         """A plan that was written down; settings of another version of whet are passed over."""
         return cls(**{f.name: state[f.name] for f in fields(cls) if f.name in state})
 
     def __str__(self) -> str:
-        yes = [k.replace("_", " ") for k in ("channels_last", "bfloat16", "winograd", "fused") if getattr(self, k)]
+        yes = [
+            k.replace("_", " ") for k in ("channels_last", "bfloat16", "fewer_products", "fused") if getattr(self, k)
+        ]
         yes += [f"micro-batch {self.micro_batch}"] if self.micro_batch else []
         yes += ["large blocks kept"] if self.allocator else []
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"

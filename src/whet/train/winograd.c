@@ -166,7 +166,7 @@ INLINE void spread_filter(const float *taps, int64_t step, int turned, vector *o
 INLINE int64_t columns_of(int64_t channels) { return channels % 64 ? 32 : 64; }
 
 /* Taps (9, from, to) -> (36, to / columns, from / 2, columns) pairs, as `convolve` reads them. */
-void filters(const float *taps, pair *u, int64_t from, int64_t to, int turned, int threads)
+static void filters(const float *taps, pair *u, int64_t from, int64_t to, int turned, int threads)
 {
     const int64_t columns = columns_of(to), step = from * to;
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -233,7 +233,7 @@ INLINE void outputs(const Maps *m, const bfloat16 *v, int64_t apart, const pair 
 
 /* The convolution of maps x (images, height, width, from) with spread filters: y (images, height, width, to).
    room: for each thread PLACES * (TILES * from + LINE / 2) bfloat16. */
-void convolve(bfloat16 *x, const pair *u, bfloat16 *y, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, bfloat16 *room,
+static void convolve(bfloat16 *x, const pair *u, bfloat16 *y, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, bfloat16 *room,
               int threads)
 {
     const Maps m = maps_of(images, height, width);
@@ -286,7 +286,7 @@ INLINE void add_columns(const pair *v, int64_t from, const pair *w, int64_t to, 
 /* The filters' gradient, taps (9, from, to): G' sums G of sums (36, from, to), for which there is room; x: the input, g: the output's gradient.
    v, w: room for PLACES * (pairs * from + LINE / 4) and PLACES * (pairs * to + LINE / 4) pairs. The order of the sums depends on the tiles
    only, not on `pairs` or threads. */
-void correlate(bfloat16 *x, bfloat16 *g, float *taps, float *sums, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, pair *v, pair *w,
+static void correlate(bfloat16 *x, bfloat16 *g, float *taps, float *sums, int64_t images, int64_t height, int64_t width, int64_t from, int64_t to, pair *v, pair *w,
                int64_t pairs, int threads)
 {
     const Maps m = maps_of(images, height, width);

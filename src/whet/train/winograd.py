@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from whet.activations.kernel.function import is_plain, suits
-from whet.activations.kernel.library import functions, in_forked_child
+from whet.activations.kernel.function import is_plain, suits, switched_off
+from whet.activations.kernel.library import all_threads, functions
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,14 @@ class Kernel:
     correlate: Callable[..., None]
 
 
-@cache
 def kernel() -> Kernel | None:
-    """The compiled functions; None where there is no compiler, or a processor without dot products of bfloat16."""
+    """The functions of winograd.c, compiled once (1 to 2 s); None where there is no compiler, where the processor has no dot
+    products of bfloat16, and with WHET_KERNELS=0 in the environment."""
+    return None if switched_off() else _compiled()
+
+
+@cache
+def _compiled() -> Kernel | None:
     folder = files("whet").joinpath
     parts = (folder("activations/kernel/python.h"), folder("train/winograd.c"))
     code = "#include <stdint.h>\n" + "\n".join(part.read_text() for part in parts)
@@ -55,13 +60,21 @@ def kernel() -> Kernel | None:
 
 
 class Conv3x3(nn.Conv2d):
-    """An `nn.Conv2d` that, while it is trained in bfloat16, convolves with fewer products."""
+    """An `nn.Conv2d` that, while it is trained in bfloat16, convolves with fewer products.
+
+    Whatever else is asked of it is `nn.Conv2d`'s, and so is what can't be done: a wrong number of channels, for one. Under
+    `torch.utils.checkpoint(use_reentrant=True)` the first pass, which keeps no gradients, is `nn.Conv2d`'s too.
+    """
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, K, H, W)
-        if not (self.training and torch.is_grad_enabled() and _in_bfloat16(x)):
+        if not (self.training and torch.is_grad_enabled() and self._takes(x)):
             return super().forward(x)
         y = _Convolution.apply(x, self.weight)
         return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
+
+    def _takes(self, x: Tensor) -> bool:
+        fits = x.dim() == 4 and x.shape[1] == self.in_channels and self.weight.dtype == torch.float32
+        return fits and x.numel() > 0 and _in_bfloat16() and suits(x, [self.weight], least=1)
 
 
 def use(model: nn.Module) -> nn.Module:
@@ -83,9 +96,8 @@ def fits(module: nn.Module) -> bool:
     return plain and all(c <= MOST and c % MULTIPLE == 0 for c in channels)
 
 
-def _in_bfloat16(x: Tensor) -> bool:
-    autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    return autocast and x.dim() == 4 and x.numel() > 0 and is_plain(x) and suits(x, least=1)
+def _in_bfloat16() -> bool:
+    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
 class _Convolution(torch.autograd.Function):
@@ -99,7 +111,7 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad
-        if torch.is_grad_enabled():  # what comes will be differentiated again
+        if torch.is_grad_enabled() or not is_plain(g):  # what comes will be differentiated again, or is many at once
             return _as_usual(g, x, weight.to(x.dtype), wanted)
         g = _channels_last(g)
         return convolve(g, weight, turned=True) if wanted[0] else None, gradient(x, g) if wanted[1] else None
@@ -120,11 +132,11 @@ def convolve(x: Tensor, weight: Tensor, turned: bool = False) -> Tensor:
     c = kernel()
     assert c is not None
     taps = (weight.permute(2, 3, 0, 1) if turned else weight.permute(2, 3, 1, 0)).contiguous()  # (3, 3, from, to)
-    (batch, _, height, width), (wide, narrow), threads = x.shape, taps.shape[2:], _threads()
-    spread = torch.empty(PLACES, wide // 2, narrow, dtype=torch.int32)
+    (batch, _, height, width), (wide, narrow), threads = x.shape, taps.shape[2:], all_threads()
+    spread = _room(PLACES, wide // 2, narrow, dtype=torch.int32)
     c.filters(taps.data_ptr(), spread.data_ptr(), wide, narrow, int(turned), threads)
-    y = torch.empty(batch, narrow, height, width, dtype=x.dtype, memory_format=torch.channels_last)
-    room = torch.empty(threads * PLACES * (TILES * wide + LINE // 2), dtype=torch.bfloat16)
+    y = _room(batch, narrow, height, width, dtype=x.dtype, memory_format=torch.channels_last)
+    room = _room(threads * PLACES * (TILES * wide + LINE // 2), dtype=torch.bfloat16)
     maps = batch, height, width, wide, narrow
     c.convolve(x.data_ptr(), spread.data_ptr(), y.data_ptr(), *maps, room.data_ptr(), threads)
     return y
@@ -134,19 +146,20 @@ def gradient(x: Tensor, g: Tensor) -> Tensor:
     """The gradient (K, C, 3, 3), float32, of a weight that made g's output (B, K, H, W) of x (B, C, H, W)."""
     c = kernel()
     assert c is not None
-    (batch, wide, height, width), narrow, threads = x.shape, g.shape[1], _threads()
+    (batch, wide, height, width), narrow, threads = x.shape, g.shape[1], all_threads()
     pairs = PAIRS * -(-threads // 2)
-    taps, sums = torch.empty(3, 3, wide, narrow), torch.empty(PLACES, wide, narrow)
-    rooms = [torch.empty(PLACES * (pairs * n + LINE // 4), dtype=torch.int32) for n in (wide, narrow)]
+    taps, sums = (_room(n, wide, narrow, dtype=torch.float32) for n in (9, PLACES))
+    rooms = [_room(PLACES * (pairs * n + LINE // 4), dtype=torch.int32) for n in (wide, narrow)]
     maps = batch, height, width, wide, narrow
     room = (r.data_ptr() for r in rooms)
     c.correlate(x.data_ptr(), g.data_ptr(), taps.data_ptr(), sums.data_ptr(), *maps, *room, pairs, threads)
-    return taps.permute(3, 2, 0, 1)
+    return taps.view(3, 3, wide, narrow).permute(3, 2, 0, 1)
 
 
 def _channels_last(x: Tensor) -> Tensor:
     return x.to(torch.bfloat16).contiguous(memory_format=torch.channels_last)
 
 
-def _threads() -> int:
-    return 1 if in_forked_child() else torch.get_num_threads()
+def _room(*shape: int, dtype: torch.dtype, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
+    """An empty tensor for C, whatever torch's defaults are."""
+    return torch.empty(shape, dtype=dtype, device="cpu", memory_format=memory_format)

@@ -50,7 +50,7 @@ def kernel_for(plan: Planned, x: Tensor, parameters: Sequence[Tensor] = (), leas
 
     WHET_KERNELS=0 in the environment turns kernels off.
     """
-    if not suits(x, parameters, least) or _environment.get(SWITCH) == OFF:
+    if not suits(x, parameters, least) or switched_off():
         return None
     if parameters and any(p.dim() for p in parameters):
         return _kernel_of_channels(plan, x, parameters)
@@ -58,6 +58,11 @@ def kernel_for(plan: Planned, x: Tensor, parameters: Sequence[Tensor] = (), leas
     if dtype not in plan.kernels:
         plan.kernels[dtype] = kernel(plan.node, plan.names, DTYPES[dtype])
     return plan.kernels[dtype]
+
+
+def switched_off() -> bool:
+    """Whether WHET_KERNELS=0 is in the environment."""
+    return _environment.get(SWITCH) == OFF
 
 
 def _kernel_of_channels(plan: Planned, x: Tensor, parameters: Sequence[Tensor]) -> Kernel | None:

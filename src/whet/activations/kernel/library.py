@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from whet.activations.expression.nodes import Node
 from whet.activations.kernel import channels, emit
 
@@ -57,6 +59,11 @@ def kernel(node: Node, names: tuple[str, ...], dtype: str, layout: channels.Layo
 
 def in_forked_child() -> bool:
     return _forked
+
+
+def all_threads() -> int:
+    """The threads of a loop over much: torch's, but one in a forked child."""
+    return 1 if _forked else torch.get_num_threads()
 
 
 def _make(node: Node, names: tuple[str, ...], dtype: str, layout: channels.Layout | None) -> Kernel | None:

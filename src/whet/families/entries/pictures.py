@@ -25,7 +25,7 @@ PICTURES: list[Entry[nn.Module]] = [
         "fastconv",
         late("fastconv"),
         "Whitening first layer and a few stages of wide 3x3 convolutions.",
-        defaults={"widths": (64, 128, 256), "depth": 2, "patch": 2, "even": False, "dropout": 0.0},
+        defaults={"widths": (64, 128, 256), "depth": 2, "patch": 2, "dropout": 0.0},
         domains=("image", "audio"),
         paper="Jordan 2024, arXiv:2404.00498",
         cost="moderate; 0.06 G multiply-adds forward for a 32x32 image at 64-128-256",
