@@ -74,7 +74,7 @@ class Conv3x3(nn.Conv2d):
 
     def _takes(self, x: Tensor) -> bool:
         fits = x.dim() == 4 and x.shape[1] == self.in_channels and self.weight.dtype == torch.float32
-        return fits and x.numel() > 0 and _in_bfloat16() and suits(x, [self.weight], least=1)
+        return fits and x.numel() > 0 and _in_bfloat16() and suits(x, [self.weight], least=1) and kernel() is not None
 
 
 def use(model: nn.Module) -> nn.Module:
