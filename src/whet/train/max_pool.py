@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import subprocess
 from collections.abc import Callable
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import torch
@@ -14,9 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from whet.activations.kernel.function import is_plain, suits, switched_off
-from whet.activations.kernel.library import all_threads, functions
-
-log = logging.getLogger(__name__)
+from whet.activations.kernel.library import all_threads, functions_of
 
 KEPT = {torch.bfloat16: ("uint16_t", 16), torch.float32: ("uint32_t", 0)}
 """How C keeps a number's bits, and how far they lie above those of a float32."""
@@ -33,14 +28,10 @@ def kernel(dtype: torch.dtype) -> tuple[Callable[..., None], ...] | None:
 @cache
 def _compiled(dtype: torch.dtype) -> tuple[Callable[..., None], ...] | None:
     kept, shift = KEPT[dtype]
-    folder = files("whet").joinpath
-    parts = (folder("activations/kernel/python.h"), folder("train/max_pool.c"))
-    code = f"#include <stdint.h>\ntypedef {kept} number;\n#define SHIFT {shift}\n"
-    try:
-        return tuple(functions(code + "\n".join(part.read_text() for part in parts), "forward", "backward"))
-    except (OSError, subprocess.SubprocessError) as error:
-        log.debug("no kernel for pooling, it runs in torch: %s", error)
-        return None
+    found = functions_of(
+        "train/max_pool.c", "forward", "backward", before=f"typedef {kept} number;\n#define SHIFT {shift}"
+    )
+    return tuple(found) if found else None
 
 
 class MaxPool2x2(nn.MaxPool2d):

@@ -8,21 +8,16 @@ and what a network answers outside of training is computed as usual.
 
 from __future__ import annotations
 
-import logging
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from whet.activations.kernel.function import is_plain, suits, switched_off
-from whet.activations.kernel.library import all_threads, functions
-
-log = logging.getLogger(__name__)
+from whet.activations.kernel.library import all_threads, functions_of
 
 MOST, MULTIPLE = 8192, 32
 """Channels that there may be at most, and that they must be a multiple of; with 32 it is faster already."""
@@ -49,14 +44,8 @@ def kernel() -> Kernel | None:
 
 @cache
 def _compiled() -> Kernel | None:
-    folder = files("whet").joinpath
-    parts = (folder("activations/kernel/python.h"), folder("train/winograd.c"))
-    code = "#include <stdint.h>\n" + "\n".join(part.read_text() for part in parts)
-    try:
-        return Kernel(*functions(code, "filters", "convolve", "correlate"))
-    except (OSError, subprocess.SubprocessError) as error:
-        log.debug("no kernel for convolutions with fewer products: %s", error)
-        return None
+    found = functions_of("train/winograd.c", "filters", "convolve", "correlate")
+    return Kernel(*found) if found else None
 
 
 class Conv3x3(nn.Conv2d):

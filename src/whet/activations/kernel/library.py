@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 import torch
@@ -96,6 +97,16 @@ def functions(code: str, *names: str) -> list[Callable[..., None]]:
         make.restype = ctypes.py_object
         found.append(make())
     return found
+
+
+def functions_of(file: str, *names: str, before: str = "") -> list[Callable[..., None]] | None:
+    """The functions of one of whet's C files ("train/max_pool.c"), `before` in front of it; None where it can't be compiled."""
+    parts = (files("whet").joinpath(part).read_text() for part in ("activations/kernel/python.h", file))
+    try:
+        return functions("\n".join(["#include <stdint.h>", before, *parts]), *names)
+    except (OSError, subprocess.SubprocessError) as error:
+        log.debug("no kernel of %s, torch takes its place: %s", file, error)
+        return None
 
 
 @cache
