@@ -109,7 +109,18 @@ def test_newton_schulz_is_the_quintic_on_each_singular_value() -> None:
 def test_the_gram_form_equals_the_plain_one(rank: int) -> None:
     x = given(0, 2, 16, rank) @ given(1, 2, rank, 100)
     x = x / x.norm(dim=(1, 2), keepdim=True)
-    torch.testing.assert_close(_by_gram(x), _plain(x.double()).float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(_by_gram(x, low=False), _plain(x.double()).float(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("falls", [0.0, 1.0])
+def test_the_gram_form_rounded_at_the_end_is_about_as_exact_as_bfloat16_throughout(falls: float) -> None:
+    u, v = (torch.linalg.qr(given(i, n, 128))[0] for i, n in ((0, 128), (1, 1152)))
+    x = ((u * torch.arange(1.0, 129.0) ** -falls) @ v.T)[None]  # singular values 1 / k^falls
+    x = x / x.norm()
+    exact = _plain(x.double()).float()
+    rounded, low = (float((o.float() - exact).norm()) for o in (_by_gram(x, low=True), _plain(x.to(torch.bfloat16))))
+    assert rounded < 1.25 * low
+    assert rounded < 0.04 * float(exact.norm())
 
 
 def test_a_zero_gradient_moves_nothing_in_muon() -> None:
@@ -132,6 +143,15 @@ def test_muon_is_its_formula_with_a_matrix_at_a_time(shape: tuple[int, ...], nes
         o = (u * sigma) @ v
         w = w * (1 - 0.1 * 0.2) - 0.1 * max(1, flat.shape[0] / flat.shape[1]) ** 0.5 * o.view(shape)
     torch.testing.assert_close(p.detach(), w, atol=2e-4, rtol=1e-3)
+
+
+def test_the_layout_of_a_filter_and_its_neighbours_change_no_step() -> None:
+    shape = (512, 64, 3, 3)  # large enough to be taken alone
+    plain = [nn.Parameter(given(i, *shape)) for i in range(2)]
+    last = [nn.Parameter(given(i, *shape).contiguous(memory_format=torch.channels_last)) for i in range(2)]
+    for chosen in (plain, last):
+        run(Muon(chosen, lr=0.1, sphere=True), chosen[0])
+    torch.testing.assert_close(plain[0], last[0], atol=1e-3, rtol=1e-3)  # the last product's rounding
 
 
 def test_stacked_matrices_move_as_if_they_were_alone() -> None:
