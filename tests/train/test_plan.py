@@ -28,6 +28,20 @@ def test_a_gain_within_the_noise_changes_nothing(monkeypatch: pytest.MonkeyPatch
     assert not measure(lambda plan: 1e-3 - 2e-5 * plan.bfloat16, Plan(), "another").bfloat16
 
 
+@pytest.mark.parametrize(("limit", "milliseconds"), [(2.0, 200.0), (0.5, 300.0)])
+def test_a_long_step_is_timed_again_where_the_limit_allows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: float, milliseconds: float
+) -> None:
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path))
+    calls: list[Plan] = []
+
+    def cost(plan: Plan) -> float:
+        calls.append(plan)
+        return 0.3 if len(calls) == 1 else 0.2 if plan.channels_last else 0.4
+
+    assert measure(cost, Plan(channels_last=True), "network", limit).milliseconds == milliseconds
+
+
 def test_slow_steps_are_not_timed_beyond_the_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WHET_CACHE", str(tmp_path))
     calls: list[Plan] = []
