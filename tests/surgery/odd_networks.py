@@ -41,6 +41,40 @@ class Selected(Layers):
         return (x + x.abs()) / 2
 
 
+class Masked(Layers):
+    """Rectifiers written by index, one in a function; and what is no activation: a guard, and rows taken out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c, d, *_ = self.l
+        x = a(x)
+        x[x < 0] = 0
+        x = b(x).clone()
+        negative = x <= 0
+        seen = x.view(-1)
+        x[negative] = 0.0
+        x = self.without_negatives(c(x)) + seen.view_as(x)
+        sizes = x.sum(1)
+        sizes[sizes < 1] = 1
+        x[x[:, 0] > 9] = 0
+        return d(x) / sizes[:, None]
+
+    def without_negatives(self, x: Tensor) -> Tensor:
+        x = x.clone()
+        x[x < 0] = 0
+        return x
+
+
+class Chosen(Layers):
+    """A function of the user's choice, with and without further arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = F.gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l[2](self.act(self.l[1](self.act(self.l[0](x), approximate="tanh"))))
+
+
 class Formulas(Layers):
     """Formulas in one expression, with and without a name."""
 
@@ -262,6 +296,8 @@ def half() -> nn.Module:
 
 ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "selected": (Selected, "relu relu relu relu torch.where(x > 0, x, 0.1 * x)"),
+    "masked": (Masked, "relu relu relu"),
+    "chosen": (Chosen, "gelu gelu"),
     "formulas": (Formulas, "isru sigmoid tanh_exp x * torch.exp(-x.abs()) x * torch.sigmoid(self.beta * x)"),
     "small": (Small, "mish silu"),
     "half": (half, "mish silu"),

@@ -95,6 +95,16 @@ class Walrus(Layers):
         return self.l[1]((y := self.l[0](x)) * torch.sigmoid(y))
 
 
+class Elsewhere(Layers):
+    """Overwrites another tensor than the one that it looks at."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.l[0](x)
+        y = x.clone()
+        y[x < 0] = 0
+        return self.l[1](y)
+
+
 def traced() -> nn.Module:
     return fx.symbolic_trace(odd_case("norm-free")[0])
 
@@ -114,6 +124,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "leaky_relu at (model) (test_odd_networks.py": (lambda: Chain(nn.Linear(6, 6), nn.Linear(6, 6)), None),
     "goes through all its children": (Children, None),
     "silu at (model)": (Walrus, None),
+    "relu at (model) (test_odd_networks.py": (Elsewhere, None),
     "graph of torch.fx": (traced, None),
     "is on the meta device": (lambda: nn.Sequential(nn.Linear(6, 6), nn.ReLU()).to("meta"), None),
     "can be read only once": (lambda: odd_case("norm-free")[0], iter([torch.randn(4, 6)])),
@@ -128,6 +139,13 @@ def test_what_can_not_be_replaced_is_refused_in_one_line(said: str) -> None:
         surgery.replace_activations(make(), "mish", sample=torch.randn(4, 6) if sample is None else sample)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mask_that_overwrites_rows_or_guards_a_number_is_no_activation() -> None:
+    model, x = odd_case("masked")
+    _, changes = surgery.replace_activations(model, "gelu", sample=x)
+    assert len(changes) == 3
+    assert [line.partition(": ")[2] for line in changes.kept] == ["compare (arithmetic)"] * 2
 
 
 def test_a_layer_with_a_bending_hook_keeps_its_weights() -> None:

@@ -108,6 +108,9 @@ class Lines:
 
         None if it ends none.
         """
+        overwrites = _is_masked_write(function, args)
+        if overwrites:
+            function, output = Tensor.masked_fill_, args[0]
         if not before or "out" in kwargs or not _is_elementwise(function) or not _is_signal(output):
             return None
         own = frozenset({event}) if event else frozenset()
@@ -119,7 +122,17 @@ class Lines:
         lines = sorted((line for line in lines if line.calls <= MOST_CALLS), key=lambda line: line.calls)[:LONGEST]
         self.of[id(output)] = (output, [line for line in lines if line.root is not output])
         found = next((c for line in lines if (c := _named(line, output))), None)
-        return found or next((c for line in lines if (c := _unnamed(line, output))), None)
+        if found or overwrites:  # without a name it is rather a guard: norm[norm == 0] = 1
+            return found
+        return next((c for line in lines if (c := _unnamed(line, output))), None)
+
+
+def _is_masked_write(function: Callable, args: Sequence[Any]) -> bool:
+    """Whether this is `h[mask] = number`, which Python calls a method of the tensor that gives nothing."""
+    if getattr(function, "__name__", "") != "__setitem__" or not isinstance(args[1], Tensor):
+        return False
+    alone = isinstance(args[2], int | float) or (isinstance(args[2], Tensor) and args[2].dim() == 0)
+    return alone and args[1].dtype is torch.bool and args[1].shape == args[0].shape
 
 
 def _is_signal(value: Any) -> bool:

@@ -93,7 +93,9 @@ def _written(node: ast.AST, cut: Cut, own: str) -> ast.AST:
         return ast.Call(child, [_of_all(node, given), *given] if cut.tap else given, [])
     tensor = ast.Name(cut.root, ast.Load()) if cut.form == "formula" else tensor_of(node, cut)
     call = ast.Call(child, [tensor, _as_function(node, tensor, cut)] if cut.tap else [tensor], [])
-    return ast.Assign([node.target], call) if isinstance(node, ast.AugAssign) else call
+    if isinstance(node, ast.AugAssign | ast.Assign):
+        return ast.Assign([node.target if isinstance(node, ast.AugAssign) else ast.Name(cut.root, ast.Store())], call)
+    return call
 
 
 def arguments(node: ast.Call, cut: Cut) -> list[ast.expr]:
@@ -114,11 +116,22 @@ def _as_function(node: ast.AST, tensor: ast.expr, cut: Cut) -> ast.Lambda:
     """`lambda t: F.relu(t)` for F.relu(h), and `lambda x: x * torch.sigmoid(x)` for a formula of x."""
     name = cut.root if cut.form == "formula" else "tensor_"
     body = _with(node, {id(tensor): ast.Name(name, ast.Load())}) if cut.form != "formula" else node
+    if isinstance(body, ast.Assign):
+        body = _write(body, name)
     if isinstance(body, ast.AugAssign):
         method = ast.Attribute(ast.Name(name, ast.Load()), IN_PLACE[type(body.op)], ast.Load())
         body = ast.Call(method, [body.value], [])
     assert isinstance(body, ast.expr)
     return ast.Lambda(ast.arguments([], [ast.arg(name)], None, [], [], None, []), body)
+
+
+def _write(node: ast.Assign, name: str) -> ast.expr:
+    """`(x.__setitem__(x < 0, 0), x)[1]` for `x[x < 0] = 0`."""
+    (target,) = node.targets
+    assert isinstance(target, ast.Subscript)
+    x = ast.Name(name, ast.Load())
+    call = ast.Call(ast.Attribute(x, "__setitem__", ast.Load()), [target.slice, node.value], [])
+    return ast.Subscript(ast.Tuple([call, x], ast.Load()), ast.Constant(1), ast.Load())
 
 
 IN_PLACE: dict[type[ast.operator], str] = {

@@ -23,8 +23,8 @@ def form_of(place: Place, node: ast.AST | None, kind: type, method: str) -> Form
             isinstance(n, ast.NamedExpr) for n in ast.walk(node)
         ):  # the name that it is a function of may be made inside
             return None
-        whole = not isinstance(node, ast.AugAssign) or (_target(node) == site.root and type(node.op) in cuts.IN_PLACE)
-        return "formula" if whole else None
+        whole = not isinstance(node, ast.AugAssign) or type(node.op) in cuts.IN_PLACE
+        return "formula" if whole and _target(node) in ("", site.root) else None
     if isinstance(node, ast.BinOp):
         return "operator" if isinstance(node.op, ast.Pow) and place.what in ("pow", "square") else None
     return _form_of_call(place, node, kind, method) if isinstance(node, ast.Call) else None
@@ -63,8 +63,13 @@ def _plain_or_picked(form: Form, node: ast.Call, site: Site) -> Form:
     return "picked" if any(isinstance(n, ast.Call) for other in others for n in ast.walk(other)) else form
 
 
-def _target(node: ast.AugAssign) -> str:
-    return node.target.id if isinstance(node.target, ast.Name) else ""
+def _target(node: ast.AST) -> str:
+    """The name of the tensor that `x *= …` or `x[i] = …` overwrites, "?" if it has none; "" for an expression."""
+    if not isinstance(node, ast.AugAssign | ast.Assign):
+        return ""
+    target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
+    written = target.value if isinstance(target, ast.Subscript) and isinstance(node, ast.Assign) else target
+    return written.id if isinstance(written, ast.Name) else "?"
 
 
 def _hides_self(text: Text | None, own: str) -> bool:

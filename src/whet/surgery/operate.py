@@ -91,7 +91,12 @@ class Operation:
         function = self.site.function
         return callable(kept) and (kind_of(kept) == kind_of(function) or maps_each(kept, probe()))
 
-    def _node(self) -> ast.expr | ast.AugAssign | None:
+    def gives_tensor_only(self) -> bool:
+        """Whether the call has one argument; a new function would not know `approximate="tanh"`."""
+        node = self._node()
+        return isinstance(node, ast.Call) and len(node.args) + len(node.keywords) == 1
+
+    def _node(self) -> source.Found | None:
         text = source.text_of(self.site.method)
         return source.at(text.tree, self.site.span) if text else None
 

@@ -150,10 +150,10 @@ def _replaced_whole(operation: Operation, places: list[Place], wanted: list[Plac
 
 
 def _all_meant(operation: Operation, name: str, places: list[Place], wanted: list[Place]) -> bool:
-    """Whether every place where the owner calls this attribute is to be replaced."""
+    """Whether every place where the owner calls this attribute is to be replaced, and gives it a tensor only."""
     others = [p for p in places if p.path == operation.place.path and p.site and p.how == "call"]
-    users = [p for p in others if Operation(operation.model, p, operation.new).attribute() == name]
-    return all(any(u is w for w in wanted) for u in users)
+    users = [u for u in (Operation(operation.model, p, operation.new) for p in others) if u.attribute() == name]
+    return all(any(u.place is w for w in wanted) and u.gives_tensor_only() for u in users)
 
 
 def _note(changes: Changes, operation: Operation, how: str, undos: list[operate.Undo]) -> None:
@@ -163,7 +163,9 @@ def _note(changes: Changes, operation: Operation, how: str, undos: list[operate.
 
 def _label(module: nn.Module) -> str:
     inner = module.function if isinstance(module, WriteBack) else module
-    return f"{type(inner).__name__}, written back" if inner is not module else str(module).partition("\n")[0]
+    return (
+        f"{type(inner).__name__}, written back" if inner is not module else str(module).partition("\n")[0].rstrip("(")
+    )
 
 
 def _rewrite(operations: list[Operation], changes: Changes) -> None:

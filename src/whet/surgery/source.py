@@ -140,10 +140,18 @@ def words_of(code: CodeType, span: Span, longest: int = 60) -> str | None:
     return f"{words[: longest - 1]}…" if len(words) > longest else words or None
 
 
-def at(tree: ast.AST, span: Span) -> ast.expr | ast.AugAssign | None:
-    """The outermost expression, or the `x *= …`, that covers exactly this part of the text."""
+Found = ast.expr | ast.AugAssign | ast.Assign
+
+
+def at(tree: ast.AST, span: Span) -> Found | None:
+    """The outermost expression, or the `x *= …`, that covers exactly this part of the text.
+
+    Of `x[i] = …` Python says that it evaluates x[i]: the assignment then, or None if it has other targets too.
+    """
     nodes = [n for n in ast.walk(tree) if isinstance(n, ast.expr | ast.AugAssign)]
     exact = next((n for n in nodes if span_of(n) == span), None)
+    if isinstance(exact, ast.Subscript) and isinstance(exact.ctx, ast.Store):
+        return next((n for n in ast.walk(tree) if isinstance(n, ast.Assign) and n.targets == [exact]), None)
     return exact or next((n for n in nodes if is_chained(n, span)), None)
 
 
