@@ -13,7 +13,7 @@ import pytest
 
 from whet.search import Float, Int, Job, Space, Study
 from whet.search.known import stops
-from whet.search.look_ahead import LookAhead, checkpoint
+from whet.search.look_ahead import LookAhead, checkpoint, opened
 from whet.search.policy import Go, New
 from whet.search.view import FAILED
 
@@ -84,6 +84,30 @@ def test_it_looks_at_many_and_trains_few_to_the_end() -> None:
     assert len(trials) > 25
     assert any(t.resource >= 30 for t in trials)
     assert np.median([t.resource for t in trials]) <= 5
+
+
+@pytest.mark.parametrize(("most", "openers"), [(4, 4), (9, 9), (50, 12)])
+def test_the_first_looks_cost_no_more_than_a_whole_training(most: int, openers: int) -> None:
+    study = Study(Space.of_candidates(CANDIDATES), max_resource=most)
+    first = [job for job in (ask_and_train(study) for _ in range(openers)) if job]
+    assert [job.start for job in first] == [0] * openers
+    assert sum(job.stop for job in first) <= most
+    assert opened(study.view) is None or most > 8, "what follows is predicted"
+
+
+def test_what_opens_the_search_is_drawn_by_the_priors_and_follows_nothing_that_was_seen() -> None:
+    def opening(curve: Curve) -> list[Any]:
+        study = Study(Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)}), max_resource=4)
+        return [job.params for job in (ask_and_train(study, curve) for _ in range(4)) if job]
+
+    assert opening(falling) == opening(lambda params, resource: -falling(params, resource))
+
+
+def ask_and_train(study: Study, curve: Curve = falling) -> Job | None:
+    job = study.ask()
+    if job is not None:
+        train(study, job, curve)
+    return job
 
 
 def test_a_trial_that_diverged_never_goes_on() -> None:

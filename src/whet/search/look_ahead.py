@@ -1,7 +1,8 @@
 """Who goes on: the trial, or the new one, of which another stretch is expected to improve the final choice the most.
 
-A few trials drawn at random open the search. Then curves are predicted (`whet.search.curves`) and stretches are ranked
-(`whet.search.plan`). No trial is given up: each may thaw when the others disappoint.
+A few trials drawn by the priors open the search: as many as a whole training pays first looks for. Then curves are
+predicted (`whet.search.curves`) and stretches are ranked (`whet.search.plan`). No trial is given up: each may thaw when
+the others disappoint.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from whet.search.proposers import Local
 from whet.search.space import Params, Space, key
 from whet.search.view import StudyView
 
-OPENING = 12
-"""Trials that are drawn at random before anything is predicted."""
+OPENING, FEWEST = 12, 4
+"""Trials that are drawn at random before anything is predicted: so many, or as many first looks as a whole training costs
+where these are long, but never fewer. Twelve looks of a quarter each took three of eight trainings (docs/log.md)."""
 LOOKS = (0.03, 0.05)
 """How far those are trained, in turn: to the first stop that lies beyond this share of the way."""
 ROUNDS = ((0.1, 2), (0.25, 4), (0.4, 6))
@@ -52,8 +54,10 @@ class LookAhead:
         return step.move if step else last_resort(view)
 
     def propose(self, view: StudyView, random: np.random.Generator) -> Params:
-        """Parameters for a new trial: the ones for which it was begun, where it was."""
+        """Parameters for a new trial: drawn by the priors at first, later the ones for which it was begun, where it was."""
         if view.space.candidates is None:
+            if len(view.trials) < openers(view):
+                return view.space.sample(random)
             for step in self._able(view):
                 if step.params is not None:
                     return step.params
@@ -98,9 +102,10 @@ def checkpoint(points: int) -> int:
 
 def opened(view: StudyView) -> Move | None:
     """The first moves: some trials at random, of which the better ones go on; None when all that is done."""
-    if len(view.trials) < OPENING and not view.exhausted:
+    most = openers(view)
+    if len(view.trials) < most and not view.exhausted:
         return New(first_stop(view, LOOKS[len(view.trials) % len(LOOKS)]), drawn(view))
-    first = view.trials[:OPENING]
+    first = view.trials[:most]
     for share, n in ROUNDS:
         stop = first_stop(view, share)
         there = sum(max(t.resource, t.stop if t.number in view.running else 0) >= stop for t in first)
@@ -109,6 +114,11 @@ def opened(view: StudyView) -> Move | None:
             chosen = waiting[0] if (share, there) == BLIND else min(waiting, key=choice.rank)
             return Go(chosen.number, stop)
     return None
+
+
+def openers(view: StudyView) -> int:
+    """How many trials open the search."""
+    return min(OPENING, max(FEWEST, int(view.max_resource / first_stop(view, LOOKS[-1]))))
 
 
 def drawn(view: StudyView) -> int | None:
