@@ -7,8 +7,13 @@ Every arm trains through `open_trial`: whole trainings of a recipe in POINTS equ
 checkpoint. Every arm searches the same space, whose ranges and conditions Optuna is given through `suggest_*`, and begins with
 the first recipe that `whet fit` would search around, unless `--cold` leaves the controls to their own first draws; what else
 whet knows (priors, hand-made changes) is its own. All are told what whet's validation chooses by (for classes the errors plus
-the calibrated log loss of the rows, else the metric; the lower, the better). An arm's choice is the trial with the best such
-value. When all is over the test rows judge that one, and those that were the best before it: (seconds, value, test) in "curve".
+the calibrated log loss of the rows, else the metric; the lower, the better). A control's choice is the trial with the best such
+value; whet's is the one that `whet fit` would deliver: the first, until one that was trained whole is clearly better on the
+same rows. When all is over the test rows judge the choice, and those that had the best value so far: (seconds, value, test) in
+"curve".
+
+`--processor` counts the processor's seconds in place of the clock's, where other programs use the core too. A part of a
+training that ends after the budget does not count then.
 
 AutoSampler lives in optunahub and is downloaded when it is loaded, or read from a copy of optunahub's registry, in a folder
 named by WHET_OPTUNAHUB. Without that package, or offline, the arm is left out and the record says so.
@@ -49,6 +54,7 @@ from whet.search import Float, Int, Study
 from whet.search.first import Facts
 from whet.search.policy import usual
 from whet.search.recipes import Recipes
+from whet.search.score import Score, clearly_better
 from whet.search.space import Parameter
 from whet.tasks import Task, goal
 from whet.train.evaluate import outputs
@@ -92,29 +98,58 @@ class Arena:
     truth: Any
     cold: bool
     """Whether controls begin with draws of their own instead of whet's first recipe."""
-    began: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    began: float = 0.0
     curve: list[tuple[float, float, str]] = field(default_factory=list)
     """(seconds since the start, best validation value so far, the trial's folder name)"""
     best: tuple[float, str] | None = None
     """(value, trial's folder name)"""
     trained: dict[str, int] = field(default_factory=dict)
     """Points that each trial reached."""
+    delivered: tuple[str, Score] | None = None
+    """What `whet fit` would deliver, where the arm says it by itself."""
+    settled: int = 0
+    """Trials that were compared with it."""
+
+    @property
+    def spent(self) -> float:
+        return self.clock() - self.began
 
     @property
     def left(self) -> float:
-        return self.budget - (time.monotonic() - self.began)
+        return self.budget - self.spent
+
+    @property
+    def choice(self) -> str | None:
+        """The trial that the arm ends with."""
+        return self.delivered[0] if self.delivered else self.best[1] if self.best else None
 
     def train(self, name: str, params: Mapping[str, Any], stop: int) -> float:
         """Train a trial up to a point, or until the time is up; its best value so far, NaN where it failed."""
         recipe = self.recipes.recipe(params)
         try:
             trial = open_trial(name, recipe, self.task, self.data, self.seed, self.plan, self.folder / name)
-            trial.advance(Horizon(recipe.steps), max(0.0, self.left), Horizon(math.ceil(recipe.steps * stop / POINTS)))
+            seconds = max(0.0, self.left) if self.clock is time.monotonic else math.inf
+            trial.advance(Horizon(recipe.steps), seconds, Horizon(math.ceil(recipe.steps * stop / POINTS)))
         except Exception as error:  # what can't be built fails in every arm alike
             print(f"{name} failed: {error}", file=sys.stderr)
             return math.nan
+        if self.clock is not time.monotonic and self.left < 0:
+            return math.nan  # too late to count
         self.trained[name] = stop
         return self.note(name, trial)
+
+    def settle(self, name: str) -> None:
+        """Compare a trial that was trained whole with what would be delivered, as `whet fit` does."""
+        score = self.opened(name).best_score
+        self.settled += self.delivered is not None
+        if self.delivered is None or clearly_better(score, self.delivered[1], self.settled):
+            self.delivered = name, score
+
+    def opened(self, name: str) -> Trial:
+        """A trial as it was left."""
+        recipe = Recipe.from_toml((self.folder / name / "recipe.toml").read_text())
+        return open_trial(name, recipe, self.task, self.data, self.seed, self.plan, self.folder / name)
 
     def note(self, name: str, trial: Trial) -> float:
         best = trial.training.best
@@ -123,13 +158,12 @@ class Arena:
         value = trial.training.cost(best.metrics)[0]
         if self.best is None or value < self.best[0]:
             self.best = value, name
-            self.curve.append((round(time.monotonic() - self.began, 3), value, name))
+            self.curve.append((round(self.spent, 3), value, name))
         return value
 
     def on_test_rows(self, name: str) -> float:
         """The metric of a trial's best weights."""
-        recipe = Recipe.from_toml((self.folder / name / "recipe.toml").read_text())
-        trial = open_trial(name, recipe, self.task, self.data, self.seed, self.plan, self.folder / name)
+        trial = self.opened(name)
         weights = trial.training.best_weights
         assert weights is not None
         with holding(trial.training.parts.model, weights) as model:
@@ -147,13 +181,15 @@ def whet(arena: Arena) -> None:
     for recipe in near(arena):
         study.enqueue(arena.recipes.params(recipe))
     while arena.left > 0 and (job := study.ask()):
-        began = time.monotonic()
-        value = arena.train(f"trial-{job.trial}", job.params, int(job.stop))
+        began, name = arena.clock(), f"trial-{job.trial}"
+        value = arena.train(name, job.params, int(job.stop))
         if math.isnan(value):
             study.finish(job.trial, failed="no value")
             continue
-        study.tell(job.trial, job.stop, value, cost=time.monotonic() - began)
+        study.tell(job.trial, job.stop, value, cost=arena.clock() - began)
         study.finish(job.trial)
+        if arena.trained[name] == POINTS:
+            arena.settle(name)
 
 
 def near(arena: Arena) -> list[Recipe]:
@@ -252,6 +288,7 @@ class Order:
     threads: int
     rows: int
     cold: bool
+    processor: bool = False
 
 
 def source_of(order: Order, seed: int, folder: Path) -> str | Path:
@@ -283,7 +320,9 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
         **own.facts(data, parts, prepared),
     )
     plan = Plan(threads=threads, bfloat16=first_plan(threads).bfloat16, fused=True)
-    facts = facts.at_speed(probe := own.portfolio(facts)[0].recipe, milliseconds(probe, task, prepared, plan))
+    facts = facts.at_speed(
+        probe := own.portfolio(facts)[0].recipe, milliseconds(probe, task, prepared, plan, order.processor)
+    )
     facts = facts if probe.steps else replace(facts, seconds=SHARE * budget)
     candidates = [own.hurried(with_end(c.recipe, facts)) for c in own.portfolio(facts)]
     near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(EDITS), strict=False)]
@@ -308,11 +347,14 @@ def fewer(parts: dict[str, np.ndarray], rows: int, seed: int) -> dict[str, np.nd
     return {**parts, "train": np.sort(drawn[val:]), "val": np.sort(drawn[:val])}
 
 
-def milliseconds(recipe: Recipe, task: Task, data: Prepared, plan: Plan) -> float:
-    """Of a step, as the plan of `whet fit` measures it."""
+def milliseconds(recipe: Recipe, task: Task, data: Prepared, plan: Plan, processor: bool) -> float:
+    """Of a step, as the plan of `whet fit` measures it; of the processor's time where that is asked for."""
     with running(plan):
         training = Training(build(recipe, task, data, 0, plan), Horizon(steps=1_000_000), 0)
-        return 1e3 * time_of_step(lambda: train_step(training))
+        clock, worked = time.perf_counter(), time.process_time()
+        found = 1e3 * time_of_step(lambda: train_step(training))
+        worked, clock = time.process_time() - worked, time.perf_counter() - clock
+        return found * worked / clock if processor else found
 
 
 def with_end(recipe: Recipe, facts: Facts) -> Recipe:
@@ -328,20 +370,22 @@ def run(order: Order, arm: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="whet-live-") as folder:
         arena = arena_of(order, seed, Path(folder))
         torch.set_num_threads(order.threads)
-        arena.began = time.monotonic()
+        arena.clock = time.process_time if order.processor else time.monotonic
+        arena.began = arena.clock()
         try:
             ARMS[arm](arena)
         except ImportError as error:
             return {**record, "left_out": f"{error}"}
-        seconds = round(time.monotonic() - arena.began, 2)
-        tests = {name: arena.on_test_rows(name) for name in {name for _, _, name in arena.curve}}
+        seconds, chosen = round(arena.spent, 2), arena.choice
+        tests = {name: arena.on_test_rows(name) for name in {chosen, *(name for _, _, name in arena.curve)} if name}
         return {
             **record,
             "seconds": seconds,
             "metric": arena.task.metric,
             "direction": arena.task.direction,
             "validation": arena.best[0] if arena.best else None,
-            "test": tests[arena.best[1]] if arena.best else None,
+            "test": tests[chosen] if chosen else None,
+            "luckiest": tests[arena.best[1]] if arena.best else None,
             "trials": len(arena.trained),
             "whole": sum(stop == POINTS for stop in arena.trained.values()),
             "curve": [(seconds, value, tests[name]) for seconds, value, name in arena.curve],
@@ -363,11 +407,12 @@ def main() -> None:
         help="so many rows, drawn anew for each seed; 0: all",
     )
     parser.add_argument("--cold", action="store_true", help="controls don't begin with whet's first recipe")
+    parser.add_argument("--processor", action="store_true", help="the budget in seconds of the processor")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "search_live.jsonl")
     said = parser.parse_args()
     if said.budget <= 0:
         give_up("--budget takes seconds above 0.")
-    order = Order(said.data, said.budget, said.threads, said.rows, said.cold)
+    order = Order(said.data, said.budget, said.threads, said.rows, said.cold, said.processor)
     for seed in said.seeds:
         for arm in said.arms:  # taking turns: a noisy quarter of an hour is noisy for all of them
             keep(said.results, run(order, arm, seed), *SHOWN)
