@@ -160,6 +160,16 @@ def test_stamps_that_give_no_order_are_refused_in_a_line():
         assert "\n" not in str(caught.value)
 
 
+def test_stamps_of_which_some_name_their_zone_are_refused_where_nobody_named_the_column_too():
+    """The column was taken for texts and left out, and the rows had no order."""
+    mixed = [f"2024-01-01T{i:02d}:00:00" + "+02:00" * (i % 2) for i in range(20)]
+    with pytest.raises(DataError, match="mixes stamps with and without a time zone"):
+        read(pl.DataFrame({"when": mixed, "v": range(20)}))
+    zoned = [f"2024-01-01T{i:02d}:00:00+0{i % 2}:00" for i in range(20)]
+    assert read(pl.DataFrame({"when": zoned, "v": range(20)})).x.timed
+    assert not read(pl.DataFrame({"way": [f"gate {i % 3}:15+02:00" for i in range(20)], "v": range(20)})).x.timed
+
+
 def test_rows_without_any_value_are_not_judged(frame):
     own = field("anomaly")
     spec = own.input_spec(read(frame))

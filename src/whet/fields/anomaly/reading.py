@@ -171,11 +171,13 @@ def columns_of(
 
 
 def holds_dates(column: pl.Series) -> bool:
+    """Whether it does, also where only some name their zone: that is refused when they are put in order."""
     if column.dtype in (pl.Date, pl.Datetime):
         return True
     if column.dtype != pl.String or not (filled := blank_missing(column).drop_nulls().head(200)).len():
         return False
-    return find_dates(filled)[1] is not None
+    bare = filled.str.replace(rf"(:.*?)\s?{ZONE}", "${1}")
+    return find_dates(filled)[1] is not None or find_dates(bare)[1] is not None
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------
