@@ -42,6 +42,7 @@ def test_with_time_for_many_passes_a_stage_has_a_third_convolution_and_crops_are
     short, long = recipe(11.9), recipe(12.1)
     assert (short["family.widths"], short["family.depth"], short["augment.crop.pad"]) == ((64, 256, 256), None, 2)
     assert (long["family.widths"], long["family.depth"], long["augment.crop.pad"]) == ((64, 256, 256), 3, 4)
+    assert (short.batch_size, long.batch_size) == (256, 512)
     assert recipe(100, n_train=9_000)["family.depth"] is None, "few images"
     assert recipe(20, shape=(1, 32, 32))["augment.crop.pad"] == 1, "grey images keep theirs"
     assert (
