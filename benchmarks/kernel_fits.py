@@ -194,7 +194,24 @@ def _least_squares(fit: Fit, u: Array, true: list[Array], weights: Array) -> tup
     return above, np.concatenate([[1.0], q])
 
 
+def words_of_inverse_pi(count: int = 48) -> list[int]:
+    """1 / pi in words of 24 bits, by Machin's formula in whole numbers, with 64 bits to spare."""
+    one = 1 << (24 * count + 64)
+
+    def arctan_of_one_over(n: int) -> int:
+        term = total = one // n
+        for k in range(3, 24 * count, 2):
+            term = -term // (n * n)
+            total += term // k
+        return total
+
+    pi = 4 * (4 * arctan_of_one_over(5) - arctan_of_one_over(239))
+    inverse = one * one // pi >> 64
+    return [inverse >> 24 * (count - 1 - i) & 0xFFFFFF for i in range(count)]
+
+
 def main() -> None:
+    print("1 / pi:", words_of_inverse_pi(), sep="\n")
     for fit in FITS:
         error, above, below = solve(fit)
         print(f"{fit.name}: {error:.2g}")

@@ -321,12 +321,18 @@ raise SystemExit(len({{line.split()[-1] for line in maps if "libgomp" in line}})
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-FAR = torch.tensor([4.1e6, -5e6, 1e8, -3.3e9, 1e20, -1e38, math.inf, -math.inf, math.nan, 2.0])
+FAR = torch.tensor([4.1e6, -5e6, 1e8, -3.3e9, 1e20, -1e38, 3.3e38, math.inf, -math.inf, math.nan, 2.0])
 
 
-@pytest.mark.parametrize("text", ["sin(x)", "cos(x)", "tan(x)", "x * sin(x) * cos(x)", "sin(2 * x)^2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("sin(x)", "cos(x)", "tan(x)", "x * sin(x) * cos(x)", "sin(2 * x)^2"),
+        *("sin(1.3 * x)", "cos(x^2 / 3)", "sin(7 * x - x^3)"),
+    ],
+)
 def test_sines_of_numbers_far_from_0_are_torchs_own(text: str, plain: pytest.MonkeyPatch) -> None:
-    """Once they were 0 beyond 4e6, of infinity too, which hid that a training had diverged."""
+    """Once they were 0 beyond 4e6, of infinity too, which hid that a training had diverged; and NaN where 1.3 x overflows."""
     x = torch.cat([torch.linspace(-3, 3, 5000), FAR])
     fast = run(Formula(text), x)
     plain.setenv("WHET_KERNELS", "0")
@@ -334,8 +340,22 @@ def test_sines_of_numbers_far_from_0_are_torchs_own(text: str, plain: pytest.Mon
     torch.testing.assert_close(fast, slow, rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
-def test_a_sine_of_nan_does_not_slow_a_block_down() -> None:
-    """Once sin(log(x)) of negative numbers took 30 times as long, number by number."""
+def test_sines_far_from_0_with_a_parameter_per_channel_are_torchs_own(plain: pytest.MonkeyPatch) -> None:
+    x = torch.cat([torch.linspace(-3, 3, 1000 - len(FAR)), FAR]).view(20, 50)
+    f = Formula("sin(a * x + b)", {"a": 1.7, "b": -0.3}, channels=50)
+    fast = run(f, x)
+    plain.setenv("WHET_KERNELS", "0")
+    torch.testing.assert_close(fast, run(f, x), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("text", ["sin(x)", "cos(1.3 * x)"])
+def test_a_near_number_has_the_same_bits_beside_a_far_one(text: str) -> None:
+    x, f = torch.randn(N), Formula(text)
+    assert torch.equal(f(torch.cat([x[:1000], FAR]))[:1000], f(x)[:1000])
+
+
+def test_a_sine_of_nan_or_of_a_far_number_does_not_slow_a_block_down() -> None:
+    """Once sin(log(x)) of negative numbers took 30 times as long, number by number, and sin(1.3e8 x) 80 times."""
     x = torch.randn(N)
 
     def seconds(f: Formula) -> float:
@@ -348,11 +368,16 @@ def test_a_sine_of_nan_does_not_slow_a_block_down() -> None:
         return min(took)
 
     assert seconds(Formula("sin(log(x))")) < 4 * seconds(Formula("sin(log(abs(x)))"))
+    assert seconds(Formula("sin(abs(1.3e8 * x))")) < 25 * seconds(Formula("sin(abs(1.3 * x))"))
 
 
 @pytest.mark.parametrize("kernels", ["1", "0"])
 @pytest.mark.parametrize(
-    "text", ["sin((abs(x) + 1) * x)", "sin(a * x - 1)", "cos(x^2 / 3)", "sin(1.3 * x) * cos(1.3 * x)"]
+    "text",
+    [
+        *("sin((abs(x) + 1) * x)", "sin(a * x - 1)", "cos(x^2 / 3)", "sin(1.3 * x) * cos(1.3 * x)"),
+        "sin(30 * (abs(x) + 1) * x)",
+    ],
 )
 def test_a_sine_of_what_float32_does_not_hold_is_as_exact_as_others(
     text: str, kernels: str, plain: pytest.MonkeyPatch

@@ -23,6 +23,7 @@ from whet.activations.expression.derive import derive
 from whet.activations.expression.nodes import Call, Node, call, free_names, name, walk
 from whet.activations.kernel.emit import BLOCK, TYPES, further, statements, whole_file
 from whet.activations.kernel.lower import for_far, lowered, turned
+from whet.activations.kernel.pairs import is_wide
 
 Layout = Literal["along", "across"]
 """along: a row belongs to one channel. across: a row has a number of every channel."""
@@ -74,14 +75,14 @@ def _near_or_far(
     near = f"#pragma omp simd{reduction}\n        {over} {{\n{loop(nodes)}\n        }}"
     if not turned(nodes):
         return near
-    lines, values = statements(turned(nodes), names)
+    lines, furthest = further(turned(nodes), names)
     return f"""
         int32_t furthest = 0;
 #pragma omp simd reduction(max : furthest)
         {over} {{
 {first}
 {lines}
-{further(values)}
+{furthest}
         }}
         if (furthest > bits_of(NEAR)) {over} {{
 {loop(for_far(nodes))}
@@ -97,7 +98,8 @@ def _without_x(nodes: Sequence[Node], names: Sequence[str]) -> tuple[list[Node],
     whole = dict.fromkeys(here for node in nodes for here in walk(node))
     used = (a for here in whole if "x" in free_names(here) for a in _arguments(here))
     for here in dict.fromkeys([*used, *nodes]):
-        if isinstance(here, Call) and "x" not in free_names(here) and len(parts) < MOST_PARTS:
+        once = isinstance(here, Call) and not is_wide(here) and "x" not in free_names(here)
+        if once and len(parts) < MOST_PARTS:
             parts[f"{free}_{len(parts)}"] = here
     known = {part: name(called) for called, part in parts.items()}
     return [_replaced(node, known) for node in nodes], parts

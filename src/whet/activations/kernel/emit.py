@@ -19,6 +19,7 @@ from whet.activations.expression.bounds import guarded
 from whet.activations.expression.derive import derive
 from whet.activations.expression.nodes import Call, Name, Node, Number, free_names, walk
 from whet.activations.kernel.lower import for_far, lowered, turned
+from whet.activations.kernel.pairs import is_wide
 
 DRAWN = "drawn"
 BLOCK = 4096
@@ -98,10 +99,10 @@ def _near_and_far(way: str, nodes: Sequence[Node], block: Block, names: Sequence
     return blocks, f"({is_far}(x_in, begin, end, p) ? {far} : {near})"
 
 
-def _is_far(title: str, nodes: Sequence[Node], names: Sequence[str], dtype: str) -> str:
+def _is_far(title: str, pairs: Sequence[tuple[Node, Node]], names: Sequence[str], dtype: str) -> str:
     """Whether sines are taken of a number in the block for which only the far_ functions are right."""
     kind, read, _ = TYPES[dtype]
-    lines, values = statements(nodes, names)
+    lines, furthest = further(pairs, names)
     return f"""
 static __attribute__((noinline)) int {title}(const {kind} *restrict x_in, int64_t begin, int64_t end, const float *restrict p)
 {{
@@ -110,16 +111,20 @@ static __attribute__((noinline)) int {title}(const {kind} *restrict x_in, int64_
 #pragma omp simd reduction(max : furthest)
     for (int64_t i = begin; i < end; i++) {{
         const float x = {read.format("x_in[i]")};
-{_drawn(nodes)}{lines}
-{further(values)}
+{_drawn([u for u, _ in pairs])}{lines}
+{furthest}
     }}
     return furthest > bits_of(NEAR);
 }}"""
 
 
-def further(values: Sequence[str]) -> str:
-    """The lines that keep the bits of the largest size."""
-    return "\n".join(f"            furthest = further(furthest, {value});" for value in values)
+def further(pairs: Sequence[tuple[Node, Node]], names: Sequence[str]) -> tuple[str, str]:
+    """The lines that compute what `turned` gives, and those that keep the bits of the largest size."""
+    lines, values = statements([node for pair in pairs for node in pair], names)
+    keep = (
+        f"            furthest = further(furthest, {u}, {of});" for u, of in zip(values[::2], values[1::2], strict=True)
+    )
+    return lines, "\n".join(keep)
 
 
 def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
@@ -199,7 +204,8 @@ def statements(nodes: Sequence[Node], names: Sequence[str]) -> tuple[str, list[s
                 said[here] = "x" if here.name == "x" else f"p_{here.name}"
             elif isinstance(here, Call):
                 said[here] = f"t{len(lines)}"
-                lines.append(f"            const float {said[here]} = {_expression(here, said)};")
+                kind = "double" if is_wide(here) else "float"
+                lines.append(f"            const {kind} {said[here]} = {_expression(here, said)};")
     return "\n".join(lines), [said[node] for node in nodes]
 
 
@@ -208,12 +214,22 @@ def _expression(node: Call, said: dict[Node, str]) -> str:
         a, b = (said[n] for n in node.arguments[0].arguments)
         sign = ">" if node.arguments[0].function == "gt" else ">="
         return f"({a} {sign} {b} ? {said[node.arguments[1]]} : {said[node.arguments[2]]})"
+    if is_wide(node):
+        return _wide(node, said)
     arguments = [said[a] for a in node.arguments]
+    if node.function.endswith("_with"):  # the wide argument is for large numbers only
+        arguments = arguments if node.function.startswith("far_") else arguments[:2]
     if node.function in CLAMPS and isinstance(node.arguments[1], Number):
         return CLAMPS[node.function].format(*arguments)
     if node.function in INLINE:
         return INLINE[node.function].format(*arguments)
     return f"{node.function}_({', '.join(arguments)})"
+
+
+def _wide(node: Call, said: dict[Node, str]) -> str:
+    """In double, numbers too."""
+    arguments = [f"({a.value!r})" if isinstance(a, Number) else said[a] for a in node.arguments]
+    return {**INLINE, "wide": "(double){0}", "abs": "__builtin_fabs({0})"}[node.function].format(*arguments)
 
 
 def literal(value: float) -> str:

@@ -15,7 +15,7 @@ from whet.activations.expression.bounds import Interval, bounds
 from whet.activations.expression.functions import ALL, Function
 from whet.activations.expression.nodes import Call, Node, call, walk
 from whet.activations.expression.rewrite import Rules
-from whet.activations.kernel.pairs import with_pairs
+from whet.activations.kernel.pairs import leaf, with_pairs
 
 PRELUDE = {
     **{
@@ -172,10 +172,10 @@ def _renamed(node: Node, name: Callable[[Call], str]) -> Node:
     return done[node]
 
 
-def turned(nodes: Sequence[Node]) -> list[Node]:
-    """What sines and their like are taken of."""
-    calls = (here for node in nodes for here in walk(node) if isinstance(here, Call))
-    return list(dict.fromkeys(here.arguments[0] for here in calls if here.function in TURNING))
+def turned(nodes: Sequence[Node]) -> list[tuple[Node, Node]]:
+    """What sines and their like are taken of, each with what that was computed from."""
+    calls = (here for node in nodes for here in walk(node) if isinstance(here, Call) and here.function in TURNING)
+    return list(dict.fromkeys((here.arguments[0], leaf(here.arguments[-1])) for here in calls))
 
 
 def for_far(nodes: Sequence[Node]) -> list[Node]:

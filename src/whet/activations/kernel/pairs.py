@@ -1,6 +1,7 @@
 """What sines are taken of, as a sum of two float32: the number as it is rounded, and what rounding took from it.
 
 u, r      such a pair; r is None where nothing was taken. Its r is itself rounded, so that 48 bits of u + r are right
+wide      the same argument in float64, for where u is so large that 48 bits are too few, or overflows
 product   a b, in a form of which no compiler makes part of a sum: then what it lost could not be told. After Dekker 1971,
           A floating-point technique for extending the available precision, and Knuth's sum of two
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from functools import reduce
+from functools import lru_cache, reduce
 
 from whet.activations.expression.nodes import Call, Node, Number, call, number, walk
 from whet.activations.expression.turning import TURNING, is_arithmetic, is_long
@@ -19,7 +20,7 @@ Pair = tuple[Node, Node | None]
 
 
 def with_pairs(node: Node, name: Callable[[Call], str]) -> Node:
-    """The formula with `sin_with(u, r)` for sines whose arguments need it, and each function by the name that it is given."""
+    """The formula with `sin_with(u, r, wide)` for sines whose arguments need it, and functions by the names they are given."""
     done: dict[Node, Node] = {}
     for here in walk(node):
         done[here] = here
@@ -28,8 +29,34 @@ def with_pairs(node: Node, name: Callable[[Call], str]) -> Node:
             done[here] = call(name(here), *arguments)
             if here.function in TURNING and is_long(here.arguments[0]):
                 u, r = parted(arguments[0])
-                done[here] = call(f"{here.function}_with", u, r) if r else done[here]
+                if r is None and any(isinstance(n, Call) and n.function == "product" for n in walk(u)):
+                    r = number(0)  # 2 x is exact, but may overflow
+                done[here] = call(f"{here.function}_with", u, r, widened(arguments[0])) if r else done[here]
     return done[node]
+
+
+def widened(node: Node) -> Node:
+    """A sine's argument with `wide` around what its arithmetic begins with; numbers are wide as they are."""
+    if not isinstance(node, Call) or not is_arithmetic(node):
+        return node if isinstance(node, Number) else call("wide", node)
+    if node.function == "pow":
+        base, exponent = node.arguments
+        assert isinstance(exponent, Number)
+        return reduce(Node.__mul__, [widened(base)] * int(exponent.value))
+    return call(node.function, *map(widened, node.arguments))
+
+
+@lru_cache(maxsize=4096)
+def is_wide(node: Node) -> bool:
+    """Whether this is computed in float64."""
+    if not isinstance(node, Call):
+        return False
+    return node.function == "wide" or (is_arithmetic(node) and any(map(is_wide, node.arguments)))
+
+
+def leaf(node: Node) -> Node:
+    """What wide arithmetic begins with first."""
+    return next((n.arguments[0] for n in walk(node) if isinstance(n, Call) and n.function == "wide"), node)
 
 
 def parted(node: Node) -> Pair:

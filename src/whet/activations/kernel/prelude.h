@@ -1,4 +1,4 @@
-/* Functions of float32 numbers that a compiler can vectorise: no branches, no tables, no calls (but in those named far_).
+/* Functions of float32 numbers that a compiler can vectorise: no branches, no calls, one table.
 
    Every polynomial was fitted for this file by reweighted least squares (benchmarks/kernel_fits.py) on the interval its
    comment names. Accuracy is measured against float64 in tests/activations/test_kernel.py. NaN goes in and comes out. Where a result would
@@ -216,9 +216,9 @@ VECTOR float half_turned(float u, float rest, float k, float whole)
    is what u lost when it was rounded; of NOTHING the compiler makes no addition. */
 #define NEAR 1e6f
 #define NOTHING -0.0f
-VECTOR int32_t further(int32_t furthest, float u)
+VECTOR int32_t further(int32_t furthest, float u, float from)
 {
-    int32_t size = u == u ? bits_of(u) & 0x7fffffff : 0; /* NaN goes through both */
+    int32_t size = u == u ? bits_of(u) & 0x7fffffff : from == from ? bits_of(MOST) : 0; /* NaN goes through both, but not that of an overflow */
     return size > furthest ? size : furthest;
 }
 
@@ -254,14 +254,55 @@ VECTOR float paired_sin_with_(float u, float rest) { return quarter_turned(u, re
 VECTOR float paired_cos_with_(float u, float rest) { return quarter_turned(u, rest, 1); }
 VECTOR float tan_with_(float u, float rest) { return sin_with_(u, rest) / cos_with_(u, rest); }
 
-/* Each for a number that nothing was lost of, and the same for every number, of infinity NaN: by the C library where u is far,
-   which no compiler vectorises. */
-#define TURNING(name, library)                                                                                                 \
+/* 1 / pi in words of 24 bits, by kernel_fits.py: word k counts 2^(-24 (k + 1)). */
+static const double INVERSE_PI[48] = {
+    5340353, 12003106, 693502, 1289192, 16423534, 14708145, 4902046, 2213920, 16722097, 14020445, 14856411, 9582365,
+    2172649, 7340836, 9925892, 15255822, 8326901, 9328788, 13868916, 4266746, 9919906, 4355278, 3674970, 3129120,
+    10275051, 1884585, 10287694, 4337605, 14613652, 1937404, 4980719, 183303, 16226184, 12954885, 3575734, 10174311,
+    9692548, 14395299, 2077519, 3142934, 12227549, 6551026, 16301470, 8625403, 12921161, 7681533, 11524239, 13020804};
+#define WHOLE_WIDE 6755399441055744.0 /* WHOLE for double, to 2^51 */
+VECTOR int64_t wide_bits_of(double u) { int64_t i; memcpy(&i, &u, 8); return i; }
+VECTOR double wide_of(int64_t i) { double u; memcpy(&u, &i, 8); return u; }
+VECTOR double less_even(double t) { return t - 2 * ((0.5 * t + WHOLE_WIDE) - WHOLE_WIDE); }
+
+/* u / pi less an even number, from -1 to 1, for every u; of infinity NaN. After Payne and Hanek 1983, Radian reduction for
+   trigonometric functions: u = m 2^e with m of 53 bits is split in three, so that products with a word are exact; words that
+   would give even numbers are left out, and five that follow are enough. e - 1 where it is positive, by 24, tells the first. */
+VECTOR double half_turns(double u)
+{
+    double e = wide_of((wide_bits_of(u) >> 52 & 0x7ff) | 0x4330000000000000) - (4503599627370496.0 + 1076.0);
+    int64_t first = wide_bits_of((e > 0 ? e : 0) * (1 / 24.0) - 0.48 + WHOLE_WIDE) & 63;
+    u *= wide_of((1023 - 24 * first) << 52);
+    double high = wide_of(wide_bits_of(u) & ~0x1fffffffLL), rest = u - high;
+    double middle = wide_of(wide_bits_of(rest) & ~0x1fffffffLL), low = rest - middle;
+    double sum = 0, scale = 1 / 16777216.0;
+    for (int k = 0; k < 5; k++) {
+        double word = INVERSE_PI[first + k] * scale;
+        sum += less_even(high * word) + less_even(middle * word) + less_even(low * word);
+        scale *= 1 / 16777216.0;
+    }
+    return less_even(sum);
+}
+VECTOR float turned_by(double halves)
+{
+    double whole = halves + WHOLE_WIDE;
+    float r = (float)((halves - (whole - WHOLE_WIDE)) * 3.141592653589793), s = r * r;
+    float q = poly3(s, -1.666666014e-01f, 8.333078782e-03f, -1.981035127e-04f, 2.607106702e-06f);
+    float y = q * (s * r) + r;
+    return float_of(bits_of(y) ^ (int32_t)((uint32_t)wide_bits_of(whole) << 31));
+}
+VECTOR float wide_sin(double u) { return turned_by(half_turns(u)); }
+VECTOR float wide_cos(double u) { return turned_by(half_turns(u) + 0.5); }
+VECTOR float wide_tan(double u) { return wide_sin(u) / wide_cos(u); }
+
+/* Each for a number that nothing was lost of; the same for every number, of infinity NaN; and for every number that is near
+   as u + rest, and far as `wide`. Near ones have the same bits whatever else is in their block. */
+#define TURNING(name, function)                                                                                                \
     VECTOR float name##_(float u) { return name##_with_(u, NOTHING); }                                                         \
-    VECTOR float far_##name##_(float u) { return abs_(u) <= NEAR ? name##_(u) : __builtin_##library##f(u); }                    \
-    VECTOR float far_##name##_with_(float u, float rest)                                                                       \
+    VECTOR float far_##name##_(float u) { return abs_(u) <= NEAR ? name##_(u) : wide_##function(u); }                          \
+    VECTOR float far_##name##_with_(float u, float rest, double wide)                                                          \
     {                                                                                                                          \
-        return abs_(u) <= NEAR ? name##_with_(u, rest) : (float)__builtin_##library((double)u + (double)rest);                 \
+        return abs_(u) <= NEAR ? name##_with_(u, rest) : wide_##function(wide);                                                \
     }
 TURNING(sin, sin)
 TURNING(cos, cos)
