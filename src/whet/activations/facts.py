@@ -58,6 +58,7 @@ class Facts:
     smoothness: float
     """How many derivatives are continuous, up to infinity; -1: the function itself jumps. More than 2 counts as all."""
     lipschitz: float
+    """The steepest slope; infinite where the function jumps, or grows ever steeper."""
     saturates_left: float | None
     """|f'| < shape.py:FLAT for all x below this; None: it does not saturate there."""
     saturates_right: float | None
@@ -123,6 +124,7 @@ def facts(what: object, **params: float) -> Facts:
     broken = any(p.kind != "overflow" and p.of == "value" for p in problems)
     fixed_point, stable = (None, False) if broken else length_fixed_point(scalar)
     nothing = Mean(math.nan, math.inf)
+    smooth = smoothness(scalar)
     return Facts(
         scalar=scalar,
         low=low,
@@ -131,8 +133,8 @@ def facts(what: object, **params: float) -> Facts:
         high_attained=high_attained,
         monotone=look.monotone(),
         convexity=look.convexity(),
-        smoothness=smoothness(scalar),
-        lipschitz=look.lipschitz(),
+        smoothness=smooth,
+        lipschitz=math.inf if smooth < 0 else look.lipschitz(),
         saturates_left=look.saturation(-1),
         saturates_right=look.saturation(1),
         odd=look.mirrored(-1),
