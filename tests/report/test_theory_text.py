@@ -1,6 +1,7 @@
 """What `whet theory` prints: fits the terminal, tells the verdicts apart, says what would change them."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,12 @@ def test_the_shape_that_is_told_is_the_one_that_auto_gives(name: str) -> None:
     assert isinstance(given, Shaped)
     for field in ("alpha", "beta", "gamma", "delta"):
         assert getattr(given, field).item() == pytest.approx(getattr(told, field), rel=1e-6)
+
+
+def test_a_shape_without_a_shift_is_told_without_one() -> None:
+    """Once an odd function was shaped by "3.64 (f(0.319 x + 0) + 5.05e-18)"."""
+    shown = " ".join(text([advise(analyse("x * cos(x)"), 20, 64)], 120).split())
+    assert re.search(r"shape +[\d.]+ f\([\d.]+ x\) in place of f", shown)
 
 
 def test_overflow_within_reach_is_told() -> None:

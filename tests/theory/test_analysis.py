@@ -115,7 +115,7 @@ def test_maps_of_erf_agree_with_the_arc_sine_kernel() -> None:
     assert t.length_map(q, sigma_w, sigma_b) == pytest.approx(length, rel=1e-12)
     for c in (-0.9, 0.0, 0.5, 0.999):
         pair = sigma_w**2 * 2 / math.pi * math.asin(2 * q * c / (1 + 2 * q)) + sigma_b**2
-        assert t.correlation_map(c, q, sigma_w, sigma_b) == pytest.approx(pair / length, rel=1e-10)
+        assert t.correlation_map(c, sigma_w, sigma_b, q) == pytest.approx(pair / length, rel=1e-10)
     square = 4 / math.pi / math.sqrt(1 + 4 * q)
     assert t.chi(sigma_w, sigma_b, q=q) == pytest.approx(sigma_w**2 * square, rel=1e-12)
 

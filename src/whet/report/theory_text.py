@@ -195,7 +195,7 @@ def _maps(a: Advice, width: int) -> list[Curve]:
     for key, style, start in zip(KEYS, STYLES, _all(a), strict=False):
         q = start.forecast.lengths[-1]
         if key in "pb" and isfinite(q) and 1e-12 < q < 1e6:
-            ys = [a.analysis.correlation_map(c, q, start.forecast.sigma_w, start.forecast.sigma_b) for c in grid]
+            ys = [a.analysis.correlation_map(c, start.forecast.sigma_w, start.forecast.sigma_b, q) for c in grid]
             curves.append(Curve(key, style, [float(y) for y in ys]))
     return curves
 
@@ -277,15 +277,16 @@ def _of_shape(a: Advice) -> list[tuple[str, str]]:
     if a.shape is None or a.shaped is None:
         return [("shape", a.unshaped)] if a.unshaped else []
     x = a.shape
-    inner = f"{x.alpha:.3g} x {_signed(x.beta)}"
-    outer = f"{x.gamma:.3g} (f({inner}) {_signed(x.delta)})"
+    inner = f"f({x.alpha:.3g} x{_plus(x.beta)})"
+    outer = f"{x.gamma:.3g} ({inner}{shift})" if (shift := _plus(x.delta)) else f"{x.gamma:.3g} {inner}"
     words = f"{outer} in place of f, orthogonal weights, biases 0: carries {_reach(a.shaped)}. "
     words += "whet.init.auto_(model) does this, for the depth and the width that each function of a network has."
     return [("shape", words)]
 
 
-def _signed(x: float) -> str:
-    return f"{'-' if x < 0 else '+'} {abs(x):.3g}"
+def _plus(x: float) -> str:
+    """ " + 0.3", or nothing for what is rounding only."""
+    return f" {'-' if x < 0 else '+'} {abs(x):.3g}" if abs(x) > 1e-9 else ""
 
 
 def _of_architecture(a: Advice) -> list[tuple[str, str]]:

@@ -127,7 +127,7 @@ class Analysis:
         return lengths.settled(self.moments, *self._sigmas(sigma_w, sigma_b))
 
     def correlation_map(
-        self, c: float | Array, q: float | None = None, sigma_w: float | None = None, sigma_b: float = 0.0
+        self, c: float | Array, sigma_w: float | None = None, sigma_b: float = 0.0, q: float | None = None
     ) -> float | Array:
         """The correlation after one more layer of two signals of length q, which is where layers settle if not given."""
         w, b = self._sigmas(sigma_w, sigma_b)
