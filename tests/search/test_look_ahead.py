@@ -95,14 +95,6 @@ def test_the_first_looks_cost_no_more_than_a_whole_training(most: int, openers: 
     assert opened(study.view) is None or most > 8, "what follows is predicted"
 
 
-def test_what_opens_the_search_is_drawn_by_the_priors_and_follows_nothing_that_was_seen() -> None:
-    def opening(curve: Curve) -> list[Any]:
-        study = Study(Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)}), max_resource=4)
-        return [job.params for job in (ask_and_train(study, curve) for _ in range(4)) if job]
-
-    assert opening(falling) == opening(lambda params, resource: -falling(params, resource))
-
-
 def ask_and_train(study: Study, curve: Curve = falling) -> Job | None:
     job = study.ask()
     if job is not None:

@@ -1,8 +1,8 @@
 """Who goes on: the trial, or the new one, of which another stretch is expected to improve the final choice the most.
 
-A few trials drawn by the priors open the search: as many as a whole training pays first looks for. Then curves are
-predicted (`whet.search.curves`) and stretches are ranked (`whet.search.plan`). No trial is given up: each may thaw when
-the others disappoint.
+A few trials open the search, as many as a whole training pays first looks for: drawn at random from a list; in a space of
+ranges already where curves may end best. Then curves are predicted (`whet.search.curves`) and stretches are ranked
+(`whet.search.plan`). No trial is given up: each may thaw when the others disappoint.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from whet.search.space import Params, Space, key
 from whet.search.view import StudyView
 
 OPENING, FEWEST = 12, 4
-"""Trials that are drawn at random before anything is predicted: so many, or as many first looks as a whole training costs
-where these are long, but never fewer. Twelve looks of a quarter each took three of eight trainings (docs/log.md)."""
+"""Trials that open the search: so many, or as many first looks as a whole training costs where these are long, but never
+fewer than the second. Twelve looks of a quarter each had taken three of eight trainings (docs/log.md)."""
 LOOKS = (0.03, 0.05)
 """How far those are trained, in turn: to the first stop that lies beyond this share of the way."""
 ROUNDS = ((0.1, 2), (0.25, 4), (0.4, 6))
@@ -54,10 +54,8 @@ class LookAhead:
         return step.move if step else last_resort(view)
 
     def propose(self, view: StudyView, random: np.random.Generator) -> Params:
-        """Parameters for a new trial: drawn by the priors at first, later the ones for which it was begun, where it was."""
+        """Parameters for a new trial: the ones for which it was begun, where it was."""
         if view.space.candidates is None:
-            if len(view.trials) < openers(view):
-                return view.space.sample(random)
             for step in self._able(view):
                 if step.params is not None:
                     return step.params
