@@ -47,7 +47,7 @@ WIDEST = 512
 NARROWEST = 0.01
 """A hundredth of the distance is never more than one unit of s: views that hardly vary don't outvote the others."""
 CLOSE = 0.01
-"""The most that the covariance is shrunk where columns are regressed on the others: near-copies have to stay near-copies."""
+"""By this the covariance is shrunk where columns are regressed on the others: near-copies have to stay near-copies."""
 FARTHEST = 20.0
 """The largest s of all together: its exponential stays a float32 that can be added up."""
 NEWEST = 0.05
@@ -239,7 +239,7 @@ class Committee(nn.Module):
         made: dict[str, nn.Module] = {
             "columns": Columns(size),
             "directions": Directions(size, shrink),
-            "others": Others(size, min(shrink, CLOSE)),
+            "others": Others(size, CLOSE),
             "cuts": Cuts(),
             "neighbours": Neighbours(size, min(places, rows), near, float(self.steps), min(first, near)),
             "local": Local(size, min(places, rows)),
@@ -315,7 +315,7 @@ class Committee(nn.Module):
 def make(
     spec: InputSpec,
     views: Sequence[str] = ("columns", "directions", "cuts", "neighbours", "code"),
-    shrink: float = 0.05,
+    shrink: float = 0.005,
     places: int = 2000,
     k: int = 10,
     first: int = 10,

@@ -17,7 +17,7 @@ ANOMALIES: list[Entry[nn.Module]] = [
         "Rare values, rare directions, few cuts, far neighbours, gaps, steps and an autoencoder's error, judged together.",
         defaults={
             "views": ("columns", "directions", "cuts", "neighbours", "code"),
-            "shrink": 0.05,
+            "shrink": 0.005,
             "places": 2000,
             "k": 10,
             "first": 10,
