@@ -218,7 +218,7 @@ VECTOR float half_turned(float u, float rest, float k, float whole)
 #define NOTHING -0.0f
 VECTOR int32_t further(int32_t furthest, float u, float from)
 {
-    int32_t size = u == u ? bits_of(u) & 0x7fffffff : from == from ? bits_of(MOST) : 0; /* NaN goes through both, but not that of an overflow */
+    int32_t size = from == from ? bits_of(u) & 0x7fffffff : 0; /* NaN goes through both, but for what overflow makes of a number */
     return size > furthest ? size : furthest;
 }
 
