@@ -3,6 +3,7 @@
     python benchmarks/doctor/run.py --seeds 1 41 2        random trainings, repaired too: seeds 1, 3, … 39
     python benchmarks/doctor/run.py --sick                the 54 faults, 15 healthy and 6 benign cases of shared/sick
     python benchmarks/doctor/run.py --sick 0 10           the first ten of them
+    python benchmarks/doctor/run.py --others              the programs that people posted and the deep networks there
     python benchmarks/doctor/run.py --summary             what the records so far say
 
 Borders were set on even seeds; odd seeds are for measuring only. `calibrate.py` has many more of them, without repair.
@@ -153,6 +154,9 @@ def main() -> None:
     parser.add_argument(
         "--sick", type=int, nargs="*", metavar="PLACE", help="all, or from the first place to the second, each n-th"
     )
+    parser.add_argument(
+        "--others", action="store_true", help="the posted programs and the deep networks of shared/sick"
+    )
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "doctor.jsonl")
     said = parser.parse_args()
@@ -160,6 +164,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     versions = {"versions": installed("whet", "torch", "scikit-learn")}
     sources = [given(sick.cases()[slice(*said.sick)] if said.sick else sick.cases())] if said.sick is not None else []
+    sources += [given([*sick.programs(), *sick.deep()])] if said.others else []
     for source in sources + ([generated(range(*said.seeds), said.each)] if said.seeds else []):
         for record in source:
             keep(said.results, {**surroundings(), **record, **versions}, *SHOWN)
