@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from whet.diagnosis.behind import margin
+from whet.diagnosis.behind import margin, mild
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.examine import Examined
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.measures import planned
 from whet.diagnosis.verdict import Harm
-from whet.doctor import WORTH, has_room
+from whet.doctor import WORTH, has_room, room
 from whet.record import Finding
 from whet.remedies import REMEDIES
 from whet.setups import Setup
@@ -49,8 +49,11 @@ def is_content(attempt: Attempt) -> bool:
     e = attempt.found.evidence
     if attempt.suffers or has_room(e):
         return False
+    likely = any(f.confidence >= WORTH and f.name in REMEDIES for f in judge(e))
     if e.metric in UNKNOWN:
-        return planned(e) >= ENOUGH and not any(f.confidence >= WORTH and f.name in REMEDIES for f in judge(e))
+        return planned(e) >= ENOUGH and not likely
+    if likely and room(e) > mild(e):
+        return False
     known = [v for v in e.yardsticks.values() if math.isfinite(v)]
     if not known:
         return True

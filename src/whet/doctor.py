@@ -129,7 +129,12 @@ def watched(setup: Setup, seed: int) -> Examined:
 
 def has_room(e: Evidence) -> bool:
     """Whether a training could be far better, for all that is known: simple methods may be bad at these rows."""
-    return e.metric in ("accuracy", "r2", "rmse", "mae") and 1 - e.share(e.value) > 2 * mild(e)
+    return room(e) > 2 * mild(e)
+
+
+def room(e: Evidence) -> float:
+    """What lacks to a perfect training, by a known metric; 0 by another one."""
+    return 1 - e.share(e.value) if e.metric in ("accuracy", "r2", "rmse", "mae") else 0.0
 
 
 def border(e: Evidence) -> float:
@@ -140,7 +145,9 @@ def border(e: Evidence) -> float:
     guess, own = e.share(e.yardsticks.get("guess", math.nan)), e.share(e.value)
     lost = own - guess <= least(e, own)  # hardly more than the same answer for all, as simple methods may have too
     doubtful = best is not None and best.gap > least(e, best.best) and not is_unsuspected(e)
-    return WORTH if lost or doubtful else CERTAIN if has_room(e) else math.inf
+    if lost or doubtful:
+        return WORTH
+    return LIKELY if has_room(e) else CERTAIN if room(e) > mild(e) else math.inf
 
 
 def beside_mended(found: Examined, seed: int, sure: float = CERTAIN) -> Examined:
@@ -207,6 +214,7 @@ def need_of(setup: Setup, e: Evidence, finding: Finding) -> Need:
         settings=dict(e.settings),
         step=step_of(e),
         steps=max(1, planned(e)),
+        epochs=e.epochs,
         outputs=e.start.outputs,
         width=max((x.outputs for x in e.start.layers[:-1]), default=0),
         narrow=min((x.outputs for x in e.start.layers[:-1]), default=0),

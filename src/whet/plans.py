@@ -8,7 +8,7 @@ from whet.attempts import Attempt, Stage
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import CONSEQUENCES, READ_OFF, judge
 from whet.diagnosis.rules.measures import planned
-from whet.doctor import WORTH, need_of
+from whet.doctor import WORTH, has_room, need_of
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
 from whet.repaired import OF_DATA
@@ -21,6 +21,7 @@ PLAIN, CERTAIN_ENOUGH = ("ACH", "LCH", "CPP", "FRZ", "ZGR", "MOD", "RAW", "RCD")
 """Causes that are read off the set-up, whatever the training does, and the confidence from which that is enough."""
 STEPS = ("HLR", "OCH", "HNE")
 """Causes that have a remedy in common: other steps, or more of them."""
+TOO_SHORT, MAY_BE_LONGER = ("learning rate too low", "optimiser too slow", "too few steps"), "steps that may be longer"
 Stages = tuple[Stage, ...]
 AS_USUAL = "Nothing that was found helps by itself, so that what is usual is tried."
 
@@ -43,6 +44,15 @@ def plans(attempt: Attempt) -> Iterator[Stages]:
         yield (*done, *(Stage(f, e, usual=True) for f in usual_recipe(e, able)))
     yield from ((*done, Stage(f, e)) for f in able if UNSURE <= f.confidence < WORTH)
     yield from ((*done, Stage(f, e, place)) for f in likely for place in range(1, len(REMEDIES[f.name])))
+
+
+def bolder(attempt: Attempt) -> list[Stages]:
+    """Longer steps still, where short ones were the cause and much may be lacking, for all that is known."""
+    e, done = attempt.found.evidence, attempt.stages
+    names = [stage.finding.name for stage in done]
+    if not (e.metric in UNKNOWN or has_room(e)) or MAY_BE_LONGER in names or not set(names) & set(TOO_SHORT):
+        return []
+    return [(*done, Stage(Finding(MAY_BE_LONGER, "Steps of a usual length need not be the best ones."), e))]
 
 
 def data_is_at_fault(e: Evidence) -> bool:

@@ -17,7 +17,7 @@ from whet.diagnosis.verdict import harm
 from whet.diagnosis.yardsticks import rows_cost
 from whet.doctor import Diagnosis, diagnosed, hopeless, watched
 from whet.errors import BudgetError, UserError
-from whet.plans import Stages, applied, data_is_at_fault, edits_of, plans
+from whet.plans import Stages, applied, bolder, data_is_at_fault, edits_of, plans
 from whet.repaired import Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, Trained, train
 from whet.setups.work import Purse, cost_of, reckoned, whole
@@ -95,9 +95,8 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
         tries.append(Try(names, key, number(attempt.value)))
         if is_better(attempt, best):
             best = attempt
-            if is_content(attempt):
-                break
-            waiting = [*plans(attempt), *waiting]
+            more = [] if is_content(attempt) else [*plans(attempt), *waiting]
+            waiting = [*bolder(attempt), *more]
         elif same_height(attempt, best):
             waiting = [*waiting, *plans(attempt)]
     return best, tries

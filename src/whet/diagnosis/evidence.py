@@ -47,6 +47,8 @@ class DataFacts:
     """Of a loader: how much more often than by chance neighbours share a class; 0: shuffled."""
     target_mean: float = 0.0
     target_std: float = 1.0
+    target_scales: float = 1.0
+    """The largest spread of a column of targets over the smallest one, where they are few."""
     target_low: float = 0.0
     target_high: float = 1.0
     copies: float = 0.0

@@ -12,7 +12,7 @@ from whet.diagnosis.evidence import DataFacts
 from whet.rng import generator
 from whet.setups import Criterion, Setup
 from whet.setups.metrics import is_classes
-from whet.setups.operations import has_scale
+from whet.setups.operations import MOST_QUANTITIES, has_scale
 from whet.setups.parts import Batch
 
 ROWS = 2_000
@@ -156,6 +156,7 @@ def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
             "classes": 0,
             "target_mean": float(v.mean()),
             "target_std": float(v.std(correction=0)),
+            "target_scales": uneven(y),
             "target_low": float(v.min()),
             "target_high": float(v.max()),
         }
@@ -171,6 +172,15 @@ def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
         "target_low": float(y.min()),
         "target_high": float(y.max()),
     }
+
+
+def uneven(y: Tensor) -> float:
+    """The largest spread of a column of (rows, columns) over the smallest one that varies; 1 of one column, or of many."""
+    if y.dim() != 2 or y.shape[1] > MOST_QUANTITIES:
+        return 1.0
+    spread = y.double().std(0, correction=0)
+    moving = spread[spread > TINY]
+    return float(moving.max() / moving.min()) if len(moving) else 1.0
 
 
 def copies(x: np.ndarray, xv: np.ndarray) -> float:

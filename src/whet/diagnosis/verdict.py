@@ -25,6 +25,8 @@ METHODS = {
 }
 APART = 0.3
 """Between training and validation rows, in accuracy or R2."""
+NO_BETTER = 0.02
+"""R2 above the same answer for all, up to which nothing was learned that holds for other rows."""
 LEARNED = 0.05
 """A loss that fell by less than this share has not been learned from."""
 
@@ -100,12 +102,14 @@ def apart(e: Evidence, known: dict[str, float]) -> Harm:
         return Harm()
     gap = last.train - last.val
     if e.metric in UNKNOWN:  # as a share of what was learned
+        guess = known.get("guess", known.get("start", math.nan))
         learned = last.train - guess
-        if "guess" not in known or not e.above(last.train, guess):
+        if not e.above(last.train, guess):
             return Harm()
         gap /= learned
     elsewhere = e.data.numbers and (e.data.shift > SHIFT or not 1 / STRETCH < e.data.stretch < STRETCH)
-    if e.metric in UNKNOWN and not (elsewhere and gap > APART):
+    nothing = any(f.name == "nothing carries over" for f in judge(e))
+    if e.metric in UNKNOWN and not (nothing or (elsewhere and gap > APART)):
         return Harm()  # what training rows have ahead there is known of no sound training
     at_guess = last.val <= guess + margin(e, guess)
     thin = e.data.classes > 0 and e.data.rarest * e.data.rows < FEW
@@ -126,14 +130,17 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
             return Harm(f"the same answer for all reaches {guess:.3g}, this network {e.value:.3g}", BEHIND_R2)
         guess = None
     at_guess = guess is not None and e.share(last.train) <= e.share(guess) + 0.05
-    if at_guess and e.metric in ("r2", "rmse", "mae") and e.share(e.value) <= BEHIND_R2:
+    no_better = guess is not None and e.share(e.value) <= e.share(guess) + NO_BETTER
+    if e.metric in ("r2", "rmse", "mae") and (no_better or (at_guess and e.share(e.value) <= BEHIND_R2)):
         return Harm(f"it says hardly more than the same answer for all: {e.metric} {e.value:.3g}", BEHIND_R2)
-    if at_guess and e.metric == "accuracy" and e.value - known["guess"] <= margin(e, known["guess"]):
+    if guess is not None and e.metric == "accuracy" and e.value - guess <= margin(e, guess):
         certain = [f for f in judge(e) if f.confidence >= CERTAIN]
-        if certain and e.data.imbalance < LOPSIDED:
+        by_chance = e.data.rows < FEW * e.data.classes  # so few rows are never even
+        if certain and (e.data.imbalance < LOPSIDED or by_chance):
             return Harm(f"it says hardly more than the same answer for all: accuracy {e.value:.3g}", margin(e, e.value))
     fell = 1 - last.loss / e.course.first_loss if e.course.first_loss > 0 else 1.0
-    if (guess is None or at_guess) and fell < LEARNED and last.loss > 1e-3:
+    hardly = guess is not None and e.metric == "accuracy" and e.value - guess < FAR * mild(e)
+    if (guess is None or at_guess or hardly) and fell < LEARNED and last.loss > 1e-3:
         return Harm(
             f"the training loss went from {e.course.first_loss:.3g} to {last.loss:.3g}: nothing was learned", fell
         )

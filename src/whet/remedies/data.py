@@ -6,15 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, SequentialSampler
 
 from whet.remedies.need import Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
-from whet.setups.operations import Numbers, ScaleInputs, StretchOutputs
+from whet.setups.operations import MOST_QUANTITIES, Numbers, ScaleInputs, StretchOutputs
 from whet.setups.setup import Loss
 
-MOST_QUANTITIES = 16
-"""Columns of targets from which on they are taken for parts of one thing, as pixels are, with one scale for all."""
 TINY = 1e-12
 
 
@@ -53,7 +52,28 @@ def scaled(own: Loss, mean: Numbers, spread: Numbers) -> Loss:
     return coded(loss, f"whet.remedies.data.scaled({said_of(own, 'original.loss')}, {mean!r}, {spread!r})")
 
 
+def in_any_order(loader: DataLoader[Any]) -> DataLoader[Any]:
+    """A loader of the same rows, drawn in another order each time."""
+    return DataLoader(
+        loader.dataset,
+        loader.batch_size,
+        shuffle=True,
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        drop_last=loader.drop_last,
+    )
+
+
+def shuffle(need: Need) -> Setup | None:
+    """None where the loader's order is not torch's own to change."""
+    loader = need.setup.parts[0].loader
+    if not isinstance(loader, DataLoader) or not isinstance(loader.sampler, SequentialSampler) or not loader.batch_size:
+        return None
+    return need.setup.edited(need.edit("order", "as the rows stand", "shuffled"), train=in_any_order(loader))
+
+
 REMEDIES = {
+    "data sorted by class": (shuffle,),
     "unscaled inputs": (scale_inputs,),
     "values that are no numbers": (scale_inputs,),
     "unscaled targets": (scale_targets,),

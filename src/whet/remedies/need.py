@@ -32,7 +32,9 @@ class Need:
     step: float
     """The share of their weights that one step moves layers by."""
     steps: int
-    """Of the whole training, as the set-up has it."""
+    """Of the whole training in which it was found."""
+    epochs: int
+    """Likewise."""
     outputs: int
     width: int
     """Units of the widest hidden layer."""

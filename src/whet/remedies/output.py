@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from whet.remedies.need import Need
 from whet.setups import Setup
-from whet.setups.code import coded
+from whet.setups.code import coded, said_of
 from whet.setups.operations import ChangeOutput
 from whet.setups.setup import Loss
 
@@ -142,6 +142,30 @@ def loss_of_logits(need: Need) -> Setup:
     return need.setup.edited(need.edit("loss", need.criterion.name, "of logits"), loss=logits_loss(need))
 
 
+def turned_answers(need: Need) -> Setup:
+    """The loss of answers with the other sign."""
+    own = need.setup.loss
+
+    def loss(outputs: Tensor, y: Tensor) -> Tensor:
+        return own(-outputs, y)
+
+    said = f"(lambda outputs, y: ({said_of(own, 'original.loss')})(-outputs, y))"
+    return need.setup.edited(
+        need.edit("loss", "of the answers", "of the answers with the other sign"), loss=coded(loss, said)
+    )
+
+
+def turned_loss(need: Need) -> Setup:
+    """The loss with the other sign."""
+    own = need.setup.loss
+
+    def loss(outputs: Tensor, y: Tensor) -> Tensor:
+        return -own(outputs, y)
+
+    said = f"(lambda outputs, y: -({said_of(own, 'original.loss')})(outputs, y))"
+    return need.setup.edited(need.edit("loss", "your own", "your own with the other sign"), loss=coded(loss, said))
+
+
 # what is printed for these losses, which are given as they are
 LOSSES = (cross_entropy, binary, cross_entropy_of_shares, binary_of_shares, squares)
 for _loss in (*LOSSES, yes_or_no, yes_or_no_of_shares, likelihood_of_shares):
@@ -164,4 +188,5 @@ REMEDIES = {
     "a loss that prefers other answers": (usual_loss,),
     "classes that the loss does not hear": (usual_loss,),
     "labels that the loss can't take": (signs_for_labels,),
+    "a loss that works against the metric": (turned_answers, turned_loss),
 }

@@ -20,9 +20,13 @@ from whet.setups.setup import Loss
 CLIP_AT = 1.0
 MOST_TIMES = 60
 USUAL_BATCH = 32
+FEW_A_ROUND = 4
+"""Steps of an epoch that are so few that the batch may be why."""
 MORE = 1.5
 """Times as many epochs, or as high a rate, below which they stay as they are."""
 GENTLE_DROPOUT = 0.1
+BOLDER = 3.0
+"""Times the usual rate, where nothing says how good a training can be."""
 NARROW = 128
 """Layers with fewer units than this have none to spare for dropout."""
 
@@ -53,6 +57,11 @@ def longer_steps(need: Need) -> Setup | None:
     return with_rate(need, new) if new > MORE * lr else None
 
 
+def still_longer_steps(need: Need) -> Setup | None:
+    """Three times the rate: what is usual may be little for these rows."""
+    return with_rate(need, lengths.rounded(BOLDER * need.settings.get("lr", 0.0)))
+
+
 def adam(need: Need) -> Setup | None:
     """Adam with its usual rate; none where that is what there is."""
     lr, new = need.settings.get("lr", 0.0), lengths.adams_rate(need.steps)
@@ -62,8 +71,10 @@ def adam(need: Need) -> Setup | None:
     return need.setup.edited(edit, optimizer=of_kind("Adam", lr=new))
 
 
-def more_epochs(need: Need) -> Setup:
-    """As many as give enough steps."""
+def more_epochs(need: Need) -> Setup | None:
+    """As many as give enough steps; None where another remedy saw to that."""
+    if need.setup.epochs > need.epochs:
+        return None
     times = min(MOST_TIMES, max(3.0, ENOUGH / max(1, need.steps)))
     epochs = math.ceil(need.setup.epochs * times)
     return need.setup.edited(need.edit("epochs", need.setup.epochs, epochs), epochs=epochs)
@@ -134,6 +145,14 @@ def usual_batch(need: Need) -> Setup:
     return changed.edited(need.edit("epochs", epochs, longer), epochs=longer)
 
 
+def smaller_batch(need: Need) -> Setup | None:
+    """As many epochs of more steps, where an epoch has hardly any: that costs less than more epochs."""
+    old, rows = need.setup.batch_size, len(need.setup.parts[0])
+    if need.setup.parts[0].loader is not None or old < max(MORE * USUAL_BATCH, rows / FEW_A_ROUND):
+        return None
+    return need.setup.edited(need.edit("batch_size", old, USUAL_BATCH), batch_size=USUAL_BATCH)
+
+
 def usual_momentum(need: Need) -> Setup:
     changes = {"betas": (0.9, 0.999)} if "beta1" in need.settings else {"momentum": 0.9}
     return need.setup.edited(
@@ -149,13 +168,15 @@ REMEDIES = {
     "dying units": (lower_rate, sloped_function, draw_weights),
     "learning rate too low": (usual_rate, adam, more_epochs),
     "optimiser too slow": (adam, usual_rate, more_epochs),
-    "too few steps": (longer_steps, more_epochs, adam),
+    "too few steps": (longer_steps, smaller_batch, more_epochs, adam),
     "still improving": (more_epochs, adam),
     "penalty stronger than the data": (plain_step,),
     "a step that changes nothing": (plain_step,),
     "steps that go uphill": (downhill,),
     "gradients are not cleared": (plain_step,),
     "learning rate fades too fast": (plain_step, more_epochs),
+    "learning rate that grows": (plain_step,),
+    "steps that may be longer": (still_longer_steps,),
     "trained in evaluation mode": (plain_step,),
     "gradients clipped too hard": (plain_step,),
     "weight decay too strong": (less_decay,),

@@ -37,6 +37,8 @@ def code_of(setup: Setup) -> str:
         changes.append("model=make_model")
     by_path: dict[str, Any] = {e.path: e.new for e in setup.edits}
     changes += [f"{path}={by_path[path]!r}" for path in ("epochs", "batch_size") if path in by_path]
+    if "order" in by_path:
+        changes.append("train=whet.remedies.data.in_any_order(original.train)")
     if "step" in by_path and setup.step is None:
         changes.append("step=None")
     own: dict[str, Any] = {"optimizer": setup.optimizer, "loss": setup.loss, "step": setup.step}

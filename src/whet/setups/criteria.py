@@ -76,6 +76,10 @@ KNOWN: Mapping[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
     "huber": ("values", lambda z, y: F.smooth_l1_loss(z, _target(z, y))),
     "mse_of_classes": ("probabilities", lambda z, y: F.mse_loss(z, _one_hot(z, y))),
     "mae_of_classes": ("probabilities", lambda z, y: F.l1_loss(z, _one_hot(z, y))),
+    "mse_of_sigmoids": ("logits", lambda z, y: F.mse_loss(z.sigmoid(), _one_hot(z, y))),
+    "mae_of_sigmoids": ("logits", lambda z, y: F.l1_loss(z.sigmoid(), _one_hot(z, y))),
+    "mse_of_softmax": ("logits", lambda z, y: F.mse_loss(z.softmax(1), _one_hot(z, y))),
+    "mae_of_softmax": ("logits", lambda z, y: F.l1_loss(z.softmax(1), _one_hot(z, y))),
     "mse_of_every_pair": ("values", lambda z, y: ((z.reshape(-1, 1) - y.reshape(1, -1)) ** 2).mean()),
 }
 """name -> (what it takes, how it is computed)."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+JOINS = (torch.cat, torch.concat, torch.concatenate)
 
 
 class _Last(TorchFunctionMode):
@@ -15,17 +19,20 @@ class _Last(TorchFunctionMode):
         super().__init__()
         self.name = name
         self.before: list[tuple[Tensor, Tensor]] = []
+        self.joined: list[tuple[Tensor, Sequence[Tensor], int]] = []
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = function(*args, **(kwargs or {}))
         if getattr(function, "__name__", "").rstrip("_") == self.name and isinstance(out, Tensor):
             self.before.append((out, args[0]))
+        if function in JOINS and isinstance(out, Tensor):
+            self.joined.append((out, args[0], (args[1:] or (0,))[0] if "dim" not in (kwargs or {}) else kwargs["dim"]))
         return out
 
 
 def before_last(network: nn.Module, name: str, inputs: tuple[Tensor, ...]) -> Tensor:
-    """The input of the function whose result is the network's, in another shape perhaps; the result itself where that is
-    another function's.
+    """The input of the function whose result is the network's, in another shape perhaps, or stands in it beside others; the
+    result itself where that is another function's.
 
     The function must not work in place. In the graph of gradients what is not used costs nothing.
     """
@@ -36,6 +43,10 @@ def before_last(network: nn.Module, name: str, inputs: tuple[Tensor, ...]) -> Te
             return given
         if is_view(said, out):
             return given.reshape(said.shape)
+    given_of = {id(out): given for out, given in seen.before}
+    for out, pieces, dim in reversed(seen.joined):
+        if out is said and any(id(piece) in given_of for piece in pieces):
+            return torch.cat([given_of.get(id(piece), piece) for piece in pieces], dim)
     return said
 
 

@@ -128,6 +128,8 @@ def has_scale(x: Tensor) -> bool:
 
 Numbers = float | tuple[float, ...]
 """One for all columns of the targets, or one for each."""
+MOST_QUANTITIES = 16
+"""Columns of targets from which on they are taken for parts of one thing, as pixels are, with one scale for all."""
 
 
 class Stretched(nn.Module):

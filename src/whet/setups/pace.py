@@ -24,6 +24,7 @@ class Rates:
     """What the optimiser was made with."""
     first: float = 0.0
     total: float = 0.0
+    last: float = 0.0
     largest: float = 0.0
     steps: int = 0
 
@@ -35,7 +36,7 @@ class Rates:
 
     def add(self, optimizer: torch.optim.Optimizer) -> None:
         rate = float(optimizer.param_groups[0].get("lr", 0.0))
-        self.first = rate if self.steps == 0 else self.first
+        self.first, self.last = rate if self.steps == 0 else self.first, rate
         self.total, self.largest, self.steps = self.total + rate, max(self.largest, rate), self.steps + 1
 
     @property
@@ -48,6 +49,12 @@ class Rates:
     def start(self) -> float:
         """The first one over the largest, or over what was asked for: below 1 where the rate warms up."""
         return self.first / max(self.largest, self.asked) if self.first > 0 else 1.0
+
+    @property
+    def end(self) -> float:
+        """The last one over the largest, or over what was asked for."""
+        most = max(self.largest, self.asked)
+        return self.last / most if most > 0 and self.steps else 1.0
 
 
 class Stopwatch:

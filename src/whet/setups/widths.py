@@ -43,17 +43,37 @@ class Widen:
         old, behind = layers[at][1], [*layers[at + 1 :], *layers[:at]]  # what comes next may be made first
         name, units = named(old, OUTPUTS)
         times = 2 if getattr(old, "bidirectional", False) else 1
-        after = next(((path, m) for path, m in behind if named(m, INPUTS)[1] == times * units), None)
-        if after is None:
+        takers = [(path, m) for path, m in behind if named(m, INPUTS)[1] == times * units]
+        if not takers:
             raise UserError(f"No layer takes what {self.path} gives.", "Widen it in your own code.")
+        peers = [path for path, m in behind if isinstance(old, nn.RNNBase) and is_peer(m, old)]
+        if peers:  # which may be given its state
+            return self.with_peers(model, peers, [path for path, _ in takers], times)
+        after = takers[0]
         for path, norm in norms_between(model, self.path, after[0], times * units):
             put(model, path, drawn_like(norm, **{size_of(norm): times * self.width}))
         put(model, self.path, drawn_like(old, **{name: self.width}))
         put(model, after[0], drawn_like(after[1], **{named(after[1], INPUTS)[0]: times * self.width}))
         return model
 
+    def with_peers(self, model: nn.Module, peers: list[str], takers: list[str], times: int) -> nn.Module:
+        """All recurrent layers of these units, and all layers that take what one of them gives."""
+        for path in (self.path, *peers):
+            put(model, path, drawn_like(model.get_submodule(path), hidden_size=self.width))
+        for path in takers:
+            layer = model.get_submodule(path)
+            if isinstance(layer, nn.Embedding | nn.EmbeddingBag):  # as many words, by chance
+                continue
+            put(model, path, drawn_like(layer, **{named(layer, INPUTS)[0]: times * self.width}))
+        return model
+
     def code(self) -> list[str]:
         return [f"model = whet.setups.widths.Widen({self.path!r}, {self.width})(model)"]
+
+
+def is_peer(m: nn.Module, old: nn.RNNBase) -> bool:
+    """Whether it is a recurrent layer of the same kind and as many units, to which a state can be handed on."""
+    return type(m) is type(old) and (m.hidden_size, m.num_layers) == (old.hidden_size, old.num_layers)
 
 
 def norms_between(model: nn.Module, first: str, last: str, units: int) -> list[tuple[str, nn.Module]]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
-from whet.diagnosis.evidence import Evidence
+from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules.measures import longer, lower_rate
 from whet.record import Finding
 
@@ -19,6 +19,10 @@ AHEAD, AHEAD_R2, ENOUGH_ROWS = 0.12, 0.3, 60
 """Of validation rows before training rows, and how many of both it takes for that to say something."""
 BY_HEART = 0.3
 """Between training and validation rows, from where on what still improves is what it knows by heart."""
+AGAINST = 0.1
+"""Of accuracy, of R2, or of what another metric says, by which it is clearly worse than the same answer for all."""
+HARDLY = 0.2
+"""Of what was learned of training rows, by a metric of one's own, from which on it holds for others too."""
 FALLING = 0.04
 """Of the training loss that fell at the end of the training: in its last fifth, where it was measured that often."""
 
@@ -103,6 +107,8 @@ def by_heart(e: Evidence) -> Iterator[Finding]:
         return
     gap = last.train - last.val
     best = max((p.val for p in e.course.points), default=last.val)
+    if not e.above(last.train, e.yardsticks.get("guess", -math.inf)):
+        return  # it does not even know its own rows
     if gap > 0.15 and e.data.rows >= 20 * max(1, e.data.classes) and e.data.shift < 1:
         yield finding(
             "over-fitting",
@@ -120,16 +126,18 @@ def by_heart(e: Evidence) -> Iterator[Finding]:
 
 def nothing_carries_over(e: Evidence) -> Iterator[Finding]:
     """Training rows that are learned and say nothing of others: their labels are not what others' are."""
-    last, guess = e.course.last, e.yardsticks.get("guess")
-    if last is None or guess is None or e.metric not in ("accuracy", "r2") or e.course.broke is not None:
+    last, guess = e.course.last, e.yardsticks.get("guess", e.yardsticks.get("start"))
+    if last is None or guess is None or e.course.broke is not None:
         return
     enough = e.data.rows >= FEW_ROWS * max(1, e.data.classes) and e.data.shift < 1
-    if enough and last.train - guess > CARRIED and last.val <= guess + CHANCE:
+    known = e.metric in ("accuracy", "r2") and last.train - guess > CARRIED and last.val <= guess + CHANCE
+    if enough and (known or hardly_carried(e, guess)):
         yield finding(
             "nothing carries over",
             "TCL",
             f"It reaches {last.train:.2f} on training rows and {last.val:.2f} on validation rows, where the same answer for "
-            f"all has {guess:.2f} (up to {CHANCE:g} above that counts): what it learned of the one says nothing of the other.",
+            f"all has {guess:.2f} (up to {CHANCE:g} above that counts, or {HARDLY:.0%} of the way by a metric of your own): "
+            "what it learned of the one says nothing of the other.",
             0.55,
             "Check that x[i] and y[i] still belong together after sorting, shuffling and joining, and that both parts were "
             "prepared by the same code.",
@@ -137,6 +145,18 @@ def nothing_carries_over(e: Evidence) -> Iterator[Finding]:
             guess=guess,
             border=CHANCE,
         )
+
+
+def hardly_carried(e: Evidence, guess: float) -> bool:
+    """Whether, by a metric of one's own, no measurement on validation rows shows what was learned of training rows."""
+    last = e.course.last
+    if e.metric not in UNKNOWN or last is None or not e.above(last.train, guess):
+        return False
+    learned, vals = last.train - guess, [p.val for p in e.course.points if math.isfinite(p.val)]
+    fell = 1 - last.loss / max(1e-9, e.course.first_loss)
+    enough = min(e.data.rows, e.data.val_rows) >= ENOUGH_ROWS and e.course.points[0].epoch < last.epoch
+    enough = enough and abs(learned) > AGAINST * max(abs(guess), abs(last.train))
+    return enough and fell > FALLING and all((val - guess) / learned < HARDLY for val in vals)
 
 
 def better_on_others(e: Evidence) -> Iterator[Finding]:
@@ -164,4 +184,29 @@ def better_on_others(e: Evidence) -> Iterator[Finding]:
         )
 
 
-RULES = (unfinished, oscillating, dead_at_the_end, by_heart, better_on_others, nothing_carries_over)
+def against_the_metric(e: Evidence) -> Iterator[Finding]:
+    """A loss that falls while its own rows are answered ever worse: it asks for something else than the metric does."""
+    points, guess = e.course.points, e.yardsticks.get("guess", e.yardsticks.get("start"))
+    if len(points) < 2 or guess is None or e.metric == "loss" or e.course.broke is not None:
+        return
+    first, last = points[0], points[-1]
+    worse = e.above(first.train, last.train) and all(e.above(guess, v) for p in points for v in (p.train, p.val))
+    scale = 1.0 if e.metric in ("accuracy", "r2") else max(abs(guess), abs(last.train))
+    clearly = abs(guess - last.train) > AGAINST * scale
+    if worse and clearly and 1 - last.loss / max(1e-9, e.course.first_loss) > FALLING:
+        yield finding(
+            "a loss that works against the metric",
+            "LCH",
+            f"While the training loss fell from {e.course.first_loss:.3g} to {last.loss:.3g}, the metric on the very same rows "
+            f"became worse, {first.train:.3g} and then {last.train:.3g}, below the {guess:.3g} of the same answer for all: "
+            "what the loss asks for is not what the metric rewards.",
+            0.82,
+            "Look for a sign that is wrong, an order or a scale that is turned round, or targets that mean something else in "
+            "the loss; for right answers the loss has to be smallest.",
+            train=last.train,
+            guess=guess,
+            border=AGAINST,
+        )
+
+
+RULES = (unfinished, oscillating, dead_at_the_end, by_heart, better_on_others, nothing_carries_over, against_the_metric)

@@ -120,18 +120,25 @@ def unscaled_targets(e: Evidence) -> Iterator[Finding]:
     if d.classes:
         return
     far = max(abs(d.target_mean) / max(d.target_std, 1e-12), d.target_std, 0.02 / max(d.target_std, 1e-12))
-    if far > FAR_TARGET:
+    uneven = d.target_scales * FAR_TARGET / UNEVEN
+    if far > FAR_TARGET or uneven > FAR_TARGET:
+        apart = (
+            f"One column of the targets varies {d.target_scales:.3g} times as much as another one (from {UNEVEN:g} on "
+            "counts), so that the loss hardly hears of the other; together"
+        )
+        far = max(far, uneven)
         yield finding(
             "unscaled targets",
             "CPP",
-            f"The targets have the mean {d.target_mean:.3g} and the spread {d.target_std:.3g} (a spread above {FAR_TARGET:g} "
-            f"or below {0.02 / FAR_TARGET:g}, or a mean of {FAR_TARGET:g} spreads, counts); a fresh network says numbers near "
-            "0 with a spread below 1, and has to walk all the way.",
+            f"{apart if d.target_scales > UNEVEN else 'The targets'} have the mean {d.target_mean:.3g} and the spread "
+            f"{d.target_std:.3g} (a spread above {FAR_TARGET:g} or below {0.02 / FAR_TARGET:g}, or a mean of {FAR_TARGET:g} "
+            "spreads, counts); a fresh network says numbers near 0 with a spread below 1, and has to walk all the way.",
             0.6 + 0.25 * min(1.0, math.log10(far / FAR_TARGET) / 1.5 + 0.3),
             "Train on (y - y_train.mean()) / y_train.std(), and turn predictions back: said * y_train.std() + y_train.mean().",
             mean=d.target_mean,
             spread=d.target_std,
-            border=FAR_TARGET,
+            uneven=d.target_scales,
+            borders=(FAR_TARGET, UNEVEN),
         )
 
 

@@ -33,16 +33,17 @@ def hidden(e: Evidence) -> list[str]:
 
 
 def constant_weights(e: Evidence) -> Iterator[Finding]:
-    still = [x for x in inner(e) if x.gain == 0 or x.same]
-    if inner(e) and len(still) >= max(1, len(inner(e)) // 2):
+    layers = inner(e) or [x for x in e.start.layers if x.width > 1]  # vectors alone: those that are multiplied
+    still = [x for x in layers if x.gain == 0 or x.same]
+    if layers and len(still) >= max(1, len(layers) // 2):
         what = "zero" if all(x.gain == 0 for x in still) else "equal"
         later = {x.path: x for x in e.end.layers} if e.end is not None else {}
         parted = bool(later) and not any(later[x.path].same for x in still if x.path in later)
         yield finding(
             "weights that are all alike",
             "WCI",
-            f"All weights of {len(still)} layers, layer {still[0].path} first, are {what} at the start (half of the hidden "
-            "layers count): their units "
+            f"All weights of {len(still)} layers, layer {still[0].path} first, are {what} at the start (from half of the "
+            "hidden layers on counts): their units "
             + (
                 "began as copies of each other."
                 if parted

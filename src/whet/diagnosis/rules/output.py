@@ -188,7 +188,7 @@ def unsuited_loss(e: Evidence) -> Iterator[Finding]:
             "Use nn.BCEWithLogitsLoss(): a yes or no for each label.",
             loss=name,
         )
-    elif e.classify and name in ("mae_of_classes", "mae"):
+    elif e.classify and name in ("mae_of_classes", "mae", "mae_of_sigmoids", "mae_of_softmax"):
         yield finding(
             "absolute error for classes",
             "LCH",
@@ -198,7 +198,7 @@ def unsuited_loss(e: Evidence) -> Iterator[Finding]:
             ENTROPY,
             loss=name,
         )
-    elif e.classify and name in ("mse_of_classes", "mse", "huber"):
+    elif e.classify and name in ("mse_of_classes", "mse", "huber", "mse_of_sigmoids", "mse_of_softmax"):
         yield finding(
             "squared error for classes",
             "LCH",

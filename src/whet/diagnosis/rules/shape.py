@@ -70,16 +70,18 @@ def wider(x: Layer, width: int) -> str:
 def too_narrow(e: Evidence) -> Iterator[Finding]:
     """A hidden layer of a few units, in a network that can't even learn its training rows as well as a simple method others."""
     layers = narrowable(e)
-    last, best = e.course.last, max((v for v in e.yardsticks.values() if math.isfinite(v)), default=math.nan)
+    known = {name: v for name, v in e.yardsticks.items() if math.isfinite(v)}
+    last, best = e.course.last, max(known.values(), default=math.nan)
     if not layers or last is None or not e.higher_is_better or not last.train < best - 0.05:
         return
     x = min(layers, key=lambda x: x.width)
+    other = "the same training mended" if known.get("mended") == best else "a simple method"
     if x.width <= FEW_UNITS and (e.classify or e.start.outputs <= x.width):
         yield finding(
             "too narrow",
             "LCN",
             f"Layer {x.path} has {x.width} units ({FEW_UNITS} or fewer count); the network reaches {last.train:.3g} on the "
-            f"rows that it is trained on, a simple method {best:.3g} on others.",
+            f"rows that it is trained on, {other} {best:.3g} on others.",
             0.78 if x.width < FEW_UNITS else 0.62,
             f"Widen it: {wider(x, 32)}.",
             where=x.path,

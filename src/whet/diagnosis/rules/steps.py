@@ -17,6 +17,8 @@ TRAVEL = 0.3
 SHORT = 4e-4
 FADED = 0.1
 """Of the largest learning rate, the mean one: half of it is usual, and a third with rates that fall fast."""
+GREW, STAYED = 10.0, 0.5
+"""Times its first rate that a schedule may reach, and the share of that from which on it never fell again."""
 UPHILL = -0.5
 """Cosine between a step's gradient and the loss's own."""
 SHRUNK = 0.01
@@ -26,7 +28,7 @@ SLOW_OPTIMISERS = ("SGD", "Adagrad", "Adadelta", "ASGD")
 
 def too_long(e: Evidence) -> Iterator[Finding]:
     step, layers = step_of(e), e.start.layers
-    if not math.isfinite(step) or not layers:
+    if not math.isfinite(step) or not layers or grew_too_long(e):
         return
     start_is_sound = max(x.gain for x in layers) < 6 and e.data.std < 12 and e.data.offset < 8 and e.start.finite
     broke = e.course.broke is not None
@@ -133,7 +135,7 @@ def too_short(e: Evidence) -> Iterator[Finding]:
 
 def fades(e: Evidence) -> Iterator[Finding]:
     """A schedule that starves the training, by falling at once or by warming up for ever: most steps have next to no rate."""
-    if e.course.pace < FADED and planned(e) >= 20 and e.course.broke is None:
+    if e.course.pace < FADED and planned(e) >= 20 and e.course.broke is None and not grew_too_long(e):
         yield finding(
             "learning rate fades too fast",
             "HLR",
@@ -144,6 +146,29 @@ def fades(e: Evidence) -> Iterator[Finding]:
             "T_max=all_steps), stepped once in each training step.",
             share=e.course.pace,
             border=FADED,
+        )
+
+
+def grew_too_long(e: Evidence) -> bool:
+    """Whether a schedule made steps of a usual length too long, and never shorter again."""
+    step, c = step_of(e), e.course
+    return c.start < 1 / GREW and c.end > STAYED and step > LONG >= step * c.start
+
+
+def grows(e: Evidence) -> Iterator[Finding]:
+    if grew_too_long(e):
+        times = e.course.end / e.course.start
+        yield finding(
+            "learning rate that grows",
+            "HLR",
+            f"The last step was taken with {times:.2g} times the learning rate of the first one (from {GREW:g} times on "
+            f"counts), and moves the weights by {step_of(e) * e.course.end:.2g} times their size (from {LONG:g} on counts): "
+            "what was learned is thrown away again.",
+            0.95,
+            "Use a schedule that falls, as torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=all_steps), or none; a "
+            "factor that multiplies the rate in each step belongs below 1.",
+            times=times,
+            border=GREW,
         )
 
 
@@ -239,5 +264,6 @@ RULES = (
     clipped,
     too_short,
     fades,
+    grows,
     wild_memory,
 )
