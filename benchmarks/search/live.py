@@ -291,6 +291,10 @@ class Order:
     processor: bool = False
 
 
+MEASURED: dict[tuple[Order, int], float] = {}
+"""Milliseconds of a step, measured once for all arms of a seed: each would have a first recipe of its own length otherwise."""
+
+
 def source_of(order: Order, seed: int, folder: Path) -> str | Path:
     """Where the data lies; so many rows of a table are drawn anew for each seed, the same for every arm."""
     where = SOURCES[order.data][0]
@@ -320,9 +324,10 @@ def arena_of(order: Order, seed: int, folder: Path) -> Arena:
         **own.facts(data, parts, prepared),
     )
     plan = Plan(threads=threads, bfloat16=first_plan(threads).bfloat16, fused=True)
-    facts = facts.at_speed(
-        probe := own.portfolio(facts)[0].recipe, milliseconds(probe, task, prepared, plan, order.processor)
-    )
+    probe = own.portfolio(facts)[0].recipe
+    if (order, seed) not in MEASURED:
+        MEASURED[order, seed] = milliseconds(probe, task, prepared, plan, order.processor)
+    facts = facts.at_speed(probe, MEASURED[order, seed])
     facts = facts if probe.steps else replace(facts, seconds=SHARE * budget)
     candidates = [own.hurried(with_end(c.recipe, facts)) for c in own.portfolio(facts)]
     near = [c.recipe for c, _ in zip(own.neighbours(candidates[0], seed, 1.0, ()), range(EDITS), strict=False)]
@@ -386,6 +391,7 @@ def run(order: Order, arm: str, seed: int) -> dict[str, Any]:
             "validation": arena.best[0] if arena.best else None,
             "test": tests[chosen] if chosen else None,
             "luckiest": tests[arena.best[1]] if arena.best else None,
+            "steps": arena.recipes.first.steps,
             "trials": len(arena.trained),
             "whole": sum(stop == POINTS for stop in arena.trained.values()),
             "curve": [(seconds, value, tests[name]) for seconds, value, name in arena.curve],
