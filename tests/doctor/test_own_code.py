@@ -20,7 +20,7 @@ from whet.diagnosis.examine import before
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.output import ASTRAY, HEARD
 from whet.diagnosis.verdict import CERTAIN
-from whet.doctor import WORTH, border, choices, need_of
+from whet.doctor import LIKELY, WORTH, border, choices, need_of
 from whet.plans import together
 from whet.record import Finding
 from whet.remedies.network import draw_weights
@@ -399,9 +399,9 @@ def test_a_training_is_held_against_a_mended_one_the_sooner_the_less_it_reaches(
     squares = setup(model=net(Exponential, depth=3))
     assert ended_at(squares, 0.52, 0.52) == WORTH  # at chance, as all are
     assert ended_at(squares, 0.83, 0.91) == WORTH  # a little behind, and a likely cause
-    assert ended_at(setup(), 0.83, 0.91) == math.inf  # no cause
+    assert ended_at(setup(), 0.83, 0.91) == CERTAIN  # ten points are lacking, and no cause is likely
     assert ended_at(squares, 0.95, 0.91) == math.inf
-    assert ended_at(squares, 0.7, 0.65) == CERTAIN  # it could be far better
+    assert ended_at(squares, 0.7, 0.65) == LIKELY  # it could be far better
 
 
 # -- in which order, and how far ---------------------------------------------------------------------------------------
