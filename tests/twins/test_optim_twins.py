@@ -154,6 +154,32 @@ def test_the_layout_of_a_filter_and_its_neighbours_change_no_step() -> None:
     torch.testing.assert_close(plain[0], last[0], atol=1e-3, rtol=1e-3)  # the last product's rounding
 
 
+def test_filters_of_one_shape_and_two_layouts_move_each_as_if_it_were_alone() -> None:
+    def filters() -> list[nn.Parameter]:
+        plain, last = given(0, 8, 4, 3, 3), given(1, 8, 4, 3, 3).contiguous(memory_format=torch.channels_last)
+        return [nn.Parameter(plain), nn.Parameter(last)]
+
+    together, apart = filters(), filters()
+    for chosen in (together, *([p] for p in apart)):
+        optimizer = Muon(chosen, lr=0.1, sphere=True)
+        for p in chosen:
+            p.grad = given(2, 8, 4, 3, 3)
+        optimizer.step()
+    for one, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7, 2), (3, 6, 1, 1)])
+def test_a_stack_has_the_same_rows_in_any_layout(shape: tuple[int, ...]) -> None:
+    plain = nn.Parameter(given(0, *shape))
+    last = nn.Parameter(given(0, *shape).contiguous(memory_format=torch.channels_last))
+    flat = nn.Parameter(given(0, *shape).flatten(2))
+    for p in (plain, last, flat):
+        p.grad = given(1, *shape).view(p.shape)
+        Muon([{"params": [p], "matrix": True, "stacked": True, "sphere": True}], lr=0.1).step()
+        torch.testing.assert_close(p.detach().flatten(2), plain.detach().flatten(2))
+
+
 def test_stacked_matrices_move_as_if_they_were_alone() -> None:
     stack = nn.Parameter(given(0, 3, 5, 7))
     alone = [nn.Parameter(given(0, 3, 5, 7)[i].clone()) for i in range(3)]

@@ -119,8 +119,7 @@ class Muon(Eager):
 
 def _to_sphere(params: list[Tensor], stacked: bool) -> None:
     """Bring each matrix to the Frobenius norm sqrt(rows). A matrix of zeros stays one."""
-    for p in params:
-        p = _as_in_memory(p, of=p)
+    for p in params if stacked else [_as_in_memory(p, of=p) for p in params]:
         matrices = p if stacked else p.unsqueeze(0)  # (matrices, rows, …)
         norms = matrices.flatten(1).norm(dim=1).clamp_min(1e-12)
         matrices.mul_((matrices.shape[1] ** 0.5 / norms).view(-1, *[1] * (matrices.ndim - 1)))
@@ -128,8 +127,9 @@ def _to_sphere(params: list[Tensor], stacked: bool) -> None:
 
 def _move(params: list[Tensor], updates: list[Tensor], *, lr: float, stacked: bool) -> None:
     """Take the orthogonal step of parameters that all have one shape, as one batch of matrices."""
-    updates = [_as_in_memory(u, of=p) for p, u in zip(params, updates, strict=True)]
-    params = [_as_in_memory(p, of=p) for p in params]
+    if not stacked:
+        updates = [_as_in_memory(u, of=p) for p, u in zip(params, updates, strict=True)]
+        params = [_as_in_memory(p, of=p) for p in params]
     shape = params[0].shape
     count, rows = (shape[0], shape[1]) if stacked else (1, shape[0])
     batch = torch.cat([u.reshape(count, rows, -1) for u in updates]) if len(updates) > 1 else updates[0]
@@ -144,8 +144,11 @@ def _as_in_memory(x: Tensor, of: Tensor) -> Tensor:
 
     In which order a matrix has its columns changes no singular value, and its directions are as they were.
     """
-    last = of.ndim == 4 and of.is_contiguous(memory_format=torch.channels_last)
-    return x.permute(0, 2, 3, 1) if last else x
+    return x.permute(0, 2, 3, 1) if _is_channels_last(of) else x
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def newton_schulz(matrices: Tensor) -> Tensor:
@@ -217,11 +220,14 @@ def _split(params: Iterable[Tensor] | Iterable[dict[str, Any]]) -> list[dict[str
 
 
 def _by_shape(params: list[Tensor], updates: list[Tensor]) -> Iterable[tuple[list[Tensor], list[Tensor]]]:
-    """Parameters and updates that go through the iteration together; on a CPU large ones alone, which stay in its cache."""
-    found: dict[tuple[torch.Size, int], tuple[list[Tensor], list[Tensor]]] = defaultdict(lambda: ([], []))
+    """Parameters and updates of one shape and layout, which go through the iteration together.
+
+    On a CPU large ones go alone, and stay in its cache.
+    """
+    found: dict[tuple[torch.Size, bool, int], tuple[list[Tensor], list[Tensor]]] = defaultdict(lambda: ([], []))
     for i, (p, u) in enumerate(zip(params, updates, strict=True)):
         alone = p.device.type == "cpu" and p.numel() >= LARGE
-        together = found[p.shape, i if alone else -1]
+        together = found[p.shape, _is_channels_last(p), i if alone else -1]
         together[0].append(p)
         together[1].append(u)
     return found.values()

@@ -144,7 +144,7 @@ def image_recipes(facts: Facts) -> list[Candidate]:
     first = [Candidate("fastconv", recipe, said)]
     if passes < RACE_FROM:
         return first
-    gentle = recipe.put("optimizer.lr", 0.06).put("optimizer.rest_lr", 0.25)
+    gentle = recipe.put("optimizer.lr", recipe["optimizer.lr"] / 2).put("optimizer.rest_lr", 0.25)
     others = [Candidate("gentle", gentle, "half the learning rate")]
     if rung + 1 < len(rungs):
         others.append(Candidate("wider", recipe.put("family.widths", rungs[rung + 1]), "wider stages"))

@@ -99,7 +99,11 @@ def measure(time_step: Callable[[Plan], float], first: Plan, key: str, limit: fl
         seconds = time_step(tried)
         if seconds < best_seconds * WORTH:
             best, best_seconds = tried, seconds
-    if not busy and best_seconds > LONG_STEP and STEPS_TO_TIME * best_seconds <= limit:
+    if (
+        not busy
+        and best_seconds > LONG_STEP
+        and time.perf_counter() - began + STEPS_TO_TIME * best_seconds <= 1.5 * limit
+    ):
         # The first steps of a process took 181 ms where later ones took 129: memory is not its own yet.
         best_seconds = min(best_seconds, time_step(best))
     best = replace(best, milliseconds=round(best_seconds * 1e3, 2))
