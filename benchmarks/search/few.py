@@ -6,7 +6,8 @@ As with 2,000 pictures in a minute: a training has four points, there is time fo
 with the passes, what validation says of a trial is off by as much as of 300 rows, and curves of high rates look bad until the
 end. Each seed is a task of its own; `--known` is how far its best recipe lies from the first one. The figure is the true value
 of what an arm chooses less that of the first recipe: below 0 is better. Controls choose the best value they saw. Whet's choice
-is told twice: so, and as `whet fit` delivers, the first recipe until one that was trained whole is clearly better.
+is told twice: so, and as `whet fit` delivers, the first recipe until one that was trained whole is clearly better
+(the best value, where none was).
 """
 
 from __future__ import annotations
@@ -81,15 +82,17 @@ def whet(task: Task, seed: int) -> dict[str, float]:
             study.finish(job.trial)
             whole += [t for t in [study.trials[job.trial]] if t.resource == POINTS]
     luckiest = min((t for t in study.trials if t.points), key=lambda t: t.value)
+    delivered = paired(whole) if whole else luckiest
 
     def worth(trial: Trial) -> float:
         return float(task.curve(dict(trial.params))[0][int(trial.resource) - 1])
 
-    return {"whet": worth(delivered(whole)), "whet, luckiest": worth(luckiest)}
+    return {"whet": worth(delivered), "whet, luckiest": worth(luckiest)}
 
 
-def delivered(whole: list[Trial]) -> Trial:
-    """The first, until one is better by as many standard errors of a difference as `whet.search.score.clearly_better` asks."""
+def paired(whole: list[Trial]) -> Trial:
+    """Of one trial or more that were trained whole, in the order in which they were: the first, until one is better by as many
+    standard errors of a difference as `whet.search.score.clearly_better` asks."""
     chosen = whole[0]
     for tries, trial in enumerate(whole[1:], 1):
         errors = max(1.0, math.sqrt(2 * math.log(tries)))

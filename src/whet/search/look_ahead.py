@@ -1,8 +1,8 @@
 """Who goes on: the trial, or the new one, of which another stretch is expected to improve the final choice the most.
 
-A few trials open the search, as many as a whole training pays first looks for: drawn at random from a list; in a space of
-ranges already where curves may end best. Then curves are predicted (`whet.search.curves`) and stretches are ranked
-(`whet.search.plan`). No trial is given up: each may thaw when the others disappoint.
+A few trials open the search, as many as a whole training pays first looks for, and four at least: drawn at random from a
+list; in a space of ranges already where curves may end best. Then curves are predicted (`whet.search.curves`) and stretches
+are ranked (`whet.search.plan`). No trial is given up: each may thaw when the others disappoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from whet.search.view import StudyView
 
 OPENING, FEWEST = 12, 4
 """Trials that open the search: so many, or as many first looks as a whole training costs where these are long, but never
-fewer than the second. Twelve looks of a quarter each had taken three of eight trainings (docs/log.md)."""
+fewer than the second: where a training has two or three points, these cost up to two trainings. Twelve looks of a quarter
+each had taken three of eight trainings (docs/log.md)."""
 LOOKS = (0.03, 0.05)
 """How far those are trained, in turn: to the first stop that lies beyond this share of the way."""
 ROUNDS = ((0.1, 2), (0.25, 4), (0.4, 6))
@@ -99,7 +100,7 @@ def checkpoint(points: int) -> int:
 
 
 def opened(view: StudyView) -> Move | None:
-    """The first moves: some trials at random, of which the better ones go on; None when all that is done."""
+    """The first moves: some trials, of a list those that are drawn, of which the better ones go on; None when that is done."""
     most = openers(view)
     if len(view.trials) < most and not view.exhausted:
         return New(first_stop(view, LOOKS[len(view.trials) % len(LOOKS)]), drawn(view))

@@ -170,6 +170,15 @@ def test_stamps_of_which_some_name_their_zone_are_refused_where_nobody_named_the
     assert not read(pl.DataFrame({"way": [f"gate {i % 3}:15+02:00" for i in range(20)], "v": range(20)})).x.timed
 
 
+def test_a_column_of_clean_dates_gives_the_order_though_one_of_mixed_zones_comes_before_it():
+    """Such a table was refused."""
+    mixed = [f"2024-01-01T{i:02d}:00:00" + "+02:00" * (i % 2) for i in range(20)]
+    clean = [f"2024-01-01T{i:02d}:00:00" for i in reversed(range(20))]
+    data = read(pl.DataFrame({"logged": mixed, "when": clean, "v": range(20)}))
+    assert data.origin["columns"]["time"] == "when"
+    assert data.x.frame["v"].to_list() == list(reversed(range(20)))
+
+
 def test_rows_without_any_value_are_not_judged(frame):
     own = field("anomaly")
     spec = own.input_spec(read(frame))

@@ -163,21 +163,27 @@ def columns_of(
     if label and not target:
         said.append(f"Column {label!r} holds labels; they are for judging, not for training.")
     time = roles.time or ""
-    if not time and (dates := [c for c in frame.columns if c != label and holds_dates(frame[c])]):
-        time = dates[0]
+    others = [frame[c] for c in frame.columns if c != label]
+    if not time and (found := first_dates(others)):
+        time = found
         said.append(f"Time: column {time!r} holds dates, so rows follow each other.")
     used = {time, roles.series or "", label, part}
     return Columns(time, roles.series or "", label, part, tuple(c for c in frame.columns if c not in used)), said
 
 
-def holds_dates(column: pl.Series) -> bool:
-    """Whether it does, also where only some name their zone: that is refused when they are put in order."""
+def first_dates(columns: Sequence[pl.Series]) -> str:
+    """The first that holds dates; where none does, the first of which only some name their zone, which is refused when
+    rows are put in order; empty if there is none."""
+    return next((c.name for mixed in (False, True) for c in columns if holds_dates(c, mixed)), "")
+
+
+def holds_dates(column: pl.Series, mixed: bool) -> bool:
+    """Whether it does; `mixed`: with zones left out."""
     if column.dtype in (pl.Date, pl.Datetime):
         return True
     if column.dtype != pl.String or not (filled := blank_missing(column).drop_nulls().head(200)).len():
         return False
-    bare = filled.str.replace(rf"(:.*?)\s?{ZONE}", "${1}")
-    return find_dates(filled)[1] is not None or find_dates(bare)[1] is not None
+    return find_dates(filled.str.replace(rf"(:.*?)\s?{ZONE}", "${1}") if mixed else filled)[1] is not None
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------
