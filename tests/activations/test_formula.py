@@ -199,6 +199,17 @@ def test_functions_that_onnx_lacks_are_spelt_out_for_it(function: str) -> None:
     np.testing.assert_allclose(found, f(x).numpy(), rtol=2e-6, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_formula_that_is_worth_a_constant_keeps_its_input_in_onnx() -> None:
+    """Once the graph had no input, and onnxruntime refused what it was given."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    buffer = io.BytesIO()
+    torch.onnx.export(Formula("x - x + 1"), (torch.zeros(3),), buffer, dynamo=False, opset_version=18)
+    session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+    x = np.array([0, np.inf, np.nan], np.float32)
+    assert session.run(None, {session.get_inputs()[0].name: x})[0].tolist() == [1, 1, 1]
+
+
 def test_constants_keep_their_precision_in_float64() -> None:
     """Once where(x > 0, 0.1, 0.7) gave float32's 0.1, because torch.where makes numbers float32."""
     y = Formula("where(x > 0, 0.1, 0.7)")(torch.tensor([-1.0, 1.0], dtype=torch.float64))

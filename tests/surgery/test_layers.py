@@ -123,6 +123,17 @@ def test_a_norm_is_not_folded_where_others_read_what_it_normalises() -> None:
         surgery.fuse_norms(Forked(), sample=X)
 
 
+def test_norms_that_are_not_folded_are_listed_with_the_reason() -> None:
+    transposed = nn.Sequential(nn.ConvTranspose2d(4, 4, 3, groups=2), nn.BatchNorm2d(4)).eval()
+    changes = surgery.fuse_norms(transposed, sample=torch.randn(2, 4, 5, 5))[1]
+    assert (len(changes), len(changes.kept)) == (0, 1)
+    assert changes.kept[0].startswith("1: BatchNorm2d, it does not directly follow")
+    assert "others read" in surgery.fuse_norms(Forked().eval(), sample=X)[1].kept[0]
+    unaveraged = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)).eval()
+    assert "no running averages" in surgery.fuse_norms(unaveraged, sample=X)[1].kept[0]
+    assert surgery.fuse_norms(convolutional(), sample=X)[1].kept == []
+
+
 class Called(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -96,7 +96,8 @@ class Plan:
         values = {"x": x.to(wide)} | {n: p.to(wide) for n, p in zip(self.names, parameters, strict=True)}
         (answer,) = run(self.program, values)
         if not isinstance(answer, Tensor):
-            return torch.full_like(x, answer, dtype=wide)
+            constant = torch.full_like(x, answer, dtype=wide)
+            return torch.where(x == x, constant, constant) if is_tracing() else constant  # keeps x in the graph for ONNX
         return answer if "x" in self.program.names else answer + torch.zeros_like(x, dtype=wide)
 
 

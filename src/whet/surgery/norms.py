@@ -166,7 +166,7 @@ def fuse_norms(model: nn.Module, *, sample: Any, inplace: bool = False) -> tuple
     """The model with every batch norm folded into the layer in front of it, where nothing else reads that layer's result.
 
     Only for evaluation: running averages are frozen into the weights, and the result is the same up to rounding. The
-    norms leave identities behind, so that names stay.
+    norms leave identities behind, so that names stay. Norms that stay are in `kept`, each with the reason.
     """
     model = layers.target(model, inplace)
     if any(m.training for m in model.modules() if isinstance(m, BATCH)):
@@ -182,4 +182,21 @@ def fuse_norms(model: nn.Module, *, sample: Any, inplace: bool = False) -> tuple
         if norm.running_mean is not None:
             layers.swap(model, layer_path, layer, fuse(layer, norm), changes)
             layers.swap(model, norm_path, norm, nn.Identity(), changes)
+    _say_kept(model, feeds, changes)
     return model, changes
+
+
+def _say_kept(model: nn.Module, feeds: Feeds, changes: Changes) -> None:
+    """Why each batch norm that is left was not folded."""
+    fed = {norm for _, norm, _ in feeds.pairs}
+    alone = {norm for _, norm in feeds.exclusive()}
+    for path, norm in every_module(model):
+        if not isinstance(norm, BATCH):
+            continue
+        if path in alone:
+            why = "it keeps no running averages"
+        elif path in fed:
+            why = "others read what it normalises, or it is called more than once"
+        else:
+            why = "it does not directly follow a linear or convolutional layer (transposed ones are not folded)"
+        changes.kept.append(f"{path}: {type(norm).__name__}, {why}")
