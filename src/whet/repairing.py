@@ -97,7 +97,7 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
             best = attempt
             more = [] if is_content(attempt) else [*plans(attempt), *waiting]
             waiting = [*bolder(attempt), *more]
-        elif same_height(attempt, best):
+        elif same_height(attempt, best) and not is_content(best):
             waiting = [*waiting, *plans(attempt)]
     return best, tries
 

@@ -228,7 +228,7 @@ class Told(nn.Module):
 
 
 def test_recurrent_layers_that_hand_on_a_state_are_widened_together() -> None:
-    wide = Widen("read", 16)(Told())
+    wide = Widen("read", 16, together=True)(Told())
     assert wide(torch.randn(4, 5, 3)).shape == (4, 2)
     assert (wide.read.hidden_size, wide.write.hidden_size) == (16, 16)
 

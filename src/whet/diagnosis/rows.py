@@ -26,6 +26,8 @@ of their numbers is taken."""
 MOST_COLUMNS = 512
 """Of targets, for which simple methods are tried."""
 TINY = 1e-12
+STILL = 1e-6
+"""Of the largest spread of a column of targets, what varies by rounding alone."""
 WORDS = 1_024
 """Places for the counts of indices, at most."""
 
@@ -175,11 +177,12 @@ def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
 
 
 def uneven(y: Tensor) -> float:
-    """The largest spread of a column of (rows, columns) over the smallest one that varies; 1 of one column, or of many."""
+    """The largest spread of a column of (rows, columns) over the smallest one that varies beside it; 1 of one, or of
+    many."""
     if y.dim() != 2 or y.shape[1] > MOST_QUANTITIES:
         return 1.0
     spread = y.double().std(0, correction=0)
-    moving = spread[spread > TINY]
+    moving = spread[spread > max(TINY, STILL * float(spread.max()))]
     return float(moving.max() / moving.min()) if len(moving) else 1.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from whet.diagnosis.behind import BEHIND_R2, FAR, Behind, behind, counts, margin, mild
+from whet.diagnosis.behind import BEHIND_R2, FAR, Behind, behind, counts, least, margin, mild
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.data import DISAGREE_R2, FEW, LOPSIDED, SHIFT, STRETCH
@@ -27,6 +27,8 @@ APART = 0.3
 """Between training and validation rows, in accuracy or R2."""
 NO_BETTER = 0.02
 """R2 above the same answer for all, up to which nothing was learned that holds for other rows."""
+CROWDED = 1.5
+"""Times its even share of the rows, from which on a class has so many for a reason."""
 LEARNED = 0.05
 """A loss that fell by less than this share has not been learned from."""
 
@@ -133,15 +135,36 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
     no_better = guess is not None and e.share(e.value) <= e.share(guess) + NO_BETTER
     if e.metric in ("r2", "rmse", "mae") and (no_better or (at_guess and e.share(e.value) <= BEHIND_R2)):
         return Harm(f"it says hardly more than the same answer for all: {e.metric} {e.value:.3g}", BEHIND_R2)
-    if guess is not None and e.metric == "accuracy" and e.value - guess <= margin(e, guess):
-        certain = [f for f in judge(e) if f.confidence >= CERTAIN]
-        by_chance = e.data.rows < FEW * e.data.classes  # so few rows are never even
-        if certain and (e.data.imbalance < LOPSIDED or by_chance):
-            return Harm(f"it says hardly more than the same answer for all: accuracy {e.value:.3g}", margin(e, e.value))
+    if guess is not None and e.metric == "accuracy" and is_guessing(e, last.train, guess):
+        return Harm(f"it says hardly more than the same answer for all: accuracy {e.value:.3g}", margin(e, e.value))
     fell = 1 - last.loss / e.course.first_loss if e.course.first_loss > 0 else 1.0
-    hardly = guess is not None and e.metric == "accuracy" and e.value - guess < FAR * mild(e)
+    hardly = guess is not None and e.metric == "accuracy" and is_hardly_above(e, guess)
     if (guess is None or at_guess or hardly) and fell < LEARNED and last.loss > 1e-3:
         return Harm(
             f"the training loss went from {e.course.first_loss:.3g} to {last.loss:.3g}: nothing was learned", fell
         )
     return Harm()
+
+
+def is_certain(e: Evidence) -> bool:
+    return any(f.confidence >= CERTAIN for f in judge(e))
+
+
+def is_guessing(e: Evidence, train: float, guess: float) -> bool:
+    """Whether an accuracy says no more than one answer for all does, for a certain cause, and on its own rows too. However few
+    rows there are, half of the way to all being right is more than that."""
+    half = (1 - guess) / 2
+    guesses = e.value - guess <= min(margin(e, guess), half) and train - guess < min(FAR * mild(e), half)
+    return guesses and is_certain(e) and (e.data.imbalance < LOPSIDED or few_by_chance(e, guess))
+
+
+def few_by_chance(e: Evidence, guess: float) -> bool:
+    """Whether rows are so few that classes are never even, none of them being most of the rows."""
+    return e.data.rows < FEW * e.data.classes and guess <= CROWDED / e.data.classes
+
+
+def is_hardly_above(e: Evidence, guess: float) -> bool:
+    """Whether an accuracy is little more than one answer for all has, for a certain cause; a weak signal is none, and a network
+    that was good before it was tuned knows the most of what it knows from there."""
+    tuned = e.yardsticks.get("start", guess) > guess + least(e, guess)
+    return e.value - guess < FAR * mild(e) and is_certain(e) and not tuned

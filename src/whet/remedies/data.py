@@ -53,7 +53,7 @@ def scaled(own: Loss, mean: Numbers, spread: Numbers) -> Loss:
 
 
 def in_any_order(loader: DataLoader[Any]) -> DataLoader[Any]:
-    """A loader of the same rows, drawn in another order each time."""
+    """A loader of the same rows, drawn in another order each time, and made like the other one in all else."""
     return DataLoader(
         loader.dataset,
         loader.batch_size,
@@ -61,6 +61,13 @@ def in_any_order(loader: DataLoader[Any]) -> DataLoader[Any]:
         num_workers=loader.num_workers,
         collate_fn=loader.collate_fn,
         drop_last=loader.drop_last,
+        pin_memory=loader.pin_memory,
+        timeout=loader.timeout,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        generator=loader.generator,
+        prefetch_factor=loader.prefetch_factor,
+        persistent_workers=loader.persistent_workers,
     )
 
 

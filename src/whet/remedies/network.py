@@ -7,6 +7,7 @@ import inspect
 import torch
 from torch import nn
 
+from whet.errors import UserError
 from whet.remedies.need import Factory, Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
@@ -85,12 +86,25 @@ def moves(need: Need) -> float:
 
 
 def widen(need: Need) -> Setup | None:
+    """Wider alone, or with recurrent layers beside it where only that fits."""
     path = need.finding.where
     if not path:
         return None
     width = max(32, 4 * int(need.finding.evidence.get("classes") or 1))
     old = need.finding.evidence.get("width")
-    return need.setup.with_operation(Widen(path, width), need.edit(f"width of {path}", old, width))
+    edit = need.edit(f"width of {path}", old, width)
+    alone, together = (need.setup.with_operation(Widen(path, width, both), edit) for both in (False, True))
+    return together if not fits(alone, need) and fits(together, need) else alone
+
+
+def fits(setup: Setup, need: Need) -> bool:
+    """Whether its network takes the rows."""
+    try:
+        with torch.no_grad():
+            setup.fresh(0)(*(x[:8] for x in need.sample))
+    except (UserError, RuntimeError):
+        return False
+    return True
 
 
 def hold_all(need: Need) -> Setup:

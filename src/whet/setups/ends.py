@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -26,8 +26,14 @@ class _Last(TorchFunctionMode):
         if getattr(function, "__name__", "").rstrip("_") == self.name and isinstance(out, Tensor):
             self.before.append((out, args[0]))
         if function in JOINS and isinstance(out, Tensor):
-            self.joined.append((out, args[0], (args[1:] or (0,))[0] if "dim" not in (kwargs or {}) else kwargs["dim"]))
+            self.joined.append((out, *pieces_of(args, kwargs or {})))
         return out
+
+
+def pieces_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Tensor], int]:
+    """(what is joined, the dimension), by place or by name, as torch calls them or as NumPy does."""
+    dims = [*args[1:2], *(kwargs[name] for name in ("dim", "axis") if name in kwargs), 0]
+    return args[0] if args else kwargs["tensors"], dims[0]
 
 
 def before_last(network: nn.Module, name: str, inputs: tuple[Tensor, ...]) -> Tensor:

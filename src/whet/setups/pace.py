@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 import torch
@@ -27,6 +28,8 @@ class Rates:
     last: float = 0.0
     largest: float = 0.0
     steps: int = 0
+    tops: array[float] = field(default_factory=lambda: array("d"))
+    """The largest one up to each step."""
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
         """Reads the rate right before each step: a schedule may be made, or moved on, within the user's own."""
@@ -38,6 +41,7 @@ class Rates:
         rate = float(optimizer.param_groups[0].get("lr", 0.0))
         self.first, self.last = rate if self.steps == 0 else self.first, rate
         self.total, self.largest, self.steps = self.total + rate, max(self.largest, rate), self.steps + 1
+        self.tops.append(self.largest)
 
     @property
     def pace(self) -> float:
@@ -55,6 +59,12 @@ class Rates:
         """The last one over the largest, or over what was asked for."""
         most = max(self.largest, self.asked)
         return self.last / most if most > 0 and self.steps else 1.0
+
+    @property
+    def half(self) -> float:
+        """The largest one of the first half of the steps over the largest of all, or over what was asked for."""
+        most = max(self.largest, self.asked)
+        return self.tops[(self.steps - 1) // 2] / most if most > 0 and self.steps else 1.0
 
 
 class Stopwatch:

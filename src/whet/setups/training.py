@@ -59,6 +59,8 @@ class Course:
     """The first learning rate over the largest one: below 1 where it warms up."""
     end: float = 1.0
     """The last one over the largest."""
+    half: float = 1.0
+    """The largest one of the first half of the steps over the largest one: below 1 where it still grew in the second half."""
     waited: float = 0.0
     """Seconds that the median step waits for its batch; 0 for rows in memory."""
     computed: float = 0.0
@@ -150,7 +152,8 @@ def train(
             if course.broke is not None or over or (stop is not None and course.points and stop(course)):
                 break
     course.seconds += time.perf_counter() - began
-    course.pace, course.start, course.end = run.rates.pace, run.rates.start, run.rates.end
+    course.pace, course.start = run.rates.pace, run.rates.start
+    course.half, course.end = run.rates.half, run.rates.end
     if setup.parts[0].loader is not None:
         course.waited, course.computed = run.clock.medians
     run.random = torch.default_generator.get_state()

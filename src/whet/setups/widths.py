@@ -36,6 +36,8 @@ class Widen:
 
     path: str
     width: int
+    together: bool = False
+    """Whether recurrent layers of the same kind and size, which may be given its state, are widened with it."""
 
     def __call__(self, model: nn.Module) -> nn.Module:
         layers = [(path, m) for path, m in model.named_modules() if isinstance(m, KINDS)]
@@ -46,8 +48,8 @@ class Widen:
         takers = [(path, m) for path, m in behind if named(m, INPUTS)[1] == times * units]
         if not takers:
             raise UserError(f"No layer takes what {self.path} gives.", "Widen it in your own code.")
-        peers = [path for path, m in behind if isinstance(old, nn.RNNBase) and is_peer(m, old)]
-        if peers:  # which may be given its state
+        peers = [path for path, m in behind if self.together and isinstance(old, nn.RNNBase) and is_peer(m, old)]
+        if peers:
             return self.with_peers(model, peers, [path for path, _ in takers], times)
         after = takers[0]
         for path, norm in norms_between(model, self.path, after[0], times * units):
@@ -68,7 +70,8 @@ class Widen:
         return model
 
     def code(self) -> list[str]:
-        return [f"model = whet.setups.widths.Widen({self.path!r}, {self.width})(model)"]
+        more = ", together=True" if self.together else ""
+        return [f"model = whet.setups.widths.Widen({self.path!r}, {self.width}{more})(model)"]
 
 
 def is_peer(m: nn.Module, old: nn.RNNBase) -> bool:

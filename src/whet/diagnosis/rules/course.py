@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import UNKNOWN, Evidence
-from whet.diagnosis.rules.measures import longer, lower_rate
+from whet.diagnosis.rules.measures import fell, longer, lower_rate
 from whet.record import Finding
 
 FEW_ROWS = 20
@@ -33,18 +33,18 @@ def unfinished(e: Evidence) -> Iterator[Finding]:
         return
     back = min(len(losses) - 1, max(2, len(losses) // 5))
     before = losses[-back - 1]
-    fell = 1 - losses[-1] / before if before > 0 else 0.0
+    share = 1 - losses[-1] / before if before > 0 else 0.0
     last = e.course.points[-1]
     behind = e.higher_is_better and last.train < 0.98
-    if fell > FALLING and behind and e.course.broke is None:
+    if share > FALLING and behind and e.course.broke is None:
         yield finding(
             "still improving",
             "HNE",
-            f"The training loss still fell by {fell:.0%} in the last {back / len(losses):.0%} of the training (from "
+            f"The training loss still fell by {share:.0%} in the last {back / len(losses):.0%} of the training (from "
             f"{FALLING:.0%} on counts): the network has not learned yet what it can.",
-            (0.35 + 0.3 * min(1.0, fell / 0.3)) * (0.5 if last.train - last.val > BY_HEART else 1.0),
+            (0.35 + 0.3 * min(1.0, share / 0.3)) * (0.5 if last.train - last.val > BY_HEART else 1.0),
             f"Train longer: {longer(e, 3)}. Where the learning rate is low, a higher one gets there sooner.",
-            fell=fell,
+            fell=share,
             border=FALLING,
         )
 
@@ -153,10 +153,9 @@ def hardly_carried(e: Evidence, guess: float) -> bool:
     if e.metric not in UNKNOWN or last is None or not e.above(last.train, guess):
         return False
     learned, vals = last.train - guess, [p.val for p in e.course.points if math.isfinite(p.val)]
-    fell = 1 - last.loss / max(1e-9, e.course.first_loss)
     enough = min(e.data.rows, e.data.val_rows) >= ENOUGH_ROWS and e.course.points[0].epoch < last.epoch
     enough = enough and abs(learned) > AGAINST * max(abs(guess), abs(last.train))
-    return enough and fell > FALLING and all((val - guess) / learned < HARDLY for val in vals)
+    return enough and fell(e) > FALLING and all((val - guess) / learned < HARDLY for val in vals)
 
 
 def better_on_others(e: Evidence) -> Iterator[Finding]:
@@ -192,8 +191,8 @@ def against_the_metric(e: Evidence) -> Iterator[Finding]:
     first, last = points[0], points[-1]
     worse = e.above(first.train, last.train) and all(e.above(guess, v) for p in points for v in (p.train, p.val))
     scale = 1.0 if e.metric in ("accuracy", "r2") else max(abs(guess), abs(last.train))
-    clearly = abs(guess - last.train) > AGAINST * scale
-    if worse and clearly and 1 - last.loss / max(1e-9, e.course.first_loss) > FALLING:
+    clearly = min(abs(guess - last.train), abs(first.train - last.train)) > AGAINST * scale
+    if worse and clearly and fell(e) > FALLING:
         yield finding(
             "a loss that works against the metric",
             "LCH",

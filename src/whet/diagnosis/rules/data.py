@@ -120,7 +120,10 @@ def unscaled_targets(e: Evidence) -> Iterator[Finding]:
     if d.classes:
         return
     far = max(abs(d.target_mean) / max(d.target_std, 1e-12), d.target_std, 0.02 / max(d.target_std, 1e-12))
-    uneven = d.target_scales * FAR_TARGET / UNEVEN
+    scales = (
+        d.target_scales if e.criterion.name in ("mse", "mae", "huber") else 1.0
+    )  # as (time, event) are no two values
+    uneven = scales * FAR_TARGET / UNEVEN
     if far > FAR_TARGET or uneven > FAR_TARGET:
         apart = (
             f"One column of the targets varies {d.target_scales:.3g} times as much as another one (from {UNEVEN:g} on "
@@ -130,14 +133,14 @@ def unscaled_targets(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "unscaled targets",
             "CPP",
-            f"{apart if d.target_scales > UNEVEN else 'The targets'} have the mean {d.target_mean:.3g} and the spread "
+            f"{apart if scales > UNEVEN else 'The targets'} have the mean {d.target_mean:.3g} and the spread "
             f"{d.target_std:.3g} (a spread above {FAR_TARGET:g} or below {0.02 / FAR_TARGET:g}, or a mean of {FAR_TARGET:g} "
             "spreads, counts); a fresh network says numbers near 0 with a spread below 1, and has to walk all the way.",
             0.6 + 0.25 * min(1.0, math.log10(far / FAR_TARGET) / 1.5 + 0.3),
             "Train on (y - y_train.mean()) / y_train.std(), and turn predictions back: said * y_train.std() + y_train.mean().",
             mean=d.target_mean,
             spread=d.target_std,
-            uneven=d.target_scales,
+            uneven=scales,
             borders=(FAR_TARGET, UNEVEN),
         )
 

@@ -27,6 +27,12 @@ def all_alike(e: Evidence) -> bool:
     return e.end is not None and e.end.out_std < ALIKE * e.start.out_std
 
 
+def fell(e: Evidence) -> float:
+    """The share of its size at first by which the training loss fell; of likelihoods, which may be negative, too."""
+    last, first = e.course.last, e.course.first_loss
+    return (first - last.loss) / max(abs(first), 1e-9) if last is not None else math.nan
+
+
 def planned(e: Evidence) -> int:
     """Steps of the whole training, also of one that was not watched to its end."""
     return max(e.course.steps, math.ceil(e.data.rows / max(1, e.batch_size)) * e.epochs)

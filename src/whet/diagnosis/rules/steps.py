@@ -18,7 +18,10 @@ SHORT = 4e-4
 FADED = 0.1
 """Of the largest learning rate, the mean one: half of it is usual, and a third with rates that fall fast."""
 GREW, STAYED = 10.0, 0.5
-"""Times its first rate that a schedule may reach, and the share of that from which on it never fell again."""
+"""Times its first rate that a schedule may reach, and the share of that which it had not reached at half time, and kept to its
+end."""
+LOST = 0.1
+"""Of what the loss fell by, what may be lost again."""
 UPHILL = -0.5
 """Cosine between a step's gradient and the loss's own."""
 SHRUNK = 0.01
@@ -150,9 +153,19 @@ def fades(e: Evidence) -> Iterator[Finding]:
 
 
 def grew_too_long(e: Evidence) -> bool:
-    """Whether a schedule made steps of a usual length too long, and never shorter again."""
+    """Whether a schedule that still grew at the end made steps of a usual length too long, and what was learned was lost."""
     step, c = step_of(e), e.course
-    return c.start < 1 / GREW and c.end > STAYED and step > LONG >= step * c.start
+    grew = c.start < 1 / GREW and c.half < STAYED < c.end
+    return grew and step > LONG >= step * c.start and got_worse(e)
+
+
+def got_worse(e: Evidence) -> bool:
+    """Whether the training loss rose again after its best, by more than a little, or broke."""
+    losses = [p.loss for p in e.course.points if math.isfinite(p.loss)]
+    if e.course.broke is not None or len(losses) < 2:
+        return e.course.broke is not None
+    best = min(losses)
+    return losses[-1] - best > LOST * max(e.course.first_loss - best, 1e-9)
 
 
 def grows(e: Evidence) -> Iterator[Finding]:
@@ -164,7 +177,7 @@ def grows(e: Evidence) -> Iterator[Finding]:
             f"The last step was taken with {times:.2g} times the learning rate of the first one (from {GREW:g} times on "
             f"counts), and moves the weights by {step_of(e) * e.course.end:.2g} times their size (from {LONG:g} on counts): "
             "what was learned is thrown away again.",
-            0.95,
+            0.75 + 0.2 * min(1.0, math.log(step_of(e) / LONG) / math.log(TOO_LONG / LONG)),
             "Use a schedule that falls, as torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=all_steps), or none; a "
             "factor that multiplies the rate in each step belongs below 1.",
             times=times,
