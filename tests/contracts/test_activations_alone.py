@@ -314,4 +314,11 @@ def test_names_of_papers_lead_to_the_entry() -> None:
     assert ACTIVATIONS["tat"].name == "tailored_leaky_relu"
     assert ACTIVATIONS["piecewise_linear"].name == "pwlu"
     with pytest.raises(UnknownName, match="Did you mean 'gelu'"):
-        get("gelu_tanh")
+        get("gelu_tann_h")
+
+
+def test_the_name_that_surgery_has_for_gelus_approximation_is_taken_and_not_listed() -> None:
+    x = torch.linspace(-5, 5, 101)
+    torch.testing.assert_close(get("gelu_tanh")(x), get("gelu", approximate=True)(x), rtol=0, atol=0)
+    assert "gelu_tanh" in ACTIVATIONS
+    assert "gelu_tanh" not in names()

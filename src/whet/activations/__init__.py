@@ -35,6 +35,7 @@ ACTIVATIONS = Activations(
         *gated.ENTRIES,
         *outputs.ENTRIES,
     ],
+    unlisted=[smooth.TANH_GELU],
 )
 
 

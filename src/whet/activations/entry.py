@@ -89,9 +89,18 @@ class Activation(Entry[nn.Module]):
 
 
 class Activations(Catalogue[nn.Module]):
-    """The catalogue, whose entries are known to be activations."""
+    """The catalogue, whose entries are known to be activations. `unlisted` are known by name only: others' settings."""
+
+    def __init__(self, kind: str, entries: list[Entry[nn.Module]], unlisted: list[Activation]) -> None:
+        super().__init__(kind, entries)
+        self._unlisted = {entry.name: entry for entry in unlisted}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._unlisted or super().__contains__(name)
 
     def __getitem__(self, name: str) -> Activation:
+        if name in self._unlisted:
+            return self._unlisted[name]
         entry = super().__getitem__(name)
         assert isinstance(entry, Activation)
         return entry

@@ -40,6 +40,15 @@ def gelu(approximate: bool) -> nn.Module:
     return or_native(GELU_TANH if approximate else GELU, F.gelu, least=LEAST, approximate=kind)()
 
 
+TANH_GELU = Activation(
+    "gelu_tanh",
+    lambda: gelu(True),
+    "Gelu approximated by a tanh: gelu with approximate = True, by the name that surgery calls it.",
+    formula=GELU_TANH,
+    year=2016,
+    paper="Hendrycks & Gimpel 2016, Gaussian Error Linear Units, arXiv:1606.08415, section 2",
+)
+
 ENTRIES = [
     Activation(
         "gelu",
