@@ -91,6 +91,12 @@ def test_a_weighted_loss_that_gives_up_some_accuracy_is_not_against_it() -> None
     assert "a loss that works against the metric" not in told
 
 
+def test_an_order_that_is_the_wrong_way_round_after_one_epoch_is_told_though_it_hardly_gets_worse() -> None:
+    e = replace(before(setup(metric=right)), yardsticks={"guess": 0.0})
+    points = [Point(1, 10, 0.7, -0.6, -0.6, 0.7), Point(5, 50, 0.4, -0.63, -0.63, 0.4)]
+    assert "a loss that works against the metric" in names(replace(e, course=Course(points, first_loss=0.7, steps=50)))
+
+
 def scheduled(rate: Callable[[int], float]) -> Any:
     """A training step that sets the rate by the number of steps that were taken."""
     taken = 0

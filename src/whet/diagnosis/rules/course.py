@@ -21,6 +21,8 @@ BY_HEART = 0.3
 """Between training and validation rows, from where on what still improves is what it knows by heart."""
 AGAINST = 0.1
 """Of accuracy, of R2, or of what another metric says, by which it is clearly worse than the same answer for all."""
+TURNED = 0.5
+"""Of what a metric of one's own says, by which answers are the wrong way round after the first measurement already."""
 HARDLY = 0.2
 """Of what was learned of training rows, by a metric of one's own, from which on it holds for others too."""
 FALLING = 0.04
@@ -191,8 +193,9 @@ def against_the_metric(e: Evidence) -> Iterator[Finding]:
     first, last = points[0], points[-1]
     worse = e.above(first.train, last.train) and all(e.above(guess, v) for p in points for v in (p.train, p.val))
     scale = 1.0 if e.metric in ("accuracy", "r2") else max(abs(guess), abs(last.train))
-    clearly = min(abs(guess - last.train), abs(first.train - last.train)) > AGAINST * scale
-    if worse and clearly and fell(e) > FALLING:
+    below, dropped = abs(guess - last.train), abs(first.train - last.train)
+    at_once = e.metric in UNKNOWN and below > TURNED * scale
+    if worse and below > AGAINST * scale and (dropped > AGAINST * scale or at_once) and fell(e) > FALLING:
         yield finding(
             "a loss that works against the metric",
             "LCH",
