@@ -97,7 +97,8 @@ class Plan:
         (answer,) = run(self.program, values)
         if not isinstance(answer, Tensor):
             constant = torch.full_like(x, answer, dtype=wide)
-            return torch.where(x == x, constant, constant) if is_tracing() else constant  # keeps x in the graph for ONNX
+            # ONNX takes away an input that nothing depends on.
+            return torch.where(x == x, constant, constant) if is_tracing() else constant
         return answer if "x" in self.program.names else answer + torch.zeros_like(x, dtype=wide)
 
 
