@@ -132,8 +132,8 @@ def _move(params: list[Tensor], updates: list[Tensor], *, lr: float, stacked: bo
         params = [_as_in_memory(p, of=p) for p in params]
     shape = params[0].shape
     count, rows = (shape[0], shape[1]) if stacked else (1, shape[0])
-    batch = torch.cat([u.reshape(count, rows, -1) for u in updates]) if len(updates) > 1 else updates[0]
-    straight = newton_schulz(batch.reshape(-1, rows, batch.numel() // (len(updates) * count * rows)))
+    flat = [u.reshape(count, rows, -1) for u in updates]
+    straight = newton_schulz(torch.cat(flat) if len(flat) > 1 else flat[0])
     scale = max(1.0, rows / straight.shape[2]) ** 0.5
     moves = [o.reshape(shape) for o in straight.to(params[0].dtype).split(count)]
     torch._foreach_add_(params, moves, alpha=-lr * scale)
