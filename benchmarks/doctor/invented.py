@@ -2,10 +2,11 @@
 
     python benchmarks/doctor/invented.py first              all of the first batch
     python benchmarks/doctor/invented.py second siamese     of the second one those whose names hold a word
+    python benchmarks/doctor/invented.py sixth --diagnose   noticed and named alone, without repair
     python benchmarks/doctor/invented.py --table            what the records say
 
 The first batch (`inventions.py`) was looked at while rules were mended. The second one (`inventions_second.py`) was written
-after that, and run once; so were the third, the fourth and the fifth one. What a case is, its outcome says: a fault is what
+after that, and run once; so were the third to the sixth one. What a case is, its outcome says: a fault is what
 ends `DROP` below the sound training of its family with two seeds, benign what loses less than half of that. Healed is what ends
 less than `SLACK` below the sound one with two of three seeds that repair has not seen.
 
@@ -45,7 +46,7 @@ SLACK = {"accuracy": 0.04, "r2": 0.08, "score": 0.04}
 """By metric; "score" is a function of a set-up's own."""
 SEEDS, FRESH = (0, 1), (11, 12, 13)
 BUDGET = 3.0
-BATCHES = {"first": "inventions"} | {b: f"inventions_{b}" for b in ("second", "third", "fourth", "fifth")}
+BATCHES = {"first": "inventions"} | {b: f"inventions_{b}" for b in ("second", "third", "fourth", "fifth", "sixth")}
 SHOWN = ("case", "kind", "noticed", "rank", "ranked", "healed", "edits", "cost_steps", "cost_seconds")
 Make = Callable[[], Setup]
 
@@ -146,29 +147,30 @@ def own_outcomes(case: Case) -> tuple[list[float], Spent]:
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
-def measured(name: str, case: Case) -> dict[str, Any]:
+def measured(name: str, case: Case, repaired: bool = True) -> dict[str, Any]:
     asked = case.sound().metric
     metric = asked if isinstance(asked, str) else "score"
     sound = sound_value(case.sound)
     values, own = own_outcomes(case)
     kind = kind_of(case, values, sound, metric)
-    with counted() as spent:
-        found = whet.repair(case.make(), seed=SEEDS[0], budget=BUDGET)
-    ranked = list(dict.fromkeys(f.code for f in found.diagnosis.findings if f.code))
-    good, after = healed(found.setup, sound - SLACK[metric]) if found.edits else (False, [])
-    return {
+    told = {
         "case": name,
         "kind": kind,
         "metric": metric,
         "sound": sound,
         "values": values,
-        "noticed": not found.diagnosis.healthy,
-        "said": found.diagnosis.said,
-        "codes": sorted(case.codes),
-        "ranked": ranked,
-        "rank": next((i + 1 for i, c in enumerate(ranked) if c in case.codes), 0),
-        "findings": [(f.name, f.code, f.confidence) for f in found.diagnosis.findings],
+        "own_seconds": round(own.seconds, 3),
+        "broke": not all(math.isfinite(v) for v in values),
         "repairable": case.repairable,
+    }
+    with counted() as spent:
+        if not repaired:
+            return told | named(whet.diagnose(case.make(), seed=SEEDS[0]), case) | {"cost_steps": spent.times(own)[0]}
+        found = whet.repair(case.make(), seed=SEEDS[0], budget=BUDGET)
+    good, after = healed(found.setup, sound - SLACK[metric]) if found.edits else (False, [])
+    return {
+        **told,
+        **named(found.diagnosis, case),
         "healed": good if kind == "fault" else None,
         "after": after,
         "edits": len(found.edits),
@@ -177,18 +179,29 @@ def measured(name: str, case: Case) -> dict[str, Any]:
         "concluded": found.said,
         "cost_steps": spent.times(own)[0],
         "cost_seconds": spent.times(own)[1],
-        "own_seconds": round(own.seconds, 3),
-        "broke": not all(math.isfinite(v) for v in values),
     }
 
 
-def run(batch: str, words: list[str], results: Path) -> None:
+def named(diagnosis: Any, case: Case) -> dict[str, Any]:
+    """What a diagnosis says, and the place of the first right cause, 0 where there is none."""
+    ranked = list(dict.fromkeys(f.code for f in diagnosis.findings if f.code))
+    return {
+        "noticed": not diagnosis.healthy,
+        "said": diagnosis.said,
+        "codes": sorted(case.codes),
+        "ranked": ranked,
+        "rank": next((i + 1 for i, c in enumerate(ranked) if c in case.codes), 0),
+        "findings": [(f.name, f.code, f.confidence) for f in diagnosis.findings],
+    }
+
+
+def run(batch: str, words: list[str], results: Path, repaired: bool) -> None:
     versions = {"versions": installed("whet", "torch", "scikit-learn")}
     for name, case in cases_of(batch).items():
         if words and not any(word in name for word in words):
             continue
-        record = {"batch": batch, **measured(name, case), **versions}
-        keep(results, {**surroundings(), **record}, *SHOWN)
+        record = {"batch": batch, **measured(name, case, repaired), **versions}
+        keep(results, {**surroundings(), **record}, *(k for k in SHOWN if k in record))
 
 
 def cases_of(batch: str) -> Mapping[str, Case]:
@@ -203,7 +216,7 @@ def table(records: list[dict[str, Any]]) -> str:
     """What the last record of each case says."""
     latest = list({r["case"]: r for r in records}.values())
     faults = [r for r in latest if r["kind"] == "fault"]
-    seen, able = [r for r in faults if r["noticed"]], [r for r in faults if r["repairable"]]
+    seen, able = [r for r in faults if r["noticed"]], [r for r in faults if r["repairable"] and "healed" in r]
     lines = [
         f"{len(faults)} faults: noticed {sum(r['noticed'] for r in faults)}, "
         f"cause first {sum(r['rank'] == 1 for r in seen)}, within three {sum(0 < r['rank'] <= 3 for r in seen)}",
@@ -218,26 +231,27 @@ def table(records: list[dict[str, Any]]) -> str:
         lines.append(f"{kind}: {sum(r['noticed'] for r in own)} alarms on {len(own)}")
     wrong = (r for r in latest if r["kind"] != "between" and is_wrong(r))
     keys = ("case", "kind", "said", "ranked", "edited", "after", "sound")
-    return "\n".join([*lines, *("  " + ", ".join(str(r[k]) for k in keys) for r in wrong)])
+    return "\n".join([*lines, *("  " + ", ".join(str(r[k]) for k in keys if k in r) for r in wrong)])
 
 
 def is_wrong(r: dict[str, Any]) -> bool:
     if r["kind"] != "fault":
         return bool(r["noticed"])
-    return not r["noticed"] or r["rank"] != 1 or (r["repairable"] and not r["healed"])
+    return not r["noticed"] or r["rank"] != 1 or (r["repairable"] and not r.get("healed", True))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("batch", nargs="?", choices=BATCHES)
     parser.add_argument("words", nargs="*")
+    parser.add_argument("--diagnose", action="store_true", help="without repair")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "doctor_invented.jsonl")
     said = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     if said.batch:
-        run(said.batch, said.words, said.results)
+        run(said.batch, said.words, said.results, not said.diagnose)
     if said.table:
         records = [json.loads(line) for line in said.results.read_text().splitlines()]
         for batch in dict.fromkeys(r["batch"] for r in records):
