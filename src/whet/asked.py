@@ -24,6 +24,7 @@ from whet.train.plan import cores
 
 LARGE = 50e6
 """Bytes from which a file is named before it is read: a table of 200 MB takes 4 s of a core that nobody else uses."""
+FOUND_BY_RAY = ("auto", "local")
 ANSWERS_IN = 5.0
 """Seconds in which a cluster has to answer."""
 
@@ -159,13 +160,15 @@ def refuse_storage_alone(storage: str | None, ray: str | None) -> None:
 
 
 def refuse_silence(ray: str | None) -> None:
-    """Raises UserError where a cluster is named by its address and nothing answers there: else it is asked for work late."""
-    host, colon, port = (ray or "").removeprefix("ray://").rpartition(":")
-    if not colon:  # "auto" and "local" are Ray's own to find
+    """Raises UserError where no cluster is named, or nothing answers at its address: else it is asked for work late."""
+    if ray is None or ray in FOUND_BY_RAY:
         return
+    host, _, port = ray.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        raise UserError(f"ray={ray!r} names no cluster.", 'Give HOST:PORT, "auto", or "local" for one of this run.')
     try:
         socket.create_connection((host, int(port)), timeout=ANSWERS_IN).close()
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(
             f"No Ray cluster answers at {ray!r}: {why}.",

@@ -301,7 +301,7 @@ def points(hunt: Hunt, asked: Asked, outcome: Outcome) -> Iterator[tuple[int, fl
     before = 0.0
     for point, (value, seconds) in crossed.items():
         if asked.start < point:
-            yield point, value, seconds - before
+            yield point, value, max(0.0, seconds - before)  # a training that diverged went back, and its clock too
         before = seconds
 
 

@@ -238,7 +238,13 @@ def test_storage_without_a_cluster(refused: Refused) -> None:
     assert "--ray" in refused("fit", "iris", "--storage", "file:///tmp/x", "--steps", "2")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379", "ray://127.0.0.1:no"])
+@pytest.mark.parametrize("address", ["nonsense", "", "host:port", "ray://127.0.0.1:no", ":6379"])
+def test_what_names_no_cluster_is_said_before_anything_trains(refused: Refused, address: str) -> None:
+    """A word went to Ray itself, after the plan; an empty one, as of a variable without a value, to no cluster at all."""
+    assert f"ray='{address}' names no cluster. Give HOST:PORT" in refused("fit", "iris", "--ray", address)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379"])
 def test_a_cluster_that_does_not_answer_is_said_before_anything_trains(refused: Refused, address: str) -> None:
     assert f"No Ray cluster answers at '{address}'" in refused("fit", "iris", "--ray", address)
 

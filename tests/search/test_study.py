@@ -16,7 +16,7 @@ from policies import Steps
 
 from whet.errors import SearchError, UnknownName
 from whet.record import Finding
-from whet.search import Float, Int, Job, Space, Study
+from whet.search import Categorical, Float, Int, Job, Space, Study
 from whet.search.policy import Move, New, Stop
 from whet.search.view import StudyView
 
@@ -263,6 +263,11 @@ WRONG = {
     "a direction": (lambda s: Study(SPACE, direction="minimise"), "'minimize'"),
     "a proposer": (lambda s: Study(SPACE, proposer="tpee"), "'tpe'"),
     "an end": (lambda s: Study(SPACE, max_resource=0), "max_resource=0"),
+    "a proposer that is none": (lambda s: Study(SPACE, proposer=3), "proposer=3"),
+    "a seed that is text": (lambda s: Study(SPACE, seed="a"), "seed='a'"),
+    "no seed": (lambda s: Study(SPACE, seed=None), "seed=None"),
+    "a journal without a name": (lambda s: Study(SPACE, journal=3), "journal=3"),
+    "choices in no order": (lambda s: Categorical({"relu", "gelu"}), "is not a list"),
     "a trial": (lambda s: s.tell(7, 1, 0.0), "no trial 7"),
     "a trial that is paused": (lambda s: s.tell(0, 99, 0.0), "paused"),
     "a job finished twice": (lambda s: s.finish(0), "paused"),
@@ -270,6 +275,8 @@ WRONG = {
     "a value that is text": (lambda s: s.tell(s.ask().trial, 1, "a"), "value='a' is not a number"),
     "a value of two numbers": (lambda s: s.tell(s.ask().trial, 1, np.ones(2)), "is not a number"),
     "a cost that is text": (lambda s: s.tell(s.ask().trial, 1, 0.0, cost="a"), "cost='a' is not a number"),
+    "a cost below zero": (lambda s: s.tell(s.ask().trial, 1, 0.0, cost=-1), "cost=-1 is no time"),
+    "a cost that is no number": (lambda s: s.tell(s.ask().trial, 1, 0.0, cost=math.nan), "cost=nan is no time"),
     "candidates that are no dicts": (lambda s: Space.of_candidates([1, 2]), "are no dicts"),
     "a value to enqueue": (lambda s: s.enqueue({"x": 3, "kind": "a"}), "outside"),
 }

@@ -28,7 +28,7 @@ class Categorical:
     """As for numbers."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.choices, str) or not isinstance(self.choices, Sequence | set | frozenset | range):
+        if isinstance(self.choices, str) or not isinstance(self.choices, Sequence):  # a set has another order next time
             raise SearchError(f"choices={self.choices!r} is not a list.", 'Write Categorical(["relu", "gelu"]).')
         choices = tuple(as_plain(c) for c in self.choices)
         if not choices:

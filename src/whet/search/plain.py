@@ -21,6 +21,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, numpy's too; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def as_plain(value: Any) -> Any:
     """`value` with lists as tuples. Raises SearchError for what JSON can't hold."""
     if isinstance(value, list | tuple):

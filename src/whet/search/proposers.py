@@ -60,7 +60,13 @@ def proposer_for(policy: object, given: str | Proposer | None) -> Proposer:
     """The proposer that was asked for; none was: the policy, where it proposes too."""
     if given is None:
         return policy if isinstance(policy, Proposer) else Local()
-    return proposer_named(given) if isinstance(given, str) else given
+    if isinstance(given, str):
+        return proposer_named(given)
+    if not isinstance(given, Proposer):
+        raise SearchError(
+            f"proposer={given!r} can't say what is tried.", "Give a name, or an object with a method propose."
+        )
+    return given
 
 
 def proposer_named(name: str) -> Proposer:

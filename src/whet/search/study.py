@@ -13,7 +13,7 @@ from whet.errors import SearchError, UnknownName, shown
 from whet.rng import generator
 from whet.search import choice, table
 from whet.search.log import StudyLog
-from whet.search.plain import is_number
+from whet.search.plain import is_number, is_whole
 from whet.search.policy import Go, New, Policy, Stop, usual
 from whet.search.proposers import Proposer, proposed, proposer_for
 from whet.search.space import Space, key
@@ -69,6 +69,10 @@ class Study:
             raise UnknownName("direction", direction, DIRECTIONS)
         if not is_number(max_resource) or max_resource <= 0:
             raise SearchError(f"max_resource={shown(max_resource)} is not a number above 0.")
+        if not is_whole(seed):
+            raise SearchError(f"seed={shown(seed)} is no whole number.")
+        if not isinstance(journal, str | Path | None):
+            raise SearchError(f"journal={shown(journal)} names no file.")
         space = space if isinstance(space, Space) else Space(space)
         self.direction = direction
         self._state = State(space, whole(max_resource), seed, DIRECTIONS[direction])
@@ -135,7 +139,7 @@ class Study:
             return
         event: Event = {"event": "told", "trial": track.number, "resource": whole(resource), "value": seen(value)}
         if cost is not None:
-            event["cost"] = as_number("cost", cost, "Give seconds.")
+            event["cost"] = as_seconds(cost)
             self._spent += event["cost"]
         if symptoms:
             several = (symptoms,) if isinstance(symptoms, str) else symptoms
@@ -302,6 +306,14 @@ def seen(value: Any) -> float | None:
     """A value that was told; None for NaN and infinity. Raises SearchError for what is no number."""
     found = as_number("value", value, "NaN says that training diverged.")
     return found if math.isfinite(found) else None
+
+
+def as_seconds(cost: Any) -> float:
+    """A cost that was told. Raises SearchError for what no clock shows."""
+    found = as_number("cost", cost, "Give seconds.")
+    if not (math.isfinite(found) and found >= 0):
+        raise SearchError(f"cost={shown(found)} is no time.", "Give seconds from 0 on, or leave it out.")
+    return found
 
 
 def as_number(name: str, value: Any, next_step: str) -> float:
