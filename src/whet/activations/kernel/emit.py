@@ -59,83 +59,86 @@ def whole_file(*functions: str) -> str:
 
 def _forward(node: Node, names: Sequence[str], dtype: str) -> str:
     kind, *_ = TYPES[dtype]
-    blocks, block = _near_and_far("forward", [lowered(guarded(node))], _forward_block, names, dtype)
+    node = lowered(guarded(node))
+    blocks, call = _near_and_far("forward", "x_in, y_out, begin, end, p", [node], _forward_block, names, dtype)
     return f"""{blocks}
 void forward(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t n, const float *restrict p, int threads)
 {{
-{_in_blocks(f"{block}(x_in, y_out, begin, end, p)")}
+{_in_blocks(call)}
 }}
 CALLABLE(forward, AT(0), AT(1), N(2), AT(3), N(4))
 """
 
 
-def _forward_block(title: str, nodes: Sequence[Node], names: Sequence[str], dtype: str) -> str:
+def _forward_block(title: str, nodes: Sequence[Node], watch: Watch, names: Sequence[str], dtype: str) -> str:
     kind, read, write = TYPES[dtype]
-    lines, (value,) = statements(nodes, names)
+    lines, (value, *watched) = statements([*nodes, *watch], names)
+    before, reduction, keep, after = _watching(watched)
     return f"""
 LOOP {title}(const {kind} *restrict x_in, {kind} *restrict y_out, int64_t begin, int64_t end, const float *restrict p)
 {{
-{_parameters(names)}
-#pragma omp simd
+{_parameters(names)}{before}
+#pragma omp simd{reduction}
     for (int64_t i = begin; i < end; i++) {{
         const float x = {read.format("x_in[i]")};
 {_drawn(nodes)}{lines}
-        y_out[i] = {write.format(value)};
+        y_out[i] = {write.format(value)};{keep}
     }}
+    return {after};
 }}"""
 
 
-Block = Callable[[str, Sequence[Node], Sequence[str], str], str]
-"""C source of a function over a block, from its name, the formulas, the names of parameters and the dtype."""
+Watch = Sequence[Node]
+"""What sines are taken of, each followed by what that was computed from."""
+Block = Callable[[str, Sequence[Node], Watch, Sequence[str], str], str]
+"""C source of a function over a block, from its name, the formulas, what to watch, the names of parameters and the dtype.
+It returns whether it met a number for which only the far_ functions are right."""
 
 
-def _near_and_far(way: str, nodes: Sequence[Node], block: Block, names: Sequence[str], dtype: str) -> tuple[str, str]:
-    """The functions for a block, and what to call: where sines are taken, it depends on how far from 0."""
-    near, far, is_far = f"{way}_block", f"far_{way}_block", f"{way}_is_far"
-    blocks = block(near, nodes, names, dtype)
-    if not turned(nodes):
-        return blocks, near
-    blocks += block(far, for_far(nodes), names, dtype) + _is_far(is_far, turned(nodes), names, dtype)
-    return blocks, f"({is_far}(x_in, begin, end, p) ? {far} : {near})"
+def _near_and_far(
+    way: str, arguments: str, nodes: Sequence[Node], block: Block, names: Sequence[str], dtype: str
+) -> tuple[str, str]:
+    """The functions for a block, and how to call them: where it turns out that sines were taken of numbers far from 0, the
+    block is computed again. To look first, over the same numbers, was a third of the time, since nothing is computed while
+    they come from memory."""
+    near, far = f"{way}_block", f"far_{way}_block"
+    watch = [node for pair in turned(nodes) for node in pair]
+    blocks = block(near, nodes, watch, names, dtype)
+    if not watch:
+        return blocks, f"{near}({arguments})"
+    return blocks + block(far, for_far(nodes), (), names, dtype), f"if ({near}({arguments})) {far}({arguments})"
 
 
-def _is_far(title: str, pairs: Sequence[tuple[Node, Node]], names: Sequence[str], dtype: str) -> str:
-    """Whether sines are taken of a number in the block for which only the far_ functions are right."""
-    kind, read, _ = TYPES[dtype]
-    lines, furthest = further(pairs, names)
-    return f"""
-static __attribute__((noinline)) int {title}(const {kind} *restrict x_in, int64_t begin, int64_t end, const float *restrict p)
-{{
-{_parameters(names)}
-    int32_t furthest = 0;
-#pragma omp simd reduction(max : furthest)
-    for (int64_t i = begin; i < end; i++) {{
-        const float x = {read.format("x_in[i]")};
-{_drawn([u for u, _ in pairs])}{lines}
-{furthest}
-    }}
-    return furthest > bits_of(NEAR);
-}}"""
+def _watching(watched: Sequence[str]) -> tuple[str, str, str, str]:
+    """What goes before the loop, into its pragma, into it, and what is returned after it."""
+    if not watched:
+        return "", "", "", "0"
+    reduction = " reduction(max : furthest)"
+    return "\n    int32_t furthest = 0;", reduction, "\n" + furthest_of(watched), "furthest > bits_of(NEAR)"
 
 
 def further(pairs: Sequence[tuple[Node, Node]], names: Sequence[str]) -> tuple[str, str]:
     """The lines that compute what `turned` gives, and those that keep the bits of the largest size."""
     lines, values = statements([node for pair in pairs for node in pair], names)
-    keep = (
-        f"            furthest = further(furthest, {u}, {of});" for u, of in zip(values[::2], values[1::2], strict=True)
-    )
-    return lines, "\n".join(keep)
+    return lines, furthest_of(values)
+
+
+def furthest_of(watched: Sequence[str]) -> str:
+    """The lines that keep the bits of the largest size, of numbers each followed by what it was computed from."""
+    pairs = zip(watched[::2], watched[1::2], strict=True)
+    return "\n".join(f"            furthest = further(furthest, {u}, {of});" for u, of in pairs)
 
 
 def _backward(node: Node, names: Sequence[str], dtype: str) -> str:
     kind, *_ = TYPES[dtype]
     slopes = [lowered(guarded(derive(node, name))) for name in ("x", *names)]
-    blocks, block = _near_and_far("backward", slopes, _backward_block, names, dtype)
+    arguments = "g_in, x_in, gx_out, begin, end, p, parts"
+    blocks, call = _near_and_far("backward", arguments, slopes, _backward_block, names, dtype)
     return f"""{blocks}
 void backward(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t n,
               const float *restrict p, double *restrict parts, double *restrict sums, int threads)
 {{
-{_in_blocks(f"{block}(g_in, x_in, gx_out, begin, end, p, parts)")}
+{_in_blocks(call)}
     for (int64_t i = 0; i < {len(names)}; i++) {{
         sums[i] = 0;
         for (int64_t block = 0; block * {BLOCK} < n; block++)
@@ -146,9 +149,11 @@ CALLABLE(backward, AT(0), AT(1), AT(2), N(3), AT(4), AT(5), AT(6), N(7))
 """
 
 
-def _backward_block(title: str, slopes: Sequence[Node], names: Sequence[str], dtype: str) -> str:
+def _backward_block(title: str, slopes: Sequence[Node], watch: Watch, names: Sequence[str], dtype: str) -> str:
     kind, read, write = TYPES[dtype]
-    lines, (slope, *others) = statements(slopes, names)
+    lines, values = statements([*slopes, *watch], names)
+    slope, *others = values[: len(slopes)]
+    before, watching, watched, after = _watching(values[len(slopes) :])
     sums = [f"sum{i}" for i in range(len(names))]
     reduction = f" reduction(+ : {', '.join(sums)})" if sums else ""
     add = "".join(f"\n            {s} += g * {o};" for s, o in zip(sums, others, strict=True))
@@ -158,13 +163,14 @@ def _backward_block(title: str, slopes: Sequence[Node], names: Sequence[str], dt
 LOOP {title}(const {kind} *restrict g_in, const {kind} *restrict x_in, {kind} *restrict gx_out, int64_t begin,
              int64_t end, const float *restrict p, double *restrict parts)
 {{
-{_parameters(names)}{begin}
-#pragma omp simd{reduction}
+{_parameters(names)}{begin}{before}
+#pragma omp simd{reduction}{watching}
     for (int64_t i = begin; i < end; i++) {{
         const float x = {read.format("x_in[i]")}, g = {read.format("g_in[i]")};
 {_drawn(slopes)}{lines}
-        gx_out[i] = {write.format(f"g * {slope}")};{add}
+        gx_out[i] = {write.format(f"g * {slope}")};{add}{watched}
     }}{keep}
+    return {after};
 }}"""
 
 

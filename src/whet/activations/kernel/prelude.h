@@ -13,7 +13,7 @@
 
 #define MOST 3.40282347e+38f
 #define VECTOR static inline __attribute__((always_inline))
-#define LOOP static __attribute__((noinline)) void
+#define LOOP static __attribute__((noinline)) int /* whether it is to be done again, see emit.py */
 
 VECTOR int32_t bits_of(float u) { int32_t i; memcpy(&i, &u, 4); return i; }
 VECTOR float float_of(int32_t i) { float u; memcpy(&u, &i, 4); return u; }
