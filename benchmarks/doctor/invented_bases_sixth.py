@@ -1,6 +1,6 @@
 """Sound trainings of an eighth kind, and more ordinary ones: a wide and a narrow table, several values at once, a deep network,
-signals in one dimension, coloured pictures, short texts by convolution and by attention, points in a set, graphs, a value at each
-time, a class and a value, orders of pairs, waiting times in months, and sensors to be given back."""
+signals in one dimension, coloured pictures, short texts by convolution and by attention, points in a set, graphs, a value at
+each time, a class and a value, orders of pairs, waiting times in months, and sensors to be given back."""
 
 from __future__ import annotations
 

@@ -16,8 +16,6 @@ from invented_bases_sixth import (
     Noted,
     Order,
     Ties,
-    Voter,
-    Ward,
     beat_net,
     both,
     hazard,

@@ -24,6 +24,7 @@ from whet.remedies.data import in_any_order
 from whet.remedies.network import widen
 from whet.setups import Course, Point, Setup, train
 from whet.setups.ends import before_last
+from whet.setups.pace import KEPT, Rates
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,14 @@ def test_a_network_that_was_good_before_it_was_tuned_need_not_get_better() -> No
         assert not harm(ended(e, 0.975, 0.97, (0.100, 0.097), guess=0.85, start=0.968, linear=0.93))
 
 
+def test_a_signal_that_is_hardly_there_is_no_training_that_stands_still() -> None:
+    """0.54 of two even classes, also by a metric of one's own; where the rate moves nothing it is one."""
+    for metric in ("accuracy", right):
+        for rate, said in ((5e-3, False), (1e-7, True)):
+            e = rows(before(setup(metric=metric, optimizer=adam(rate))), 5_000, 400)
+            assert bool(harm(ended(e, 0.54, 0.53, (0.695, 0.689), guess=0.5))) == said
+
+
 def test_a_perfect_training_on_few_rows_is_no_guess() -> None:
     e = before(setup(optimizer=adam(1e-7)))
     assert judge(e)[0].confidence >= 0.8
@@ -70,6 +79,15 @@ def test_a_perfect_training_on_few_rows_is_no_guess() -> None:
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
+
+
+def test_rates_are_followed_in_flat_memory_and_half_time_is_still_known() -> None:
+    rates, given = Rates(), torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    for step in range(20_000):
+        given.param_groups[0]["lr"] = step / 20_000
+        rates.add(given)
+    assert len(rates.tops) <= KEPT
+    assert abs(rates.half - 0.5) < 2 / KEPT
 
 
 def right(said: Tensor, y: Tensor) -> float:

@@ -80,8 +80,8 @@ def least(e: Evidence, best: float) -> float:
 
 def margin(e: Evidence, best: float) -> float:
     """The same in the metric's own unit, at a value of it."""
-    guess = e.yardsticks.get("guess", e.yardsticks.get("start", 0.0))
-    if e.metric in UNKNOWN and e.yardsticks:
+    guess = e.yardsticks.get("guess", e.yardsticks.get("start", math.nan))
+    if e.metric in UNKNOWN and math.isfinite(guess):
         return BEHIND_R2 * abs(best - guess)
     if e.metric == "accuracy":
         return least(e, best)

@@ -9,7 +9,7 @@ from whet.diagnosis.behind import BEHIND_R2, FAR, Behind, behind, counts, least,
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.data import DISAGREE_R2, FEW, LOPSIDED, SHIFT, STRETCH
-from whet.diagnosis.rules.measures import all_alike, step_of
+from whet.diagnosis.rules.measures import all_alike, fell, step_of
 
 LIKELY, CERTAIN = 0.5, 0.8
 """Confidence from which a finding counts as a cause; from which it is taken for one on the word of a single seed."""
@@ -130,6 +130,8 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
         near = all_alike(e) and abs(e.value - guess) <= LEARNED * max(abs(e.value), abs(guess))
         if near or not (e.above(last.train, guess) or e.above(e.value, guess)):
             return Harm(f"the same answer for all reaches {guess:.3g}, this network {e.value:.3g}", BEHIND_R2)
+        if is_unsuspected(e):
+            return Harm()  # a weak signal: what it says is better than that
         guess = None
     at_guess = guess is not None and e.share(last.train) <= e.share(guess) + 0.05
     no_better = guess is not None and e.share(e.value) <= e.share(guess) + NO_BETTER
@@ -137,13 +139,18 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
         return Harm(f"it says hardly more than the same answer for all: {e.metric} {e.value:.3g}", BEHIND_R2)
     if guess is not None and e.metric == "accuracy" and is_guessing(e, last.train, guess):
         return Harm(f"it says hardly more than the same answer for all: accuracy {e.value:.3g}", margin(e, e.value))
-    fell = 1 - last.loss / e.course.first_loss if e.course.first_loss > 0 else 1.0
     hardly = guess is not None and e.metric == "accuracy" and is_hardly_above(e, guess)
-    if (guess is None or at_guess or hardly) and fell < LEARNED and last.loss > 1e-3:
-        return Harm(
-            f"the training loss went from {e.course.first_loss:.3g} to {last.loss:.3g}: nothing was learned", fell
-        )
+    suspected = at_guess and not is_unsuspected(e)  # where nothing is, there may be hardly anything to learn
+    if (guess is None or suspected or hardly) and has_not_fallen(e):
+        said = f"the training loss went from {e.course.first_loss:.3g} to {last.loss:.3g}: nothing was learned"
+        return Harm(said, fell(e))
     return Harm()
+
+
+def has_not_fallen(e: Evidence) -> bool:
+    """Whether a training loss ended where it began; one that is next to 0, or may be negative, says nothing."""
+    last = e.course.last
+    return last is not None and e.course.first_loss > 0 and last.loss > 1e-3 and fell(e) < LEARNED
 
 
 def is_certain(e: Evidence) -> bool:

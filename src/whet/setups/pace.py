@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from array import array
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from whet.setups.parts import Batch
 
 MEASURED = 500
 """Steps whose times are kept."""
+KEPT = 1024
+"""Of the largest rates so far, how many are kept at the most; beyond that every second one, of ever longer stretches."""
 
 
 @dataclass
@@ -28,8 +29,9 @@ class Rates:
     last: float = 0.0
     largest: float = 0.0
     steps: int = 0
-    tops: array[float] = field(default_factory=lambda: array("d"))
-    """The largest one up to each step."""
+    tops: list[float] = field(default_factory=list)
+    """The largest one up to each `every`th step, the first one included."""
+    every: int = 1
 
     def follow(self, optimizer: torch.optim.Optimizer) -> None:
         """Reads the rate right before each step: a schedule may be made, or moved on, within the user's own."""
@@ -40,8 +42,12 @@ class Rates:
     def add(self, optimizer: torch.optim.Optimizer) -> None:
         rate = float(optimizer.param_groups[0].get("lr", 0.0))
         self.first, self.last = rate if self.steps == 0 else self.first, rate
-        self.total, self.largest, self.steps = self.total + rate, max(self.largest, rate), self.steps + 1
-        self.tops.append(self.largest)
+        self.total, self.largest = self.total + rate, max(self.largest, rate)
+        if self.steps % self.every == 0:
+            self.tops.append(self.largest)
+        if len(self.tops) > KEPT:
+            self.tops, self.every = self.tops[::2], 2 * self.every
+        self.steps += 1
 
     @property
     def pace(self) -> float:
@@ -64,7 +70,7 @@ class Rates:
     def half(self) -> float:
         """The largest one of the first half of the steps over the largest of all, or over what was asked for."""
         most = max(self.largest, self.asked)
-        return self.tops[(self.steps - 1) // 2] / most if most > 0 and self.steps else 1.0
+        return self.tops[(self.steps - 1) // 2 // self.every] / most if most > 0 and self.steps else 1.0
 
 
 class Stopwatch:
