@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whet.attempts import Attempt, Stage
+from whet.diagnosis.behind import mild
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import CONSEQUENCES, READ_OFF, judge
 from whet.diagnosis.rules.measures import planned
-from whet.doctor import WORTH, has_room, need_of
+from whet.doctor import WORTH, need_of, room
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
 from whet.repaired import OF_DATA
@@ -21,7 +22,7 @@ PLAIN, CERTAIN_ENOUGH = ("ACH", "LCH", "CPP", "FRZ", "ZGR", "MOD", "RAW", "RCD")
 """Causes that are read off the set-up, whatever the training does, and the confidence from which that is enough."""
 STEPS = ("HLR", "OCH", "HNE")
 """Causes that have a remedy in common: other steps, or more of them."""
-TOO_SHORT, MAY_BE_LONGER = ("learning rate too low", "optimiser too slow", "too few steps"), "steps that may be longer"
+RATES, MAY_BE_LONGER = ("lr", "optimizer"), "steps that may be longer"
 Stages = tuple[Stage, ...]
 AS_USUAL = "Nothing that was found helps by itself, so that what is usual is tried."
 
@@ -40,17 +41,20 @@ def plans(attempt: Attempt) -> Iterator[Stages]:
     if len(both) > 1:
         yield (*done, *(Stage(f, e) for f in both))
     yield from ((*done, Stage(f, e)) for f in likely)
-    if not any(stage.usual for stage in done) and (likely or not data_is_at_fault(e)):
+    lost = attempt.suffers or not done  # what is usual bought nothing behind an edit that had mended what showed
+    if lost and not any(stage.usual for stage in done) and (likely or not data_is_at_fault(e)):
         yield (*done, *(Stage(f, e, usual=True) for f in usual_recipe(e, able)))
     yield from ((*done, Stage(f, e)) for f in able if UNSURE <= f.confidence < WORTH)
     yield from ((*done, Stage(f, e, place)) for f in likely for place in range(1, len(REMEDIES[f.name])))
 
 
 def bolder(attempt: Attempt) -> list[Stages]:
-    """Longer steps still, where short ones were the cause and much may be lacking, for all that is known."""
+    """Longer steps still, where their length was chosen and something may be lacking, for all that is known."""
     e, done = attempt.found.evidence, attempt.stages
-    names = [stage.finding.name for stage in done]
-    if not (e.metric in UNKNOWN or has_room(e)) or MAY_BE_LONGER in names or not set(names) & set(TOO_SHORT):
+    chosen = any(edit.path in RATES for edit in attempt.setup.edits)
+    if any(stage.finding.name == MAY_BE_LONGER for stage in done) or not chosen:
+        return []
+    if e.metric not in UNKNOWN and room(e) <= mild(e):
         return []
     return [(*done, Stage(Finding(MAY_BE_LONGER, "Steps of a usual length need not be the best ones."), e))]
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from whet.attempts import Attempt, is_better, is_content, same_height
 from whet.diagnosis.behind import margin
 from whet.diagnosis.examine import before, examine
+from whet.diagnosis.rules.measures import planned
 from whet.diagnosis.verdict import harm
 from whet.diagnosis.yardsticks import rows_cost
 from whet.doctor import Diagnosis, diagnosed, hopeless, watched
@@ -125,12 +126,15 @@ def tried_out(
     cost = cost_of(setup, seed)
     paid = cost.of(onward.course) if onward is not None else 0.0
     limit = max(0.2 * purse.one, purse.left)
+    done = onward.running.epochs if onward is not None and onward.running is not None else 0
+    each = cost.step * planned(first) / setup.epochs
+    able = done + max(1, int((limit - cost.look) / each))  # measurements may lie more than a training apart
 
     def enough(course: Course) -> bool:
         over = purse.late or cost.look + cost.of(course) - paid > limit
         return over or hopeless(course, setup, first) or is_behind(course, setup, best)
 
-    found = examine(setup, seed, first=first, stop=enough, onward=onward)
+    found = examine(setup, seed, first=first, epochs=min(setup.epochs, able), stop=enough, onward=onward)
     purse.pay(cost.look + cost.of(found.trained.course) - paid)
     return Attempt(setup, found, harm(found.evidence), stages)
 

@@ -8,22 +8,24 @@ from typing import Any
 
 import pytest
 import torch
-from cases import SICK, moons, net, setup
+from cases import SICK, adam, moons, net, setup
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import whet
-from whet.attempts import Stage
-from whet.diagnosis.examine import before
+from whet.attempts import Attempt, Stage
+from whet.diagnosis.examine import before, examine
+from whet.diagnosis.verdict import Harm
 from whet.doctor import choices
-from whet.plans import applied
+from whet.plans import applied, plans
 from whet.recipe import Edit
 from whet.record import Finding
 from whet.remedies.steps import clip_step
 from whet.repaired import Try, why
+from whet.repairing import tried_out
 from whet.setups import Setup, train, work
 from whet.setups.code import code_of
-from whet.setups.work import cost_of
+from whet.setups.work import Purse, cost_of
 
 
 @pytest.fixture(autouse=True)
@@ -186,3 +188,46 @@ def test_an_edit_is_not_taken_back_by_the_next_one() -> None:
 
 def with_step(e: Any, step: float) -> Any:
     return replace(e.start, layers=tuple(replace(x, step=step) for x in e.start.layers))
+
+
+def test_a_handful_of_steps_becomes_enough_of_them_in_one_try() -> None:
+    """Longer steps, smaller batches and more epochs were tried one after the other, and the budget was gone before the last."""
+    found = Finding("too few steps", "")
+    full = setup(batch_size=600, epochs=6, optimizer=adam(1e-4))
+    first = applied(full, (Stage(found, before(full)),))
+    assert first is not None
+    assert [e.path for e in first.edits] == ["batch_size", "epochs", "lr"]
+    assert first.batch_size == 32
+    assert first.epochs * 19 >= 800
+    many = setup(epochs=8, optimizer=adam(1e-4))  # 152 steps: longer ones may do
+    assert choices(many, before(many), found)[0].startswith("lr: ")
+
+
+def test_nothing_usual_is_tried_behind_an_edit_that_made_it_well() -> None:
+    """Of seven trainings that one edit had healed the usual recipe made none better, for 0.8 of a training each."""
+    given = setup(metric=lambda said, y: float((said.argmax(1) == y).float().mean()))
+    found = examine(given)
+    done = (Stage(Finding("learning rate too low", ""), found.evidence),)
+    well = [stages[-1] for stages in plans(Attempt(given, found, Harm(), done))]
+    assert not any(stage.usual for stage in well)
+    sick = [stages[-1] for stages in plans(Attempt(given, found, Harm("behind"), done))]
+    assert any(stage.usual for stage in sick)
+
+
+def test_an_attempt_of_many_epochs_is_measured_where_the_purse_ends() -> None:
+    """It was asked at measurements only, which lie two epochs apart in forty: two trainings where one was left."""
+    given = setup(epochs=1)
+    origin = Attempt(given, examine(given), Harm("behind"))
+    cost = cost_of(given)
+    purse = Purse(1.0, cost.look + 1.5 * 19 * cost.step)
+    attempt = tried_out(given.edited(Edit("epochs", 1, 60, ""), epochs=60), (), 0, purse, origin)
+    assert attempt.found.trained.course.steps == 19
+
+
+def test_the_adam_that_is_brought_in_steps_in_one_call() -> None:
+    """Its loop over tensors took twice the work of a plain step, and the budget half as far."""
+    given = setup(optimizer=lambda p: torch.optim.SGD(p, lr=1e-5), model=net(depth=6))
+    finding = Finding("optimiser too slow", "", confidence=0.9)
+    mended = applied(given, (Stage(finding, before(given)),))
+    assert mended is not None
+    assert cost_of(mended).step < 1.3 * cost_of(given).step

@@ -134,15 +134,17 @@ def test_by_ones_own_metric_steps_are_tried_that_are_longer_than_the_usual_ones(
     slow: Setup = setup(metric=right, optimizer=adam(1e-6))
     found = examine(slow)
     low = next(f for f in judge(found.evidence) if f.name == "learning rate too low")
-    attempt = Attempt(slow, found, Harm(), (Stage(low, found.evidence),))
+    usual = applied(slow, (Stage(low, found.evidence),))
+    assert usual is not None
+    attempt = Attempt(usual, found, Harm(), (Stage(low, found.evidence),))
     (stages,) = bolder(attempt)
     assert [s.finding.name for s in stages] == ["learning rate too low", "steps that may be longer"]
     candidate = applied(slow, stages)
     assert candidate is not None
     assert candidate.edits[-1].path == "lr"
     assert bolder(replace(attempt, stages=stages)) == []
-    assert bolder(replace(attempt, stages=())) == []
-    assert bolder(replace(attempt, stages=(Stage(Finding("bottleneck", ""), found.evidence),))) == []
+    assert bolder(replace(attempt, setup=slow, stages=())) == []
+    assert bolder(replace(attempt, setup=slow, stages=(Stage(Finding("bottleneck", ""), found.evidence),))) == []
 
 
 # -- the loss and the metric -------------------------------------------------------------------------------------------

@@ -55,15 +55,17 @@ def examine(
     seed: int = 0,
     *,
     first: Evidence | None = None,
+    epochs: int | None = None,
     stop: Callable[[Course], bool] | None = None,
     onward: Trained | None = None,
 ) -> Examined:
     """All that rules ask for. Costs one training of the set-up, and some forward passes.
 
-    `first`: what `before` found, where that is known. `onward`: a training that it goes on from (`setups.train`).
+    `first`: what `before` found, where that is known. `epochs`: fewer than the set-up's own. `onward`: a training that it goes
+    on from (`setups.train`).
     """
     first = before(setup, seed) if first is None else first
-    trained = train(setup, seed, stop=stop, onward=onward)
+    trained = train(setup, seed, epochs=epochs, stop=stop, onward=onward)
     if first.metric in UNKNOWN:
         known = same_for_all(setup, setup.fresh(seed), trained.model)
         first = replace(first, yardsticks={**first.yardsticks, **known})

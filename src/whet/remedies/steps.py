@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ MOST_TIMES = 60
 USUAL_BATCH = 32
 FEW_A_ROUND = 4
 """Steps of an epoch that are so few that the batch may be why."""
+FEW = 100
+"""Steps of a whole training that are so few that no length makes up for it: half of those for which a step may be longest."""
 MORE = 1.5
 """Times as many epochs, or as high a rate, below which they stay as they are."""
 GENTLE_DROPOUT = 0.1
@@ -68,7 +71,7 @@ def adam(need: Need) -> Setup | None:
     if need.optimizer == "Adam" and lr == new:
         return None
     edit = need.edit("optimizer", f"{need.optimizer}, lr={lr:g}", f"Adam, lr={new:g}")
-    return need.setup.edited(edit, optimizer=of_kind("Adam", lr=new))
+    return need.setup.edited(edit, optimizer=of_kind("Adam", lr=new, fused=True))
 
 
 def more_epochs(need: Need) -> Setup | None:
@@ -78,6 +81,18 @@ def more_epochs(need: Need) -> Setup | None:
     times = min(MOST_TIMES, max(3.0, ENOUGH / max(1, need.steps)))
     epochs = math.ceil(need.setup.epochs * times)
     return need.setup.edited(need.edit("epochs", need.setup.epochs, epochs), epochs=epochs)
+
+
+def enough_steps(need: Need) -> Setup | None:
+    """All that makes up for a handful of steps, at once: smaller batches, more epochs, and a usual length. None where one of
+    them may do."""
+    if need.steps >= FEW:
+        return None
+    old, changed = need.setup.batch_size, smaller_batch(need)
+    if changed is not None:
+        need = replace(need, setup=changed, steps=math.ceil(need.steps * old / USUAL_BATCH))
+    need = replace(need, setup=more_epochs(need) or need.setup, steps=max(need.steps, ENOUGH))
+    return longer_steps(need) or need.setup
 
 
 def plain_step(need: Need) -> Setup:
@@ -168,7 +183,7 @@ REMEDIES = {
     "dying units": (lower_rate, sloped_function, draw_weights),
     "learning rate too low": (usual_rate, adam, more_epochs),
     "optimiser too slow": (adam, usual_rate, more_epochs),
-    "too few steps": (longer_steps, smaller_batch, more_epochs, adam),
+    "too few steps": (enough_steps, longer_steps, smaller_batch, more_epochs, adam),
     "still improving": (more_epochs, adam),
     "penalty stronger than the data": (plain_step,),
     "a step that changes nothing": (plain_step,),
