@@ -18,6 +18,9 @@ from whet.remedies import REMEDIES
 from whet.setups import Setup
 from whet.setups.lengths import ENOUGH
 
+GIVEN_UP = 0.6
+"""Share of a training after which it can be held against another one that is as far; one that is behind is given up there."""
+
 
 class Stage(NamedTuple):
     """A remedy that is applied: of which finding, what it reckons with, and which of the finding's remedies it is."""
@@ -69,10 +72,27 @@ def is_better(new: Attempt, old: Attempt) -> bool:
     if not math.isfinite(old.value):
         return True
     e = old.found.evidence
-    gain = (new.value - old.value) * (1 if e.higher_is_better else -1)
+    gain = (new.value - as_far(old, new)) * (1 if e.higher_is_better else -1)
     if old.suffers.luck and not new.suffers:
         return gain >= 0.0
     return gain > (0.5 * margin(e, new.value) if not new.suffers or old.suffers else 0.0)
+
+
+def as_far(old: Attempt, new: Attempt) -> float:
+    """What the old one had reached where the new one was cut off by the budget, if both are as long and that is late enough to
+    tell; else what it reached in the end."""
+    last, epochs = new.found.trained.course.last, new.setup.epochs
+    if last is None or not GIVEN_UP * epochs <= last.epoch < epochs or old.setup.epochs != epochs:
+        return old.value
+    known = best_until(old, last.epoch)
+    return known if math.isfinite(known) else old.value
+
+
+def best_until(attempt: Attempt, epoch: int) -> float:
+    """The best value that it had up to an epoch; NaN where it was not measured before."""
+    e = attempt.found.evidence
+    known = [p.val for p in e.course.points if p.epoch <= epoch and math.isfinite(p.val)]
+    return (max(known) if e.higher_is_better else min(known)) if known else math.nan
 
 
 def same_height(new: Attempt, old: Attempt) -> bool:

@@ -10,7 +10,7 @@ import math
 import time
 from dataclasses import replace
 
-from whet.attempts import Attempt, is_better, is_content, same_height
+from whet.attempts import GIVEN_UP, Attempt, best_until, is_better, is_content, same_height
 from whet.diagnosis.behind import margin
 from whet.diagnosis.examine import before, examine
 from whet.diagnosis.rules.measures import planned
@@ -25,8 +25,6 @@ from whet.setups.work import Purse, cost_of, reckoned, whole
 
 ENOUGH_LEFT = 0.3
 """Of a training that the purse must still hold for another attempt."""
-GIVEN_UP = 0.6
-"""Share of a training after which an attempt that is behind the best one so far is given up."""
 
 
 def repair(setup: Setup, seed: int = 0, budget: float = 3.0, *, seconds: float = math.inf) -> Repair:
@@ -144,10 +142,9 @@ def is_behind(course: Course, setup: Setup, best: Attempt) -> bool:
     e, last = best.found.evidence, course.last
     if last is None or last.epoch < GIVEN_UP * setup.epochs:
         return False
-    sign = 1 if e.higher_is_better else -1
-    other = [sign * p.val for p in e.course.points if p.epoch <= last.epoch and math.isfinite(p.val)]
+    sign, other = 1 if e.higher_is_better else -1, best_until(best, last.epoch)
     own = [sign * p.val for p in course.points if math.isfinite(p.val)]
-    return bool(other and own) and max(other) - max(own) > margin(e, sign * max(other))
+    return math.isfinite(other) and bool(own) and sign * other - max(own) > margin(e, other)
 
 
 def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tries: list[Try]) -> Attempt:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import whet
-from whet.attempts import Attempt, Stage
+from whet.attempts import Attempt, Stage, is_better
 from whet.diagnosis.examine import before, examine
 from whet.diagnosis.verdict import Harm
 from whet.doctor import choices
@@ -23,8 +23,9 @@ from whet.record import Finding
 from whet.remedies.steps import clip_step
 from whet.repaired import Try, why
 from whet.repairing import tried_out
-from whet.setups import Setup, train, work
+from whet.setups import Course, Setup, train, work
 from whet.setups.code import code_of
+from whet.setups.training import Point
 from whet.setups.work import Purse, cost_of
 
 
@@ -231,3 +232,21 @@ def test_the_adam_that_is_brought_in_steps_in_one_call() -> None:
     mended = applied(given, (Stage(finding, before(given)),))
     assert mended is not None
     assert cost_of(mended).step < 1.3 * cost_of(given).step
+
+
+def test_a_try_that_the_budget_cuts_off_is_held_against_the_other_one_as_far() -> None:
+    """It was ahead at three quarters of its epochs, and lost to what the other had at the end."""
+    given = setup()
+    found = examine(given)
+
+    def reached(*values: float) -> Attempt:
+        points = [Point(i + 1, 19 * (i + 1), 0.5, v, v, 0.5) for i, v in enumerate(values)]
+        course = Course(points, first_loss=0.7, steps=19 * len(values))
+        e = replace(found.evidence, course=course)
+        return Attempt(given, replace(found, evidence=e, trained=replace(found.trained, course=course)), Harm())
+
+    old = reached(*(0.6 + 0.01 * i for i in range(20)))  # 0.79 in the end, 0.74 after 15 epochs
+    assert is_better(reached(*[0.5] * 14, 0.79), old)
+    assert not is_better(reached(*[0.5] * 14, 0.75), old)
+    assert not is_better(reached(*[0.5] * 7, 0.79), old)  # too early to tell
+    assert not is_better(reached(*[0.5] * 19, 0.79), old)
