@@ -34,3 +34,13 @@ def test_a_class_of_a_few_rows_does_not_make_trees_too_sure_of_the_others() -> N
     found = trees(train, y[:1_500], test, Wanted("classify", 5, 300.0))
     assert found.predicted is not None
     assert -np.log(found.predicted[np.arange(500), y[1_500:]].clip(1e-15)).mean() < 0.09
+
+
+def test_trees_cut_a_few_rows_more_than_once() -> None:
+    """Leaves of 20 leave one cut of 45 rows, if any: 60 rows of concrete had an RMSE of 14.5 in place of 8.4."""
+    x = np.linspace(0, 1, 45)[:, None]
+    y = np.sin(2 * np.pi * x[:, 0])
+    found = Features(x, np.empty((45, 0), np.int64))
+    said = trees(found, y, found, Wanted("regress", 1, 300.0))
+    assert said.predicted is not None
+    assert np.std(said.predicted - y) < 0.3 * np.std(y)
