@@ -131,6 +131,27 @@ def test_several_labels_come_from_a_delimiter_a_list_or_columns(tmp_path: Path) 
     assert np.array_equal(one.y, three.y)
 
 
+def test_labels_that_stand_together_are_several_without_being_told_and_this_is_said() -> None:
+    found, labels = texts(40)
+    data = read((found, [f"{label};long" if i % 3 else label for i, label in enumerate(labels)]))
+    assert data.goal == "multilabel"
+    assert data.classes == ("food", "long", "travel", "weather")
+    assert any("--task classification" in sentence for sentence in data.said)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"food": "food, drink", "travel": "travel, leisure", "weather": "climate; sun"},
+        {"food": "1,5", "travel": "5,1", "weather": "1,1"},
+        {"food": "food", "travel": "a | b", "weather": "weather"},
+    ],
+)
+def test_names_with_a_comma_in_them_stay_classes(names: dict[str, str]) -> None:
+    found, labels = texts(40)
+    assert read((found, [names[label] for label in labels])).goal == "classify"
+
+
 def test_labels_in_another_case_are_named() -> None:
     found, labels = texts(60)
     labels = [label.upper() if i % 2 else label for i, label in enumerate(labels)]

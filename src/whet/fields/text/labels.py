@@ -18,6 +18,8 @@ DELIMITERS = ("|", ";", ",", " ")
 YES, NO = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0", "")
 FEWEST = 2
 """Rows that must have a label."""
+OPEN = "|;,"
+"""What shows without being told that several labels stand together: a space stands within names too."""
 
 
 def many_labels(frame: pl.DataFrame, where: Callable[[int], str]) -> Target:
@@ -68,6 +70,19 @@ def delimiter_of(column: pl.Series) -> str:
     if values and all(v.startswith("[") and v.endswith("]") for v in values):
         return "["
     return next((d for d in DELIMITERS if any(d in v for v in values)), "")
+
+
+def stand_together(column: pl.Series) -> bool:
+    """Whether values look like several labels of a smaller set: with a delimiter, and fewer parts than there are values.
+
+    "Smith, John" and "arts, leisure" have as many parts as values, or more; numbers with a decimal comma are no labels.
+    """
+    delimiter = delimiter_of(column)
+    if not delimiter or delimiter not in OPEN:
+        return False
+    values = {str(v).strip() for v in column.drop_nulls().to_list()}
+    parts = {part for value in values for part in split_labels(value, delimiter)}
+    return len(parts) < len(values) and not all(part.lstrip("+-").isdecimal() for part in parts)
 
 
 def split_labels(value: Any, delimiter: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from whet.data.table_sources import gather, name_of
 from whet.data.table_splits import official_parts, split_column
 from whet.data.targets import Target, read_target
 from whet.errors import DataError, did_you_mean, nearest
-from whet.fields.text.labels import delimiter_of, many_labels
+from whet.fields.text.labels import delimiter_of, many_labels, stand_together
 from whet.fields.text.looking import FOLDS, label_column, text_columns
 
 GOALS = {"text-classification": "classification", "text-regression": "regression", "text": None}
@@ -199,9 +199,12 @@ def refuse_many(empty: Sequence[Problem], total: int, column: str) -> None:
 def target_of(joined: Joined, columns: Columns, task: str | None) -> Target:
     """The target's values: classes, numbers, or several labels for each row."""
     column = joined.frame.get_column(columns.targets[0])
-    asked = (task or "").lower() in MULTILABEL
-    if len(columns.targets) > 1 or asked or delimiter_of(column) == "[":
+    several = len(columns.targets) > 1 or (task or "").lower() in MULTILABEL
+    if several or delimiter_of(column) == "[":
         return many_labels(joined.frame.select(columns.targets), joined.places.__getitem__)
+    if (task or "text").lower() == "text" and stand_together(column):
+        found = many_labels(joined.frame.select(columns.targets), joined.places.__getitem__)
+        return replace(found, said=(*found.said, "(Inferred; --task classification takes each value as one class.)"))
     return read_target(column, GOALS.get((task or "text").lower(), task), joined.places.__getitem__)
 
 
