@@ -78,6 +78,7 @@ def planned(run: Run) -> list[Candidate]:
         return portfolio(facts)[:1]
     own = portfolio(facts.at_speed(probe, run.plan.milliseconds, run.plan.fewer_products))
     found = with_prior(run, own)
+    found = found[:1] if run.space else found  # the user said what is changed, and in nothing else
     for candidate in found:
         if candidate not in own:
             run.screen.say(f"To be tried too, {candidate.name}: {candidate.because}.")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 import whet
-from whet import prior
+from whet import choosing, prior
 from whet.activations import ACTIVATIONS
 from whet.data.signs import Signs
 from whet.errors import UserError
 from whet.recipe import Choice, Recipe
-from whet.search.first import Candidate, neighbours
+from whet.search import Categorical
+from whet.search.first import Candidate, Facts, neighbours
+from whet.train.plan import Plan
 
 WAVES = Signs(wave=0.4, waved="hour")
 
@@ -83,6 +87,23 @@ def test_a_shallow_network_keeps_its_own_start() -> None:
     assert prior.plain_way(tower(1, nn.ReLU), (torch.randn(32, 16),)) is None
     users = [Candidate("yours", Recipe(), "as it is")]
     assert prior.started(users, lambda: None) == users
+
+
+@pytest.mark.parametrize("verdict", ["fades", "lost"])
+def test_what_is_announced_beside_a_users_space_is_tried(verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start by theory was announced, and then only what the user wanted searched was tried."""
+    users = [Candidate("yours", Recipe(), "as it is"), Candidate("yours-sgd", Recipe(activation=Choice("silu")), "sgd")]
+    lead = Candidate("yours-started", Recipe(init=Choice("auto")), "by theory")
+    found = [lead, *users] if verdict == "lost" else [*users, lead]
+    own, said = SimpleNamespace(portfolio=lambda facts: users), list[str]()
+    for name, given in (("field_of", own), ("facts_of", Facts("x", "own", 1, (), 1, 1.0)), ("with_prior", found)):
+        monkeypatch.setattr(choosing, name, lambda *_, given=given: given)
+    monkeypatch.setattr(choosing, "measure_plan", lambda *_: Plan(milliseconds=1.0))
+    run = SimpleNamespace(fixed=None, space={"activation": Categorical(["relu", "gelu"])}, plan=Plan())
+    run.order, run.data = SimpleNamespace(loss=None, steps=0), SimpleNamespace(domain="x")
+    run.screen = SimpleNamespace(say=said.append)
+    assert choosing.planned(run) == found[:1]  # type: ignore[arg-type]
+    assert len(said) == (verdict == "lost")
 
 
 def test_a_network_that_surgery_cannot_follow_is_trained_as_it_is() -> None:

@@ -50,6 +50,6 @@ def warnings(view: StudyView) -> list[str]:
         end = getattr(view.space[name], side)
         said.append(
             f"The {AGREE} best trials have {name} on the {'lower' if side == 'low' else 'upper'} end of its range ({end:g}): "
-            f"better ones may lie outside. Widen it with space.replace, or let the search do so with limits=(low, high)."
+            "better ones may lie outside. Give a wider one, or limits=(low, high) up to which the search may widen it."
         )
     return said
