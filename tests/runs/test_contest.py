@@ -16,7 +16,7 @@ from whet.delivery import Listener
 from whet.exporting import export
 from whet.network import Network
 from whet.recipe import Choice, Edit
-from whet.runners.trial import Trial, open_trial
+from whet.runners.trial import Trial, Validator, open_trial
 from whet.search.score import Score
 from whet.train.horizon import Horizon
 from whet.train.loop import Best
@@ -44,6 +44,23 @@ def test_what_is_compared_is_what_would_be_delivered(tmp_path: Path) -> None:
     assert one.best_score.value == 0.99
     assert rows.mean() > good.rows.mean(), "the rows are not those of the best weights"
     assert all(torch.equal(a, b) for a, b in zip(one.training.parts.model.state_dict().values(), own(one), strict=True))
+
+
+def test_weights_are_level_unless_they_are_clearly_worse_on_the_same_rows(tmp_path: Path) -> None:
+    one = trial(tmp_path)
+    one.advance(Horizon(steps=60))
+    training, model = one.training, one.training.parts.model
+    validator, good = training.validate, {k: v.clone() for k, v in model.state_dict().items()}
+    assert isinstance(validator, Validator)
+    fresh = trial(tmp_path / "fresh").training.parts.model
+    validator(model)
+    assert validator.level(model, good)
+    measured, before = validator.rows, own(one)
+    assert validator.level(model, fresh.state_dict())
+    assert validator.rows is measured
+    assert all(torch.equal(a, b) for a, b in zip(before, own(one), strict=True))
+    validator(fresh)
+    assert not validator.level(fresh, good)
 
 
 def test_what_is_delivered_has_the_recipe_that_a_retry_left(tmp_path: Path) -> None:

@@ -182,6 +182,15 @@ class Validator:
         loss = asked.fit_loss(truth, predicted, scale) if asked.fit_loss else float(self.rows.mean())
         return {**self.task.validation(truth, predicted), "loss": loss, **self.choice(said, predicted)}
 
+    def level(self, model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
+        """Whether the newest measurement, the model's, is no worse on the same rows than the luck of the best of many looks,
+        whose weights these are, would make it."""
+        newest = self.rows
+        with holding(model, weights) as other:
+            self(other)
+        rivals, self.rows = self.rows, newest
+        return not clearly_better(Score(float(rivals.mean()), rivals), Score(float(newest.mean()), newest), VALIDATIONS)
+
     def choice(self, said: Tensor, predicted: np.ndarray) -> dict[str, float]:
         """The number that chooses, where it isn't the metric."""
         by_loss = goal(self.task.goal).chosen_by_loss
@@ -268,6 +277,7 @@ def open_trial(
             metric=task.watched.name,
             higher_is_better=task.watched.direction == "max",
             listeners=[watch, reached, Recorder(folder / "record.jsonl", head), saving, *listeners],
+            level=validator.level if task.domain == "image" else None,  # where it was measured (docs/log.md)
         )
         lead.join(training, data)
         return training, watch

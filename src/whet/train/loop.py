@@ -27,6 +27,8 @@ SHARE_OF_VALIDATION = 0.025
 """Validation may cost at most this share of the training time."""
 VALIDATIONS = 24
 """How many validations a whole training has, where they are cheap enough."""
+AT_REST = 0.05
+"""Of the highest learning rate: below it the weights are those that the schedule was meant to end with."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Training:
     """What the newest validation cost."""
     stopped: bool = False
     """Early stopping said so."""
+    level: Callable[[nn.Module, Weights], bool] | None = None
+    """Whether a model, just validated, is not clearly worse than with these weights; None: nobody asks."""
 
     def __post_init__(self) -> None:
         self.events = Events(self.listeners)
@@ -251,7 +255,7 @@ def validate(training: Training) -> None:
     with evaluation_weights(parts) as model:
         measured = training.world.first(training.validate(model) if training.world.rank == 0 else {})
         score = measured[training.metric]
-        if is_better(measured, training):
+        if training.world.first(is_better(measured, training) or rests_level(training, model)):
             training.best = Best(score, training.step, dict(measured))
             training.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
     tell(training, measured)
@@ -281,6 +285,15 @@ def is_better(measured: Mapping[str, float], training: Training) -> bool:
     if not math.isfinite(measured[training.metric]):
         return False
     return training.best is None or training.cost(measured) <= training.cost(training.best.metrics)
+
+
+def rests_level(training: Training, model: nn.Module) -> bool:
+    """Whether the training is done, its learning rate at rest, and no clearly worse than at its best look: of many looks at few
+    rows the best one was lucky too."""
+    if training.level is None or training.best_weights is None or not training.over:
+        return False
+    at_rest = training.parts.schedule(training.progress) < AT_REST
+    return at_rest and training.level(model, training.best_weights)
 
 
 @contextlib.contextmanager
