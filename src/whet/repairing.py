@@ -25,6 +25,10 @@ from whet.setups.work import Purse, cost_of, reckoned, whole
 
 ENOUGH_LEFT = 0.3
 """Of a training that the purse must still hold for another attempt."""
+WHOLE = 0.9
+"""Of an epoch, likewise: it is not cut off in between."""
+MOST_SEEDS = 5
+"""Of a proof."""
 
 
 def repair(setup: Setup, seed: int = 0, budget: float = 3.0, *, seconds: float = math.inf) -> Repair:
@@ -71,6 +75,7 @@ def work_of(attempt: Attempt, seed: int) -> float:
 def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]]:
     """The best attempt that the purse allows, and what was tried."""
     best, done = origin, [origin]
+    least = max(ENOUGH_LEFT * purse.one, WHOLE * work_of(origin, seed) / origin.setup.epochs)
     tries: list[Try] = []
     waiting = list(plans(origin))
     seen: set[tuple[str, ...]] = set()
@@ -80,7 +85,7 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
         key = () if candidate is None else edits_of(candidate)
         if candidate is None or key in seen:
             continue
-        if tries and not purse.allows(ENOUGH_LEFT * purse.one):
+        if tries and not purse.allows(least):
             break
         seen.add(key)
         names = tuple(stage.finding.name for stage in stages)
@@ -162,13 +167,17 @@ def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tries: list[T
 
 
 def prove(origin: Attempt, best: Attempt, seed: int, purse: Purse) -> Proof:
-    """Both set-ups on fresh seeds, as many as the purse allows, beside the seed that they were chosen on."""
+    """Both set-ups on fresh seeds, as many as the purse allows, beside the seed that they were chosen on; each for as many
+    epochs as there."""
     seeds, old, new = [seed], [origin.value], [best.value]
-    costs = cost_of(origin.setup, seed), cost_of(best.setup, seed)
-    while best is not origin and len(seeds) < 5 and purse.left > 2.0 * purse.one and not purse.late:
-        fresh = seed + len(seeds)
-        pair = train(origin.setup, fresh), train(best.setup, fresh)
-        purse.pay(sum(cost.of(trained.course) for cost, trained in zip(costs, pair, strict=True)))
+    both = [(a.setup, a.found.trained.course, cost_of(a.setup, seed)) for a in (origin, best)]
+    price = purse.one * sum(cost.of(course) for _, course, cost in both) / work_of(origin, seed)
+    pairs = min(MOST_SEEDS - 1, int(purse.left / price)) if best is not origin else 0
+    for fresh in range(seed + 1, seed + 1 + pairs):
+        if purse.late:
+            break
+        pair = [train(setup, fresh, epochs=course.last.epoch if course.last else None) for setup, course, _ in both]
+        purse.pay(sum(cost.of(each.course) for (_, _, cost), each in zip(both, pair, strict=True)))
         old.append(pair[0].value)
         new.append(pair[1].value)
         seeds.append(fresh)

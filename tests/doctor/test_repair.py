@@ -22,7 +22,7 @@ from whet.recipe import Edit
 from whet.record import Finding
 from whet.remedies.steps import clip_step
 from whet.repaired import Try, why
-from whet.repairing import tried_out
+from whet.repairing import search, tried_out
 from whet.setups import Course, Setup, train, work
 from whet.setups.code import code_of
 from whet.setups.training import Point
@@ -131,16 +131,21 @@ def test_a_longer_training_goes_on_where_a_shorter_one_ended_with_the_same_bits(
     assert len(short.course.points) == 2
 
 
+def steps_of_repair(given: Setup, budget: float) -> int:
+    taken: list[int] = []
+    handle = register_optimizer_step_post_hook(lambda *_: taken.append(1))
+    try:
+        whet.repair(given, budget=budget)
+    finally:
+        handle.remove()
+    return len(taken)
+
+
 def test_a_repair_takes_no_more_steps_than_its_budget_of_trainings() -> None:
     """A training of a tenth of a second counted as one of a second: ten were done where three were asked for."""
     given = replace(SICK["high rate"][1](), epochs=8)
-    whole, taken = train(given).course.steps, []
-    handle = register_optimizer_step_post_hook(lambda *_: taken.append(1))
-    try:
-        whet.repair(given, budget=3.0)
-    finally:
-        handle.remove()
-    assert whole < len(taken) <= 3.3 * whole
+    whole = train(given).course.steps
+    assert whole < steps_of_repair(given, 3.0) <= 3.3 * whole
 
 
 def test_targets_of_several_columns_are_each_brought_to_their_own_scale() -> None:
@@ -250,3 +255,24 @@ def test_a_try_that_the_budget_cuts_off_is_held_against_the_other_one_as_far() -
     assert not is_better(reached(*[0.5] * 14, 0.75), old)
     assert not is_better(reached(*[0.5] * 7, 0.79), old)  # too early to tell
     assert not is_better(reached(*[0.5] * 19, 0.79), old)
+
+
+def test_a_fresh_seed_costs_as_much_as_the_first_one_did() -> None:
+    """A training that was given up after a third was trained to its end on fresh seeds: the budget was never enough for one."""
+    repaired = whet.repair(setup(optimizer=adam(1e-7)), budget=3.0)
+    assert repaired.diagnosis.said
+    assert len(repaired.proof.seeds) >= 2
+    assert repaired.proof.gain > 0.2
+    assert repaired.cost <= 3.05
+
+
+def test_where_an_epoch_is_the_whole_training_none_is_begun_that_the_budget_does_not_hold() -> None:
+    """0.7 of a training was left, and another one was tried: 3.9 in all."""
+    right = lambda said, y: float((said.argmax(1) == y).float().mean())  # noqa: E731
+    given = setup(epochs=1, train=moons(5_000), optimizer=adam(1e-7), metric=right)
+    origin = Attempt(given, examine(given), Harm("behind"))
+    cost = cost_of(given)
+    one = cost.of(origin.found.trained.course)
+    purse = Purse(1.5 + cost.look / one, one)
+    search(origin, 0, purse)
+    assert purse.left > 0
