@@ -64,6 +64,29 @@ class Masked(Layers):
         return x
 
 
+class Scaled(Layers):
+    """Bends written by index, with what stood there; a guard that does the same; and what a mask of another tensor picks."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c, d, e, f = self.l
+        x = a(x)
+        x[x < 0] *= 0.1
+        x = b(x)
+        x[x < 0] = torch.exp(x[x < 0]) - 1
+        negative = (x := c(x)) < 0
+        x[negative] = 0.3 * x[negative]
+        x = d(x)
+        x[~(x > 0)] /= 5
+        x = e(x)
+        x.masked_scatter_(x < 0, x[x < 0] / 4)
+        sizes = x.sum(1)
+        sizes[sizes == 0] += 1
+        x = f(x / sizes[:, None])
+        rows = (sizes > 0)[:, None].expand_as(x)
+        x[rows] = x[rows] * torch.sigmoid(x[rows])
+        return x
+
+
 class Chosen(Layers):
     """A function of the user's choice, with and without further arguments."""
 
@@ -187,6 +210,42 @@ class Derived(Layers):
         return rectify(self.l[1](Rectify.apply(self.l[0](x))))
 
 
+class Step(torch.autograd.Function):
+    """1 where it is positive, and a straight line to the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return (x > 0).float()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad
+
+
+class Spiking(Layers):
+    """Neurons with a state, which fire."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        state, out = torch.zeros_like(x), torch.zeros_like(x)
+        for _ in range(3):
+            state = 0.9 * state + self.l[0](x)
+            spikes = Step.apply(state - 1)
+            state, out = state - spikes, out + self.l[1](spikes)
+        return out
+
+
+class Complex(nn.Module):
+    """Complex weights, and rectifiers of both parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.l = nn.Linear(6, 6, dtype=torch.cfloat)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.l(x)
+        return self.l(torch.complex(F.relu(z.real), F.relu(z.imag))).real
+
+
 class Looping(Layers):
     """Loops as long as the data want, recursion, an early exit, parts that are recomputed."""
 
@@ -295,8 +354,9 @@ def half() -> nn.Module:
 
 
 ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "selected": (Selected, "relu relu relu relu torch.where(x > 0, x, 0.1 * x)"),
+    "selected": (Selected, "leaky_relu relu relu relu relu"),
     "masked": (Masked, "relu relu relu"),
+    "scaled": (Scaled, "elu leaky_relu leaky_relu leaky_relu leaky_relu"),
     "chosen": (Chosen, "gelu gelu"),
     "formulas": (Formulas, "isru sigmoid tanh_exp x * torch.exp(-x.abs()) x * torch.sigmoid(self.beta * x)"),
     "small": (Small, "mish silu"),
@@ -306,6 +366,8 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "heir": (Heir, "relu softplus"),
     "hidden": (Hidden, "elu gelu relu tanh"),
     "derived": (Derived, "relu relu"),
+    "spiking": (Spiking, "step"),
+    "complex": (Complex, "relu relu"),
     "looping": (Looping, "relu softplus tanh"),
     "vmap": (Mapped, "relu"),
     "helping": (Helping, "swish swish"),

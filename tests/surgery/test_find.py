@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -71,6 +72,32 @@ def test_code_that_the_sample_does_not_reach_is_listed() -> None:
     model, x = case("branching")
     idle = {(p.what, p.how) for p in surgery.find(model, x) if p.count == 0}
     assert idle == {("relu", "call"), ("celu", "call"), ("selu", "module")}
+
+
+SELDOM: dict[str, Any] = {
+    "softplus": lambda x: torch.logaddexp(torch.zeros_like(x), x),
+    "relu": lambda x: F.threshold(x, 0, 0),
+    "log_ndtr": torch.special.log_ndtr,
+    "remainder": lambda x: x % 1.0,
+    "bessel_j0": torch.special.bessel_j0,
+    "copysign": lambda x: torch.copysign(torch.ones_like(x), x),
+    "lgamma": lambda x: torch.special.gammaln(x),
+    "smooth_l1_loss": lambda x: F.smooth_l1_loss(x, torch.zeros_like(x)),
+}
+"""What a network seldom computes, by the name under which it is found."""
+
+
+@pytest.mark.parametrize("what", SELDOM)
+def test_seldom_functions_are_found_too(what: str) -> None:
+    """Once a network of torch.logaddexp(x, 0) had no activation at all."""
+
+    class Model(nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return 2 * SELDOM[what](x.cumsum(-1))
+
+    (place,) = surgery.find(Model(), torch.randn(4, 6))
+    role = {"softplus": "activation", "relu": "activation", "smooth_l1_loss": "loss"}.get(what, "arithmetic")
+    assert (place.what, place.role) == (what, role)
 
 
 class Clamping(nn.Module):

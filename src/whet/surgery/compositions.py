@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from whet.surgery import vocabulary
+from whet.surgery import masks, vocabulary
 from whet.surgery.frames import Step
-from whet.surgery.known import name_of
+from whet.surgery.known import name_of, probe
 
 if TYPE_CHECKING:
     from whet.surgery.events import Event
 
 _PLAIN = vocabulary.words(
     "add sub mul div pow neg radd rsub rmul rdiv truediv rtruediv iadd isub imul itruediv rpow "
-    "gt ge lt le eq ne where masked_fill float to type_as clone detach"
+    "gt ge lt le eq ne invert bitwise_not logical_not where masked_fill float to type_as clone detach"
 )
 _ELEMENTWISE = _PLAIN | (vocabulary.ACTIVATIONS | vocabulary.ARITHMETIC) - {"compare", "rrelu"}
 INGREDIENTS = (
@@ -51,6 +51,12 @@ class Line:
     calls: int = 0
     uses: int = 1
     """How often the calls read the root."""
+    mask: Tensor | None = None
+    """By which the tensor's numbers were picked out; None if it has all of them."""
+
+    def fits(self, output: Tensor) -> bool:
+        """Whether this can be where the output came from, number by number."""
+        return self.calls <= MOST_CALLS and self.root.shape == (output if self.mask is None else self.mask).shape
 
 
 @dataclass(eq=False)
@@ -108,31 +114,31 @@ class Lines:
 
         None if it ends none.
         """
-        overwrites = _is_masked_write(function, args)
-        if overwrites:
-            function, output = Tensor.masked_fill_, args[0]
-        if not before or "out" in kwargs or not _is_elementwise(function) or not _is_signal(output):
+        picks, writes = (of_mask(function, args) and 1 in before for of_mask in (masks.is_pick, masks.is_write))
+        if writes and output is None:
+            output = args[0]
+        followed = picks or writes or _is_elementwise(function)
+        if not followed and vocabulary.plain_name(function) == "__setitem__":
+            self.of.pop(id(args[0]), None)
+        if not (before and followed and "out" not in kwargs and _is_signal(output)):
             return None
+        if picks or writes:
+            function = masks.picked if picks else masks.written
         own = frozenset({event}) if event else frozenset()
-        lines = [
-            _onwards(function, args, kwargs, common, own)
-            for common in _common(before)
-            if next(iter(common.values())).root.shape == output.shape
-        ]
-        lines = sorted((line for line in lines if line.calls <= MOST_CALLS), key=lambda line: line.calls)[:LONGEST]
+        lines = [line for common in _common(before) if (line := _onwards(function, args, kwargs, common, own))]
+        lines = sorted((line for line in lines if line.fits(output)), key=lambda line: line.calls)[:LONGEST]
         self.of[id(output)] = (output, [line for line in lines if line.root is not output])
-        found = next((c for line in lines if (c := _named(line, output))), None)
-        if found or overwrites:  # without a name it is rather a guard: norm[norm == 0] = 1
+        whole = [line for line in lines if line.mask is None]
+        found = next((c for line in whole if (c := _named(line, output))), None)
+        constant = writes and not {0, 2} <= before.keys()
+        if found or constant:  # without a name it is rather a guard: norm[norm == 0] = 1
             return found
-        return next((c for line in lines if (c := _unnamed(line, output))), None)
+        return next((c for line in whole if (c := _unnamed(line, output))), None)
 
-
-def _is_masked_write(function: Callable, args: Sequence[Any]) -> bool:
-    """Whether this is `h[mask] = number`, which Python calls a method of the tensor that gives nothing."""
-    if getattr(function, "__name__", "") != "__setitem__" or not isinstance(args[1], Tensor):
-        return False
-    alone = isinstance(args[2], int | float) or (isinstance(args[2], Tensor) and args[2].dim() == 0)
-    return alone and args[1].dtype is torch.bool and args[1].shape == args[0].shape
+    def is_picked(self, tensor: Tensor) -> bool:
+        """Whether a mask picked these numbers out of a tensor."""
+        found = self.of.get(id(tensor))
+        return found is not None and any(line.mask is not None for line in found[1])
 
 
 def _is_signal(value: Any) -> bool:
@@ -154,11 +160,23 @@ def _common(before: Mapping[int, list[Line]]) -> list[dict[int, Line]]:
 
 def _onwards(
     function: Callable, args: Sequence[Any], kwargs: Mapping[str, Any], lines: dict[int, Line], own: frozenset[Event]
-) -> Line:
+) -> Line | None:
+    """The lines, joined and a call longer; None if they bring numbers from different places of the root."""
+    behind = [line.mask for line in lines.values()]
+    if function is masks.picked or function is masks.written:
+        values = [lines[2].mask, args[1]] if 2 in lines else [None]
+        if any(lines[at].mask is not None for at in (0, 1) if at in lines) or not masks.are_same(values):
+            return None
+        mask = args[1] if function is masks.picked else None
+    elif masks.are_same(behind):
+        mask = behind[0]
+    else:
+        return None
     events = own.union(*(line.events for line in lines.values()))
     calls = 1 + sum(line.calls for line in lines.values())
     uses = sum(line.uses for line in {id(args[at]): line for at, line in lines.items()}.values())  # x * x reads x once
-    return Line(next(iter(lines.values())).root, _again(function, args, kwargs, lines), events, calls, uses)
+    root = next(iter(lines.values())).root
+    return Line(root, _again(function, args, kwargs, lines), events, calls, uses, mask)
 
 
 def _again(
@@ -195,7 +213,16 @@ def _unnamed(line: Line, output: Tensor) -> Composition | None:
     formula = (
         line.uses > 1 and line.calls > 1 and line.events and all(event.what in INGREDIENTS for event in line.events)
     )
-    return _composition(None, line, output) if formula and output.is_floating_point() else None
+    return _composition(None, line, output) if formula and output.is_floating_point() and not _guards(line) else None
+
+
+def _guards(line: Line) -> bool:
+    """Whether it gives nearly all numbers back as they are: `norm[norm == 0] += 1`."""
+    x = probe() + 0.01  # of which none is 0, nor another number that a program would ask for
+    try:
+        return line.again is not None and torch.equal(line.again(x), x)
+    except (RuntimeError, TypeError):  # it wants another shape
+        return False
 
 
 def _composition(what: str | None, line: Line, output: Tensor) -> Composition:

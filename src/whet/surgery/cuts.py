@@ -94,7 +94,8 @@ def _written(node: ast.AST, cut: Cut, own: str) -> ast.AST:
     tensor = ast.Name(cut.root, ast.Load()) if cut.form == "formula" else tensor_of(node, cut)
     call = ast.Call(child, [tensor, _as_function(node, tensor, cut)] if cut.tap else [tensor], [])
     if isinstance(node, ast.AugAssign | ast.Assign):
-        return ast.Assign([node.target if isinstance(node, ast.AugAssign) else ast.Name(cut.root, ast.Store())], call)
+        target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
+        return ast.Assign([ast.Name(cut.root, ast.Store()) if isinstance(target, ast.Subscript) else target], call)
     return call
 
 
@@ -116,22 +117,35 @@ def _as_function(node: ast.AST, tensor: ast.expr, cut: Cut) -> ast.Lambda:
     """`lambda t: F.relu(t)` for F.relu(h), and `lambda x: x * torch.sigmoid(x)` for a formula of x."""
     name = cut.root if cut.form == "formula" else "tensor_"
     body = _with(node, {id(tensor): ast.Name(name, ast.Load())}) if cut.form != "formula" else node
-    if isinstance(body, ast.Assign):
-        body = _write(body, name)
     if isinstance(body, ast.AugAssign):
-        method = ast.Attribute(ast.Name(name, ast.Load()), IN_PLACE[type(body.op)], ast.Load())
-        body = ast.Call(method, [body.value], [])
+        body = _in_place(body, name)
+    elif isinstance(body, ast.Assign):
+        body = _write(body, name)
     assert isinstance(body, ast.expr)
     return ast.Lambda(ast.arguments([], [ast.arg(name)], None, [], [], None, []), body)
 
 
+def _in_place(node: ast.AugAssign, name: str) -> ast.expr:
+    """`x.__imul__(y)` for `x *= y`; for `x[i] *= y` what Python does: `(at := i, put := x[at].__imul__(y), …)[3]`."""
+    target, x = node.target, ast.Name(name, ast.Load())
+    written = ast.Subscript(x, ast.Name("at_", ast.Load()), ast.Load()) if isinstance(target, ast.Subscript) else x
+    call = ast.Call(ast.Attribute(written, IN_PLACE[type(node.op)], ast.Load()), [node.value], [])
+    return _put(x, (("at_", target.slice), ("put_", call))) if isinstance(target, ast.Subscript) else call
+
+
 def _write(node: ast.Assign, name: str) -> ast.expr:
-    """`(x.__setitem__(x < 0, 0), x)[1]` for `x[x < 0] = 0`."""
+    """`(put := 0, at := x < 0, x.__setitem__(at, put), x)[3]` for `x[x < 0] = 0`, in which Python begins with the value."""
     (target,) = node.targets
     assert isinstance(target, ast.Subscript)
-    x = ast.Name(name, ast.Load())
-    call = ast.Call(ast.Attribute(x, "__setitem__", ast.Load()), [target.slice, node.value], [])
-    return ast.Subscript(ast.Tuple([call, x], ast.Load()), ast.Constant(1), ast.Load())
+    return _put(ast.Name(name, ast.Load()), (("put_", node.value), ("at_", target.slice)))
+
+
+def _put(x: ast.Name, first: tuple[tuple[str, ast.expr], ...]) -> ast.expr:
+    """Both parts of `x[at_] = put_` in this order, then the writing of one at the other, then x."""
+    named: list[ast.expr] = [ast.NamedExpr(ast.Name(name, ast.Store()), value) for name, value in first]
+    parts: list[ast.expr] = [ast.Name(name, ast.Load()) for name in ("at_", "put_")]
+    call = ast.Call(ast.Attribute(x, "__setitem__", ast.Load()), parts, [])
+    return ast.Subscript(ast.Tuple([*named, call, x], ast.Load()), ast.Constant(3), ast.Load())
 
 
 IN_PLACE: dict[type[ast.operator], str] = {

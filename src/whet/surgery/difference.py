@@ -98,7 +98,7 @@ def check_state(model: nn.Module, new: nn.Module, changed: list[Changed]) -> Non
 
 def _alike(a: Tensor, b: Tensor) -> bool:
     same_kind = (a.shape, a.dtype, a.device, a.requires_grad) == (b.shape, b.dtype, b.device, b.requires_grad)
-    return same_kind and (a.is_meta or torch.equal(a.nan_to_num(), b.nan_to_num()))
+    return same_kind and (a.is_meta or torch.equal(a.detach().nan_to_num(), b.detach().nan_to_num()))
 
 
 def _check_ties(old: dict[str, Any], new: dict[str, Any]) -> None:

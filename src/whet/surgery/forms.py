@@ -64,11 +64,11 @@ def _plain_or_picked(form: Form, node: ast.Call, site: Site) -> Form:
 
 
 def _target(node: ast.AST) -> str:
-    """The name of the tensor that `x *= …` or `x[i] = …` overwrites, "?" if it has none; "" for an expression."""
+    """The name of the tensor that `x *= …`, `x[i] = …` or `x[i] *= …` overwrites, "?" if it has none; "" for an expression."""
     if not isinstance(node, ast.AugAssign | ast.Assign):
         return ""
     target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
-    written = target.value if isinstance(target, ast.Subscript) and isinstance(node, ast.Assign) else target
+    written = target.value if isinstance(target, ast.Subscript) else target
     return written.id if isinstance(written, ast.Name) else "?"
 
 

@@ -66,4 +66,12 @@ def name_of(function: Callable[[Tensor], Any], without: frozenset[str] = frozens
     names, values = _values()
     errors = (values - y.double().cpu()).abs().amax(1)
     nearest = next(int(i) for i in errors.argsort(stable=True) if names[i] not in without)
-    return names[nearest] if errors[nearest] <= CLOSE * float(y.abs().max()) else None
+    if errors[nearest] <= CLOSE * float(y.abs().max()):
+        return names[nearest]
+    return "leaky_relu" if "leaky_relu" not in without and _is_leaky(probe(), y.double().cpu()) else None
+
+
+def _is_leaky(x: Tensor, y: Tensor) -> bool:
+    """Whether y is x where that is positive, and less of it elsewhere."""
+    slope = float(y[0] / x[0])
+    return 0 < slope < 1 and torch.allclose(y, torch.where(x > 0, x, slope * x), rtol=1e-4, atol=1e-6)

@@ -81,9 +81,9 @@ class Witness(TorchFunctionMode):
     def _lines_in(self, args: Any) -> dict[int, list[Line]]:
         """The lines to each of a call's tensors that depend on the input; none if one of them is a single number."""
         tensors = {at: a for at, a in enumerate(args) if isinstance(a, Tensor) and self.kernels.is_reached(a)}
-        return (
-            {} if any(t.numel() < 2 for t in tensors.values()) else {at: self.lines.to(t) for at, t in tensors.items()}
-        )
+        if any(t.numel() < 2 and not self.lines.is_picked(t) for t in tensors.values()):
+            return {}
+        return {at: self.lines.to(t) for at, t in tensors.items()}
 
     def _leave(self, tensor: Tensor, frame: Any) -> None:
         """Numbers go to numpy or a list: what is computed with them there can't be seen, and is said."""
@@ -112,7 +112,8 @@ class Witness(TorchFunctionMode):
             k.uses >= found.uses for k in known if len(known) == len(found.events)
         ):
             return None
-        inside = all(frames.is_within(e.steps[e.own - 1], step) for e in found.events)
+        whole = source.statement_of(step)
+        inside = all(frames.is_within(e.steps[e.own - 1], whole) for e in found.events)
         return source.words_of(step.code, step.span) if inside and step.span else None
 
     def _event(

@@ -18,7 +18,7 @@ from textwrap import indent
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-from whet.surgery.frames import Span
+from whet.surgery.frames import Span, Step
 
 _FUTURE = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 
@@ -140,18 +140,28 @@ def words_of(code: CodeType, span: Span, longest: int = 60) -> str | None:
     return f"{words[: longest - 1]}…" if len(words) > longest else words or None
 
 
+def statement_of(step: Step) -> Step:
+    """The same with the whole of the assignment, where Python only says `x[i]` of `x[i] = …`."""
+    text = text_of(step.code)
+    node = at(text.tree, step.span) if text and step.span else None
+    return Step(step.code, span_of(node)) if node else step
+
+
 Found = ast.expr | ast.AugAssign | ast.Assign
 
 
 def at(tree: ast.AST, span: Span) -> Found | None:
     """The outermost expression, or the `x *= …`, that covers exactly this part of the text.
 
-    Of `x[i] = …` Python says that it evaluates x[i]: the assignment then, or None if it has other targets too.
+    Of `x[i] = …` and `x[i] *= …` Python says that it evaluates x[i]: the assignment then, or None if it has other targets too.
     """
     nodes = [n for n in ast.walk(tree) if isinstance(n, ast.expr | ast.AugAssign)]
     exact = next((n for n in nodes if span_of(n) == span), None)
     if isinstance(exact, ast.Subscript) and isinstance(exact.ctx, ast.Store):
-        return next((n for n in ast.walk(tree) if isinstance(n, ast.Assign) and n.targets == [exact]), None)
+        assigned = (n for n in ast.walk(tree) if isinstance(n, ast.Assign) and n.targets == [exact])
+        return next(assigned, None) or next(
+            (n for n in nodes if isinstance(n, ast.AugAssign) and n.target is exact), None
+        )
     return exact or next((n for n in nodes if is_chained(n, span)), None)
 
 

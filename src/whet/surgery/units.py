@@ -92,9 +92,11 @@ class Helper:
         single = (
             first.what if len({e.steps for e in events}) == 1 and not first.gates else None
         )  # not x * sigmoid(b * x)
-        what = named or single or _called(function)
+        steps = isinstance(function, MethodType) and single in ("compare", "sign")  # with a slope of somebody's own
+        what = named or (None if steps else single) or _called(function)
         role = role_of(events, what)
-        yield _place(events, what, "call", self.step, role="activation" if named and role == "arithmetic" else role)
+        meant = role == "arithmetic" and (named or steps)
+        yield _place(events, what, "call", self.step, role="activation" if meant else role)
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,17 @@ SQUASHING = frozenset({"sigmoid", "hard_sigmoid"})
 BOUNDED = SQUASHING | {"tanh", "hard_tanh"}
 """Where one of these makes the model's own result, that is meant to be a probability, or a number in (-1, 1)."""
 
-WEIGHING = words("softmax softmin log_softmax gumbel_softmax attention logsumexp")
+WEIGHING = words("softmax softmin log_softmax gumbel_softmax attention logsumexp logcumsumexp")
 """Weights that sum to one: attention, routing, or class probabilities."""
 
 GATED = frozenset({"glu"})
 
 ARITHMETIC = words(
     "exp exp2 expm1 log log2 log10 log1p logit pow square sqrt rsqrt reciprocal abs sign erfc erfinv tan asin "
-    "acos acosh atanh cosh atan2 sinc heaviside clamp maximum minimum compare round"
+    "acos acosh atanh cosh atan2 sinc heaviside clamp maximum minimum compare round "
+    "logaddexp logaddexp2 remainder fmod frac hypot copysign angle polar bucketize searchsorted "
+    "ndtr ndtri log_ndtr erfcx entr xlogy xlog1py lgamma digamma polygamma zeta airy_ai i0 i0e i1 i1e "
+    "bessel_j0 bessel_j1 bessel_y0 bessel_y1 spherical_bessel_j0"
 )
 """Non-linear, but as often arithmetic (a norm, a distance, a guard) as an activation."""
 
@@ -71,6 +74,12 @@ SPELLINGS = {
     "clip": "clamp",
     "clamp_min": "clamp",
     "clamp_max": "clamp",
+    "_threshold": "threshold",
+    "gammaln": "lgamma",
+    "psi": "digamma",
+    "mvlgamma": "lgamma",
+    "multigammaln": "lgamma",
+    "floor_divide": "round",
     "fmax": "maximum",
     "fmin": "minimum",
     "sgn": "sign",
@@ -110,6 +119,12 @@ KERNELS: Mapping[str, str] = {
     "_thnn_fused_lstm_cell": "recurrent",
     "_thnn_fused_gru_cell": "recurrent",
     "_cudnn_rnn": "recurrent",
+    "fake_quantize_per_tensor_affine_cachemask": "round",
+    "fake_quantize_per_channel_affine_cachemask": "round",
+    "huber_loss": "huber_loss",
+    "smooth_l1_loss": "smooth_l1_loss",
+    "binary_cross_entropy": "binary_cross_entropy",
+    "binary_cross_entropy_with_logits": "binary_cross_entropy_with_logits",
     "gt": "compare",
     "ge": "compare",
     "lt": "compare",
@@ -123,7 +138,7 @@ _KNOWN = ACTIVATIONS | WEIGHING | GATED | ARITHMETIC
 def plain_name(function: Callable) -> str:
     """The name of a torch function or method, without the underscore of its in-place form: `relu_` -> `relu`."""
     name: str = getattr(function, "__name__", type(function).__name__)
-    name = name if name.startswith("__") else name.rstrip("_")
+    name = name if name.startswith("__") else name.rstrip("_").removeprefix("special_")
     return SPELLINGS.get(name, name)
 
 
@@ -165,6 +180,8 @@ def recognise(function: Callable, args: Sequence[Any], kwargs: Mapping[str, Any]
         return _clamp(function, args, kwargs)
     if name in ("maximum", "minimum", "max", "min"):
         return _extreme(name, args, kwargs)
+    if name == "logaddexp":
+        return "softplus" if any(_is(a, 0) for a in args[:2]) else name
     if name == "threshold":
         return (
             "relu" if [*args[1:3], *(kwargs.get(k) for k in ("threshold", "value") if k in kwargs)] == [0, 0] else name
@@ -175,8 +192,8 @@ def recognise(function: Callable, args: Sequence[Any], kwargs: Mapping[str, Any]
 
 
 def position_of(what: str | None, args: Sequence[Any]) -> int:
-    """Which argument holds the tensor that is mapped: the second one in torch.maximum(zero, x)."""
-    return int(what == "relu" and len(args) > 1 and isinstance(args[1], Tensor) and _is(args[0], 0))
+    """Which argument holds the tensor that is mapped: the second one in torch.maximum(zero, x), torch.logaddexp(zero, x)."""
+    return int(what in ("relu", "softplus") and len(args) > 1 and isinstance(args[1], Tensor) and _is(args[0], 0))
 
 
 def _clamp(function: Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -212,7 +229,7 @@ def _is(bound: Any, value: float) -> bool:
 
 def kernel_name(function: torch._ops.OpOverload, args: Sequence[Any]) -> str | None:
     """The non-linearity that an ATen kernel computes, or None."""
-    base: str = function._schema.name.partition("::")[2]
+    base: str = function._schema.name.partition("::")[2].removeprefix("special_")
     name = KERNELS.get(base) or SPELLINGS.get(base.rstrip("_"), base.rstrip("_"))
     if name == "mul":
         return "square" if len(args) > 1 and args[0] is args[1] else None
