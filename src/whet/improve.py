@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 
 from whet import files, naming
-from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run, say_large
+from whet.asked import (
+    Source,
+    Where,
+    factory_name,
+    ordered,
+    read_recipe,
+    refuse_counts,
+    refuse_run,
+    refuse_seed,
+    say_large,
+)
 from whet.build import build
 from whet.choosing import choose_recipes
 from whet.conclude import Outcome, conclude
@@ -99,6 +109,7 @@ def fit(
     with leading(world) as lead:
         screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)
         refuse_counts(steps=steps)
+        refuse_seed(seed)
         refuse_run(data, holdout)
         say_large(screen, data, holdout)
         wanted = own_space(space)

@@ -156,6 +156,7 @@ def test_a_network_of_the_users_own_has_its_activations_replaced(tmp_path: Path)
         ({"activation": ["relu", "tanh"]}, {"seeds": "5"}, UserError, "seeds='5' is no whole number"),
         ({"activation": ["relu", "tanh"]}, {"steps": -1}, UserError, "steps=-1 is no whole number"),
         (["relu", "tanh"], {}, UserError, "name no path"),
+        ({3: ["relu", "tanh"]}, {}, UserError, "name no path"),
         ({"activation": ["relu", "tanh"]}, {"steps": None, "budget": 1.5}, BudgetError, "Give at least --budget"),
     ],
 )

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import whet
+from whet.errors import UserError
 from whet.improve import baseline_seconds
 from whet.run_folder import Order
 
@@ -66,3 +67,19 @@ def test_with_a_number_of_steps_baselines_have_the_same_time_whatever_the_budget
 
     assert baseline_seconds(order(1.0, 10)) == baseline_seconds(order(1e4, 10))
     assert baseline_seconds(order(1.0, 0)) < baseline_seconds(order(1e4, 0)) < baseline_seconds(order(1.0, 10))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"seed": "a"}, "seed='a' is no whole number"),
+        ({"seed": None}, "seed=None is no whole number"),
+        ({"ray": True}, "ray=True names no cluster"),
+    ],
+)
+def test_what_is_no_seed_and_no_cluster_is_refused_in_one_line(
+    given: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        whet.fit("iris", steps=2, out=tmp_path, **given)
+    assert "\n" not in str(caught.value)

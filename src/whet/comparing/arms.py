@@ -66,7 +66,7 @@ def asked_for(named: Mapping[str, str], more: Sequence[str]) -> dict[str, list[s
 
 def check(asked: Mapping[str, Sequence[Any]]) -> None:
     """Raises UserError where there is nothing to compare, or too much."""
-    if not isinstance(asked, Mapping):
+    if not isinstance(asked, Mapping) or not all(isinstance(path, str) for path in asked):
         raise UserError(f"choices={asked!r} name no path.", 'Write {"activation": ["relu", "gelu"]}.')
     if not asked:
         raise UserError("Nothing is to be compared.", "For example: --activation relu,gelu")
