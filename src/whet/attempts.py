@@ -52,10 +52,10 @@ def is_content(attempt: Attempt) -> bool:
     e = attempt.found.evidence
     if attempt.suffers or has_room(e):
         return False
-    likely = any(f.confidence >= WORTH and f.name in REMEDIES for f in judge(e))
+    likely = {f.name for f in judge(e) if f.confidence >= WORTH and f.name in REMEDIES}
     if e.metric in UNKNOWN:
         return planned(e) >= ENOUGH and not likely
-    if likely and room(e) > mild(e):
+    if likely - {"still improving"} and room(e) > mild(e):
         return False
     known = [v for v in e.yardsticks.values() if math.isfinite(v)]
     if not known:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whet.attempts import Attempt, Stage
-from whet.diagnosis.behind import mild
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import CONSEQUENCES, READ_OFF, judge
 from whet.diagnosis.rules.measures import planned
-from whet.doctor import WORTH, need_of, room
+from whet.doctor import WORTH, has_room, need_of
 from whet.record import Finding
 from whet.remedies import REMEDIES, remedy
 from whet.repaired import OF_DATA
@@ -54,7 +53,7 @@ def bolder(attempt: Attempt) -> list[Stages]:
     chosen = any(edit.path in RATES for edit in attempt.setup.edits)
     if any(stage.finding.name == MAY_BE_LONGER for stage in done) or not chosen:
         return []
-    if e.metric not in UNKNOWN and room(e) <= mild(e):
+    if attempt.suffers or not (e.metric in UNKNOWN or has_room(e)):
         return []
     return [(*done, Stage(Finding(MAY_BE_LONGER, "Steps of a usual length need not be the best ones."), e))]
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import whet
-from whet.attempts import Attempt, Stage, is_better
+from whet import attempts
+from whet.attempts import Attempt, Stage, is_better, is_content
 from whet.diagnosis.examine import before, examine
 from whet.diagnosis.verdict import Harm
 from whet.doctor import choices
@@ -276,3 +277,15 @@ def test_where_an_epoch_is_the_whole_training_none_is_begun_that_the_budget_does
     purse = Purse(1.5 + cost.look / one, one)
     search(origin, 0, purse)
     assert purse.left > 0
+
+
+def test_a_mended_training_that_may_still_get_better_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times as many epochs were tried on it, for a training and more, and none was kept."""
+    found = examine(setup(epochs=4))
+    found = replace(found, evidence=replace(found.evidence, yardsticks={"linear": 0.8}))
+    point = replace(found.evidence.course.points[-1], val=0.85)
+    found.evidence.course.points[:] = [point]
+    attempt = Attempt(setup(epochs=4), found, Harm())
+    for name, content in (("still improving", True), ("learning rate too low", False)):
+        monkeypatch.setattr(attempts, "judge", lambda _, name=name: [Finding(name, "", confidence=0.9)])
+        assert is_content(attempt) is content
