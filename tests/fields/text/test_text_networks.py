@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sentences import texts
 from torch import Tensor, nn
 
 from whet import augment
 from whet.errors import RecipeError
 from whet.families import FAMILIES, InputSpec
+from whet.fields.text.transform import TextTransform
 
 NAMES = [f.name for f in FAMILIES if "text" in f.domains]
 SMALL = {
@@ -133,6 +135,13 @@ def test_dropped_words_lose_all_their_parts() -> None:
     assert 0.15 < gone[:, :40].float().mean() < 0.45
     assert (hidden[gone] == 1).all()
     assert (hidden[:, 40:] == 0).all()
+
+
+def test_texts_that_an_export_is_checked_with_have_no_gaps() -> None:
+    """Place 0 stands behind a text's end: drawn between others it had the last n-grams cut off, and exports were refused."""
+    transform = TextTransform.fit(texts(40)[0], 40)
+    for seed in range(20):
+        assert all(bool((drawn != 0).all()) for drawn in transform.drawn(1, seed).values())
 
 
 def test_ratios_are_those_of_naive_bayes_in_units_of_their_mean() -> None:

@@ -76,7 +76,8 @@ class TextTransform:
         words = random.integers(UNKNOWN, self.lexicon.size, (rows, self.lexicon.length, self.lexicon.parts))
         if self.lexicon.vectors is not None:
             words[..., -1] %= self.lexicon.vectors.size
-        places = random.integers(0, self.table.size, (rows, self.table.length))
+        # 0 stands behind a text's end only: between others it would be cut off as such, and others with it.
+        places = random.integers(min(1, self.table.size - 1), self.table.size, (rows, self.table.length))
         weights = random.random((rows, self.table.length)) * (places > 0) / self.table.length**0.5
         arrays = {"tokens": tokens.astype(np.int32), "words": words.astype(np.int32)}
         arrays |= {"places": places.astype(np.int32), "weights": weights.astype(np.float32)}
