@@ -2,7 +2,7 @@
 
     no split, labels or not        everything is learned from, without labels, and everything is scored
     a split, or a holdout          the clean part: training rows that are labelled as anomalies are left out of it;
-                                   where training rows have no labels, there may be anomalies among them
+                                   where fewer than `KNOWN` of the others have labels, there may be anomalies among them
     labels with blanks             few labels: those of one half are learned from, the other half is scored
 
 Several CSVs in a folder are several series; one network is trained on all of them, each series in its own units.
@@ -35,6 +35,9 @@ FEWEST = 8
 """Rows below which nothing can be said of what is normal."""
 MOST_LEVELS = 30
 """A column of texts with more different ones than this says who a row is, not what it is like: it is left out."""
+KNOWN = 0.5
+"""Share of the training rows, without known anomalies, that must be labelled as normal for them to be a clean part: nobody said
+that a row without a label is normal."""
 ALONE, CLEAN, FEW = "unsupervised", "clean part", "few labels"
 """Modes, see above."""
 ZONE = r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$"
@@ -298,9 +301,14 @@ def parts_of(labels: np.ndarray, parts: np.ndarray | None) -> tuple[dict[str, np
         found["train"] = np.setdiff1d(found["train"], dirty)
         if len(found["train"]) < FEWEST:
             raise DataError(f"The training part has {len(found['train'])} rows that aren't anomalies.", "Give more.")
-        if not known[found["train"]].any():
-            return found, ALONE, "Unsupervised: training rows have no labels, and may hold anomalies."
-        left = f"; {counted(len(dirty), 'labelled anomaly')} left out of it" if len(dirty) else ""
+        told = known[found["train"]]
+        left = f"; {counted(len(dirty), 'row')} labelled as strange left out of it" if len(dirty) else ""
+        if told.mean() < KNOWN:
+            who = "have no labels" if not told.any() else f"have no label but for {int(told.sum()):,}"
+            return found, ALONE, f"Unsupervised: training rows {who}, and may hold anomalies{left}."
+        if not told.all():
+            left += f"; so are {counted(int((~told).sum()), 'row')} without a label"
+            found["train"] = found["train"][told]
         return found, CLEAN, f"With a clean part: training rows count as normal{left}."
     if known.any() and not known.all():
         every = [np.flatnonzero(known & (strange == kind)) for kind in (False, True)]
