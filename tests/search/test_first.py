@@ -88,7 +88,8 @@ def test_few_images_are_warped_only_where_there_is_time_to_learn_them_by_heart()
 
     assert passes_of(facts(n_train=2000, rate=rate, seconds=10.0), (32, 64, 128)) == pytest.approx(5.0)
     assert not warps(seconds=10.0)
-    assert warps(seconds=60.0) == {"rotate", "zoom", "shift", "brightness", "contrast", "colour"}
+    assert not warps(seconds=100.0), "clothes lose 1 to 5 points up to there"
+    assert warps(seconds=130.0) == {"rotate", "zoom", "shift", "brightness", "contrast", "colour"}
     assert warps(seconds=10.0, rate=0.0), "while the speed is not known"
 
 
@@ -100,7 +101,8 @@ def test_a_network_of_the_users_own_sees_few_images_as_they_are_where_time_is_sh
         return [c.name for c in portfolio(own)[0].recipe.augment]
 
     assert augment(passes=8) == ["flip", "crop"]
-    assert "rotate" in augment(passes=14)
+    assert augment(passes=50) == ["flip", "crop"]
+    assert "rotate" in augment(passes=65)
 
 
 def test_a_race_needs_time_for_it() -> None:
