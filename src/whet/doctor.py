@@ -227,7 +227,7 @@ def need_of(setup: Setup, e: Evidence, finding: Finding) -> Need:
 
 
 def beside(e: Evidence) -> str:
-    known = [f"{name} {value:.3g}" for name, value in e.yardsticks.items() if name != "guess"]
+    known = [f"{name} {value:.3g}" for name, value in e.yardsticks.items() if name not in ("guess", "start")]
     return f", beside {' and '.join(known)}" if known else ""
 
 

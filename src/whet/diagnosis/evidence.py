@@ -184,6 +184,8 @@ class Aim:
     """How much better it likes other answers than the right ones, as a share of what it tells them apart by."""
     heard: float = 1.0
     """What wrong answers cost to the rows of the class that it hears least of, over those of the class it hears most of."""
+    deaf: bool = False
+    """Whether it likes wrong classes as much as the right ones."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,8 @@ class Evidence:
     """How far two answers to the same rows differ in evaluation mode, in spreads of the answers."""
     unseen: float = 0.0
     """Share of what varies in a row that no answer depends on."""
+    unheard: float = 0.0
+    """How far a metric of one's own moves, as a share of it, with outputs that the loss hears nothing of."""
     passed_by: tuple[str, ...] = ()
     """Paths of narrow layers that answers get round."""
     jumps: float = 0.0

@@ -19,7 +19,7 @@ from whet.diagnosis.evidence import UNKNOWN, Evidence, Look, Rounding, Steps
 from whet.diagnosis.first_steps import moves, own_steps, probe_batch, rounded, settings, under
 from whet.diagnosis.look import look
 from whet.diagnosis.rules.measures import FEW_UNITS
-from whet.diagnosis.yardsticks import same_for_all, yardsticks
+from whet.diagnosis.yardsticks import same_for_all, unheard, yardsticks
 from whet.errors import UserError
 from whet.setups import Course, Setup, Trained, train
 from whet.setups.parts import Batch
@@ -67,8 +67,9 @@ def examine(
     first = before(setup, seed) if first is None else first
     trained = train(setup, seed, epochs=epochs, stop=stop, onward=onward)
     if first.metric in UNKNOWN:
-        known = same_for_all(setup, setup.fresh(seed), trained.model)
-        first = replace(first, yardsticks={**first.yardsticks, **known})
+        fresh = setup.fresh(seed)
+        known = first.yardsticks | same_for_all(setup, fresh, trained.model)
+        first = replace(first, yardsticks=known, unheard=unheard(setup, fresh, trained.model))
     optimizer_of = {id(p) for p in trained.model.parameters()}
     end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {}, first.steps.autocast)
     return Examined(replace(first, course=trained.course, end=end), trained)

@@ -21,6 +21,8 @@ from whet.setups.training import one_step
 
 BATCH = 256
 """Training rows that the network is looked at with."""
+GATHERED = 64
+"""Batches whose gradients may be gathered before a step is taken."""
 
 
 def probe_batch(setup: Setup) -> Batch:
@@ -47,14 +49,20 @@ def settings(optimizer: torch.optim.Optimizer) -> dict[str, float]:
 
 
 def moves(setup: Setup, seed: int) -> dict[str, float]:
-    """path -> how far a step moves each layer's weights at first, relative to their norm; of a copy."""
+    """path -> how far a step moves each layer's weights at first, relative to their norm; of a copy. A training step that
+    gathers gradients first is repeated until the optimiser steps."""
     model = setup.fresh(seed)
     optimizer = setup.optimiser_of(model)
     weights = {n: m.weight for n, m in model.named_modules() if isinstance(getattr(m, "weight", None), nn.Parameter)}
     model.train()
     before = {n: w.detach().clone() for n, w in weights.items()}
+    taken: list[bool] = []
+    optimizer.register_step_post_hook(lambda *_: taken.append(True))
     try:
-        one_step(setup, model, one_batch(setup), optimizer)
+        for _ in range(GATHERED):
+            one_step(setup, model, one_batch(setup), optimizer)
+            if taken or setup.step is None:
+                break
     except RuntimeError:
         return {}
     usual = usual_share(optimizer)

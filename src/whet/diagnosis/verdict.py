@@ -10,6 +10,7 @@ from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.data import DISAGREE_R2, FEW, LOPSIDED, SHIFT, STRETCH
 from whet.diagnosis.rules.measures import all_alike, fell, step_of
+from whet.diagnosis.rules.output import UNHEARD
 
 LIKELY, CERTAIN = 0.5, 0.8
 """Confidence from which a finding counts as a cause; from which it is taken for one on the word of a single seed."""
@@ -52,7 +53,7 @@ class Harm:
 def harm(e: Evidence) -> Harm:
     """What the training reached, beside what it should reach at the least."""
     if e.course.broke is not None:
-        return Harm(f"the loss became no number at step {e.course.broke}", math.inf)
+        return Harm(f"the loss became no number (NaN or infinite) at step {e.course.broke}", math.inf)
     if not math.isfinite(e.value):
         return Harm("the metric is no number", math.inf)
     known = {k: v for k, v in e.yardsticks.items() if math.isfinite(v)}
@@ -60,7 +61,7 @@ def harm(e: Evidence) -> Harm:
     if best is not None and counts(e, best, not is_unsuspected(e)):
         said = f"{METHODS[best.name]} reaches {known[best.name]:.3g}, this network {e.value:.3g}"
         return Harm(said, best.gap, slight=is_slight(e, best))
-    return mistaught(e) or reckless(e, known) or apart(e, known) or stuck(e, known)
+    return mistaught(e) or untaught(e) or reckless(e, known) or apart(e, known) or stuck(e, known)
 
 
 def is_unsuspected(e: Evidence) -> bool:
@@ -80,6 +81,13 @@ def mistaught(e: Evidence) -> Harm:
         return Harm()
     said = f"neighbours foretell validation targets by {e.data.foretold:.3g}, this network by {e.value:.3g}"
     return Harm(f"{said}, and training targets contradict their neighbours'", gap)
+
+
+def untaught(e: Evidence) -> Harm:
+    """Outputs that the metric asks for and the loss does not."""
+    if e.unheard <= UNHEARD:
+        return Harm()
+    return Harm(f"the metric moves by up to {e.unheard:.0%} with outputs that the loss never hears of", e.unheard)
 
 
 def reckless(e: Evidence, known: dict[str, float]) -> Harm:
@@ -130,6 +138,9 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
         near = all_alike(e) and abs(e.value - guess) <= LEARNED * max(abs(e.value), abs(guess))
         if near or not (e.above(last.train, guess) or e.above(e.value, guess)):
             return Harm(f"the same answer for all reaches {guess:.3g}, this network {e.value:.3g}", BEHIND_R2)
+        start = known.get("start", math.nan)
+        if any(f.name == "a loss that works against the metric" for f in judge(e)):
+            return Harm(f"the network before its training reaches {start:.3g}, this network {e.value:.3g}", BEHIND_R2)
         if is_unsuspected(e):
             return Harm()  # a weak signal: what it says is better than that
         guess = None

@@ -72,21 +72,56 @@ def yardsticks(setup: Setup, criterion: Criterion, narrowest: int = 0) -> dict[s
 
 def same_for_all(setup: Setup, fresh: nn.Module, trained: nn.Module) -> dict[str, float]:
     """What the best of some constant answers reaches by a metric that is the loss or a function of one's own: each network's
-    mean answer, and the mean target where it has an answer's shape. Where the metric does not ask for targets (which of two
-    rows is nearer), what the fresh network reaches. Random state is put back."""
+    mean answer, and the mean target where it has an answer's shape; and what the fresh network reaches, alone where the metric
+    does not ask for targets (which of two rows is nearer). Random state is put back."""
     (inputs, y), (_, given) = (part.some(ROWS) for part in reversed(setup.parts))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         start, end = forward(fresh, inputs), forward(trained, inputs)
+        at_start = value_of(setup, start, y)
+        found = {"start": at_start} if math.isfinite(at_start) else {}
         drawn = torch.randn(end.shape, generator=torch.Generator().manual_seed(0)).to(end.dtype)
         if all(value_of(setup, said, y) == value_of(setup, said, y.roll(1, 0)) for said in (end, drawn)):
-            at_start = value_of(setup, start, y)
-            return {"start": at_start} if math.isfinite(at_start) else {}
+            return found
         means = [said.mean(0, keepdim=True) for said in (start, end) if said.is_floating_point()]
         if given.is_floating_point() and given.shape[1:] == end.shape[1:]:
             means.append(given.mean(0, keepdim=True).to(end.dtype))
         reached = [value_of(setup, mean.expand(len(y), *mean.shape[1:]), y) for mean in means]
     known = [value for value in reached if math.isfinite(value)]
-    return {"guess": max(known) if setup.higher_is_better else min(known)} if known else {}
+    return found | {"guess": max(known) if setup.higher_is_better else min(known)} if known else {}
+
+
+def unheard(setup: Setup, fresh: nn.Module, trained: nn.Module) -> float:
+    """How far a metric of one's own moves, as a share of it, with outputs of which the loss hears nothing, and which have
+    weights of their own that nothing teaches. 0 where there are none, or the training step is one's own and may hear more."""
+    inputs, y = fewer(setup.parts[0].some(ROWS))
+    if setup.step is not None or not callable(setup.metric):
+        return 0.0
+    with contextlib.suppress(Exception), torch.random.fork_rng(devices=[]):  # loss and metric may raise anything
+        end = forward(trained, inputs)
+        deaf = never_heard(setup, fresh.eval(), inputs, y, end)
+        own = value_of(setup, end, y)
+        asked = (value_of(setup, torch.where(deaf, others, end), y) for others in (end.roll(1, 0), -end))
+        moved = max(abs(value - own) for value in asked) / max(abs(own), TINY)
+        return moved if math.isfinite(moved) else 0.0
+    return 0.0
+
+
+def never_heard(setup: Setup, fresh: nn.Module, inputs: tuple[Tensor, ...], y: Tensor, end: Tensor) -> Tensor:
+    """(1, outputs, ...) which outputs have no slope in the loss, of the fresh network and of the trained one, and weights of
+    their own; none where there are no such weights."""
+    leaf, said = end.clone().requires_grad_(), fresh(*inputs)
+    weights = [p for p in fresh.parameters() if p.requires_grad]
+    value = setup.loss(said, y)
+    (later,) = torch.autograd.grad(setup.loss(leaf, y), leaf)
+    slope, *taught = torch.autograd.grad(value, [said, *weights], retain_graph=True, allow_unused=True)
+    places = [0, *range(2, said.dim())]
+    deaf = ((slope == 0) & (later == 0)).all(0, keepdim=True).expand(1, *said.shape[1:])
+    deaf = deaf.amin(places, keepdim=True) if places else deaf
+    drawn = torch.randn(said.shape, generator=torch.Generator().manual_seed(0)).to(said.dtype)
+    own = torch.autograd.grad((said * drawn * deaf).sum(), weights, allow_unused=True)
+    pairs = [(a, b) for a, b in zip(own, taught, strict=True) if a is not None]
+    alone = any(bool(((a != 0) & (torch.zeros_like(a) if b is None else b).eq(0)).any()) for a, b in pairs)
+    return deaf & alone
 
 
 def value_of(setup: Setup, said: Tensor, y: Tensor) -> float:

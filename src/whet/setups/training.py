@@ -50,6 +50,9 @@ class Course:
     first_loss: float = math.nan
     """Of the first step."""
     steps: int = 0
+    """Batches that were trained on."""
+    taken: int = 0
+    """Steps that the optimiser took: fewer where gradients of several batches are gathered."""
     seconds: float = 0.0
     broke: int | None = None
     """The step at which the loss was no number; None: never."""
@@ -152,6 +155,7 @@ def train(
             if course.broke is not None or over or (stop is not None and course.points and stop(course)):
                 break
     course.seconds += time.perf_counter() - began
+    course.taken = run.rates.steps
     course.pace, course.start = run.rates.pace, run.rates.start
     course.half, course.end = run.rates.half, run.rates.end
     if setup.parts[0].loader is not None:

@@ -115,11 +115,12 @@ def by_heart(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "over-fitting",
             "TRD",
-            f"It reaches {last.train:.2f} on training rows and {last.val:.2f} on validation rows (a gap of 0.15 counts); the "
-            f"best validation was {best:.2f}. The network has learned its rows by heart.",
+            f"It reaches {e.metric} {last.train:.2f} on training rows and {last.val:.2f} on validation rows (a gap of 0.15 "
+            f"counts); the best validation was {best:.2f}. The network has learned its rows by heart, and not what they have "
+            "in common with others.",
             0.4,
-            "Keep the weights of the best validation. torch.optim.AdamW(..., weight_decay=0.05), nn.Dropout(0.2), augmentation "
-            "and more rows make the gap smaller.",
+            "Keep the weights of the epoch with the best validation (early stopping). torch.optim.AdamW(..., "
+            "weight_decay=0.05), nn.Dropout(0.2), augmentation and more rows make the gap smaller.",
             gap=gap,
             best=best,
             border=0.15,
@@ -178,7 +179,7 @@ def better_on_others(e: Evidence) -> Iterator[Finding]:
             "others, and not for many of its own rows, whose targets must be wrong.",
             0.78,
             "Check that x[i] and y[i] still belong together after sorting, shuffling and joining; until then keep the weights "
-            "of the best validation.",
+            "of the epoch with the best validation.",
             train=best.train,
             val=best.val,
             border=border,
@@ -187,28 +188,38 @@ def better_on_others(e: Evidence) -> Iterator[Finding]:
 
 def against_the_metric(e: Evidence) -> Iterator[Finding]:
     """A loss that falls while its own rows are answered ever worse: it asks for something else than the metric does."""
-    points, guess = e.course.points, e.yardsticks.get("guess", e.yardsticks.get("start"))
-    if len(points) < 2 or guess is None or e.metric == "loss" or e.course.broke is not None:
+    points = e.course.points
+    if len(points) < 2 or e.metric == "loss" or e.course.broke is not None or fell(e) <= FALLING:
         return
-    first, last = points[0], points[-1]
-    worse = e.above(first.train, last.train) and all(e.above(guess, v) for p in points for v in (p.train, p.val))
-    scale = 1.0 if e.metric in ("accuracy", "r2") else max(abs(guess), abs(last.train))
-    below, dropped = abs(guess - last.train), abs(first.train - last.train)
-    at_once = e.metric in UNKNOWN and below > TURNED * scale
-    if worse and below > AGAINST * scale and (dropped > AGAINST * scale or at_once) and fell(e) > FALLING:
+    known = {name: e.yardsticks[name] for name in ("guess", "start") if name in e.yardsticks}
+    turned = [name for name, value in known.items() if is_turned(e, value, alone=name == "start" and len(known) > 1)]
+    if turned:
+        first, last, name = points[0], points[-1], turned[0]
+        other = {"guess": "the same answer for all", "start": "the network before its training"}[name]
         yield finding(
             "a loss that works against the metric",
             "LCH",
             f"While the training loss fell from {e.course.first_loss:.3g} to {last.loss:.3g}, the metric on the very same rows "
-            f"became worse, {first.train:.3g} and then {last.train:.3g}, below the {guess:.3g} of the same answer for all: "
+            f"became worse, {first.train:.3g} and then {last.train:.3g}; {other} has {known[name]:.3g}: "
             "what the loss asks for is not what the metric rewards.",
             0.82,
             "Look for a sign that is wrong, an order or a scale that is turned round, or targets that mean something else in "
             "the loss; for right answers the loss has to be smallest.",
             train=last.train,
-            guess=guess,
+            guess=known[name],
             border=AGAINST,
         )
+
+
+def is_turned(e: Evidence, bar: float, alone: bool) -> bool:
+    """Whether training rows are answered ever worse, and all rows worse than this all along; `alone`: where the same answer for
+    all is no better, far worse."""
+    points, last = e.course.points, e.course.points[-1].train
+    worse = e.above(points[0].train, last) and all(e.above(bar, v) for p in points for v in (p.train, p.val))
+    scale = 1.0 if e.metric in ("accuracy", "r2") else max(abs(bar), abs(last))
+    below, dropped = abs(bar - last) / scale if scale else 0.0, abs(points[0].train - last) / scale if scale else 0.0
+    far = e.metric in UNKNOWN and below > TURNED
+    return worse and below > AGAINST and (far or (dropped > AGAINST and not alone))
 
 
 RULES = (unfinished, oscillating, dead_at_the_end, by_heart, better_on_others, nothing_carries_over, against_the_metric)

@@ -197,8 +197,9 @@ def not_shuffled(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "data sorted by class",
             "CPP",
-            f"Neighbouring examples share their class {e.data.sorted_runs:.0%} of the way from chance to always (from 50 % on "
-            "counts): each batch pulls towards one class.",
+            "Examples come sorted by class, or nearly: neighbours share theirs far more often than by chance "
+            f"({e.data.sorted_runs:.0%} of the way from chance to always; from 50 % on counts). Each batch pulls the network "
+            "towards its own class, and the next one away again.",
             0.85,
             "Let the loader shuffle: DataLoader(..., shuffle=True).",
             runs=e.data.sorted_runs,
@@ -217,8 +218,8 @@ def few_rows(e: Evidence) -> Iterator[Finding]:
         yield finding(
             "too few data",
             "TRD",
-            f"{e.data.rows} training rows, {per:.0f} a class (below {FEW} counts), are learned by heart: {last.train:.2f} on "
-            f"them, {last.val:.2f} on others.",
+            f"{e.data.rows} training rows, {per:.0f} a class (below {FEW} counts), are learned by heart: {e.metric} "
+            f"{last.train:.2f} on them, {last.val:.2f} on others.",
             0.85,
             "Collect more rows: that is the only real cure. A smaller network, weight decay and augmentation help a little.",
             rows=e.data.rows,
@@ -239,7 +240,8 @@ def rare_classes(e: Evidence) -> Iterator[Finding]:
             "rare classes",
             "TRD",
             f"The rarest class has {rows:.0f} training rows (below {FEW} counts), the most frequent one {d.imbalance:.0f} "
-            f"times as many (from {LOPSIDED:g} on counts): {last.train:.2f} on training rows, {last.val:.2f} on others.",
+            f"times as many (from {LOPSIDED:g} on counts): {e.metric} {last.train:.2f} on training rows, {last.val:.2f} on "
+            "others. A network that hardly sees a class hardly learns it.",
             0.8,
             "Collect more rows of the rare classes; nn.CrossEntropyLoss(weight=1 / rows_of_each_class) helps a little.",
             rows=rows,

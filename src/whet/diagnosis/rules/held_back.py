@@ -117,7 +117,7 @@ def batch_size(e: Evidence) -> Iterator[Finding]:
             "batch too large",
             "HBS",
             f"{e.batch_size} of {e.data.rows} rows in each step leave {steps} steps in the whole training (fewer than "
-            f"{FEW_STEPS} count).",
+            f"{FEW_STEPS} count): too few to walk as far as the weights have to.",
             0.92 if steps < HARDLY_ANY and e.epochs >= OFTEN else 0.6,
             "Set batch_size=32.",
             batch_size=e.batch_size,

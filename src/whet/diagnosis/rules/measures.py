@@ -35,7 +35,14 @@ def fell(e: Evidence) -> float:
 
 def planned(e: Evidence) -> int:
     """Steps of the whole training, also of one that was not watched to its end."""
-    return max(e.course.steps, math.ceil(e.data.rows / max(1, e.batch_size)) * e.epochs)
+    batches = max(e.course.steps, math.ceil(e.data.rows / max(1, e.batch_size)) * e.epochs)
+    return math.ceil(batches * each_taken(e))
+
+
+def each_taken(e: Evidence) -> float:
+    """Steps for each batch: less than 1 where gradients of several are gathered."""
+    known = e.course.taken and e.course.steps
+    return min(1.0, e.course.taken / e.course.steps) if known else 1.0
 
 
 def step_of(e: Evidence) -> float:

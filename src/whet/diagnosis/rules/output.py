@@ -15,7 +15,7 @@ ASTRAY = 0.02
 """Of what a loss tells apart, by which it may like other answers better than the right ones."""
 FAR_ASTRAY = 0.5
 """The same where a metric of one's own may ask for something else than the targets."""
-HEARD = 0.02
+HEARD, UNHEARD = 0.02, 0.02
 ENTROPY = "Use nn.CrossEntropyLoss() on outputs without a softmax; nn.BCEWithLogitsLoss() for yes or no."
 PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 
@@ -254,6 +254,15 @@ def astray(e: Evidence) -> Iterator[Finding]:
             share=e.aim.astray,
             border=ASTRAY,
         )
+    elif e.aim.deaf:
+        yield finding(
+            "a loss that takes any class for right",
+            "LCH",
+            "Of made-up answers the loss likes those that name a wrong class as much as those that name the right one: it "
+            "hears how large outputs are, and not which of them is the largest.",
+            0.9,
+            ENTROPY,
+        )
     elif e.aim.heard < HEARD:
         yield finding(
             "classes that the loss does not hear",
@@ -267,8 +276,25 @@ def astray(e: Evidence) -> Iterator[Finding]:
         )
 
 
+def outputs_unheard(e: Evidence) -> Iterator[Finding]:
+    """A part of the answers that the metric asks for, and the loss does not: a term that was forgotten."""
+    if e.unheard > UNHEARD:
+        yield finding(
+            "outputs that the loss does not hear",
+            "LCH",
+            "Some of the outputs can change as they like without changing the loss (its gradient there is exactly 0), and the "
+            f"metric, which moves by up to {e.unheard:.0%} with them (from {UNHEARD:.0%} on counts), asks for them: nothing "
+            "teaches them.",
+            0.88,
+            "Add the missing part to the loss, as in loss_a(out[:, :3], y[:, 0]) + loss_b(out[:, 3], y[:, 1]).",
+            moves=e.unheard,
+            border=UNHEARD,
+        )
+
+
 RULES = (
     astray,
+    outputs_unheard,
     signed_labels,
     collapsed,
     one_softmax_unit,

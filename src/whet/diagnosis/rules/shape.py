@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
@@ -10,13 +11,14 @@ from whet.diagnosis.evidence import Evidence, Layer
 from whet.diagnosis.rules.measures import FEW_UNITS
 from whet.record import Finding
 
+RECURRENT = ("RNN", "GRU", "LSTM")
 UNSEEN = 0.2
 """Of what varies in a row, that no answer depends on."""
 
 
 def no_non_linearity(e: Evidence) -> Iterator[Finding]:
     layers = [x for x in e.start.layers if x.kind != "Embedding"]
-    recurrent = any(x.kind in ("RNN", "LSTM", "GRU") for x in layers)
+    recurrent = any(x.kind in RECURRENT for x in layers)
     pools = [what for _, what, role in e.activations if role not in ("output", "norm", "loss")]
     if not e.followed or len(layers) < 2 or recurrent or any(n != "max_pool" for n in pools):
         return
@@ -36,17 +38,19 @@ def no_non_linearity(e: Evidence) -> Iterator[Finding]:
 
 
 def bottleneck(e: Evidence) -> Iterator[Finding]:
-    """A hidden layer through which the classes can't pass."""
+    """A hidden layer through which the classes can't pass, or all that a sequence has said so far."""
     needed = e.data.classes
     for x in narrowable(e):
         narrow = x.width <= 2 and (needed > 2 or x.width == 1)
-        if (narrow or (needed >= 8 and x.width <= needed // 4)) and x.given > 2 * x.width:
+        if (narrow or (needed >= 8 and x.width <= needed // 4)) and (x.kind in RECURRENT or x.given > 2 * x.width):
             yield finding(
                 "bottleneck",
                 "LCN",
-                f"Layer {x.path} squeezes {x.given} numbers into {x.width}"
+                f"Layer {x.path} squeezes {'all that came before' if x.kind in RECURRENT else f'{x.given} numbers'} into "
+                f"{x.width}"
                 + (f", through which {needed} classes must pass" if needed else "")
-                + f" ({max(2, needed // 4)} or fewer count). What does not fit through it is lost to all layers behind.",
+                + (f" ({max(2, needed // 4)} or fewer count)" if needed > 2 else " (one counts)")
+                + ". What does not fit through it is lost to all layers behind.",
                 0.84,
                 f"Widen it: {wider(x, max(32, 4 * needed))}.",
                 where=x.path,
@@ -58,7 +62,7 @@ def bottleneck(e: Evidence) -> Iterator[Finding]:
 
 def narrowable(e: Evidence) -> list[Layer]:
     """Hidden layers that give rows of numbers, which all that follows has to do with."""
-    layers = [x for x in e.start.layers if x.kind in ("Linear", "Embedding", "RNN", "GRU", "LSTM")][:-1]
+    layers = [x for x in e.start.layers if x.kind in ("Linear", "Embedding", *RECURRENT)][:-1]
     return [x for x in layers if x.path not in e.passed_by]
 
 
@@ -140,12 +144,13 @@ def cut_off(e: Evidence) -> Iterator[Finding]:
 def one_layer_repeated(e: Evidence) -> Iterator[Finding]:
     """One layer in several places, as `[layer] * 3` makes it."""
     if e.repeated:
+        in_a_row = len({re.sub(r"\d+", "", path) for path in e.repeated}) == 1
         yield finding(
             "one layer in several places",
             "LRM",
             f"Layers {' and '.join(e.repeated[:2])} are one and the same, which stands in {len(e.repeated)} places (two "
             "count): they have one set of weights between them.",
-            0.45,
+            0.72 if in_a_row else 0.45,
             "Unless they are meant to be one, make each with a call of its own: [make() for _ in range(3)], not [layer] * 3.",
             where=e.repeated[0],
             places=len(e.repeated),

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, at_usual_length, longer, lower_rate, planned, step_of
+from whet.diagnosis.rules.data import FAR_TARGET
+from whet.diagnosis.rules.measures import (
+    PULL,
+    STRONG_DROPOUT,
+    at_usual_length,
+    each_taken,
+    longer,
+    lower_rate,
+    planned,
+    step_of,
+)
 from whet.record import Finding
 
 LONG, TOO_LONG = 0.08, 0.4
@@ -26,6 +36,9 @@ UPHILL = -0.5
 """Cosine between a step's gradient and the loss's own."""
 SHRUNK = 0.01
 """Of a gradient's length, what a step may leave of it."""
+RARELY = 0.2
+"""Steps for each batch, below which gradients are gathered for long."""
+FEW_STEPS = 300
 SLOW_OPTIMISERS = ("SGD", "Adagrad", "Adadelta", "ASGD")
 
 
@@ -38,12 +51,13 @@ def too_long(e: Evidence) -> Iterator[Finding]:
     largest = max((x.step for x in layers if math.isfinite(x.step)), default=0.0)
     if step > LONG or (broke and start_is_sound and largest > 0.02):
         sure = 0.6 + 0.35 * min(1.0, max(0.0, math.log(max(step, LONG) / LONG) / math.log(TOO_LONG / LONG)))
-        sure *= 0.6 if fell_well(e) and step < 1 else 0.75 if is_pulled(e, step) else 1.0
+        other = is_pulled(e, step) or is_of_targets(e, step)
+        sure *= 0.6 if fell_well(e) and step < 1 else 0.75 if other else 1.0
         yield finding(
             "learning rate too high",
             "HLR",
             f"One step moves the weights by {step:.0%} of their size (from {LONG:.0%} on counts, 0.1 to 1 % is usual)"
-            + (", and the loss became no number." if broke else ": it jumps over what it aims at."),
+            + (", and the loss became no number (NaN or infinite)." if broke else ": it jumps over what it aims at."),
             (sure if step > LONG else 0.8) * (1.0 if start_is_sound else 0.75),
             f"Lower the learning rate: lr={at_usual_length(e, step)}.",
             step=step,
@@ -72,6 +86,14 @@ def is_pulled(e: Evidence, step: float) -> bool:
     """Whether a penalty or a decay has its part in the length of steps."""
     decay = e.settings.get("weight_decay", 0.0) * e.settings.get("lr", 0.0) if e.optimizer == "AdamW" else 0.0
     return e.steps.penalty > PULL or decay > step / 2
+
+
+def is_of_targets(e: Evidence, step: float) -> bool:
+    """Whether a plain step is long because targets are large, and would have a usual length with scaled ones: a squared error's
+    gradient is as long as they are."""
+    size = math.hypot(e.data.target_mean, e.data.target_std)
+    plain = e.optimizer == "SGD" and e.criterion.name == "mse" and not e.classify
+    return plain and size > FAR_TARGET and step / size <= LONG
 
 
 def fell_well(e: Evidence) -> bool:
@@ -133,6 +155,22 @@ def too_short(e: Evidence) -> Iterator[Finding]:
             step=step,
             steps=steps,
             border=TRAVEL,
+        )
+
+
+def stepped_rarely(e: Evidence) -> Iterator[Finding]:
+    """Gradients that are gathered, or thrown away, for so long that hardly any steps are taken."""
+    often, steps = each_taken(e), planned(e)
+    if often < RARELY and steps < FEW_STEPS:
+        yield finding(
+            "steps that are rarely taken",
+            "HBS",
+            f"The optimiser took a step with one batch in {1 / often:.0f} only (beyond {1 / RARELY:.0f} counts), {steps} in "
+            f"the whole training (fewer than {FEW_STEPS} count): most batches were computed and moved nothing.",
+            0.72,
+            "Call optimizer.step() with every batch, or gather the gradients of two to four at the most.",
+            steps=steps,
+            border=FEW_STEPS,
         )
 
 
@@ -276,6 +314,7 @@ RULES = (
     exploding,
     clipped,
     too_short,
+    stepped_rarely,
     fades,
     grows,
     wild_memory,
