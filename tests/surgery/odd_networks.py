@@ -246,6 +246,21 @@ class Complex(nn.Module):
         return self.l(torch.complex(F.relu(z.real), F.relu(z.imag))).real
 
 
+def rectified(x: Tensor) -> Tensor:
+    return F.relu(x - x.mean(-1, keepdim=True))
+
+
+class Within(Layers):
+    """Activations in functions that do other things too: once those went with them, and this was called proven."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bent = lambda x: F.softplus(self.l[4](x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.l[3](self.bent(self.l[1](rectified(self.l[0](x)))))
+
+
 class Looping(Layers):
     """Loops as long as the data want, recursion, an early exit, parts that are recomputed."""
 
@@ -368,6 +383,7 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "derived": (Derived, "relu relu"),
     "spiking": (Spiking, "step"),
     "complex": (Complex, "relu relu"),
+    "within": (Within, "relu softplus"),
     "looping": (Looping, "relu softplus tanh"),
     "vmap": (Mapped, "relu"),
     "helping": (Helping, "swish swish"),

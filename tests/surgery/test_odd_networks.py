@@ -148,6 +148,13 @@ def test_a_mask_that_overwrites_rows_or_guards_a_number_is_no_activation() -> No
     assert [line.partition(": ")[2] for line in changes.kept] == ["compare (arithmetic)"] * 2
 
 
+def test_what_a_function_does_beside_its_activation_stays() -> None:
+    model, x = odd_case("within")
+    new, _ = surgery.replace_activations(model, nn.Identity, sample=x)
+    centred = model.l[0](x) - model.l[0](x).mean(-1, keepdim=True)
+    torch.testing.assert_close(run(new, x), model.l[3](model.l[4](model.l[1](centred))).detach())
+
+
 def test_a_layer_with_a_bending_hook_keeps_its_weights() -> None:
     (place,) = surgery.find(with_hook(), torch.randn(4, 6))
     assert (place.path, place.what, place.how) == ("0", "relu", "call")

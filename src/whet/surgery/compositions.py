@@ -86,6 +86,8 @@ class Spelt:
     uses: int
     complete: bool
     """It is an activation by itself, whatever is done with its result."""
+    inside: bool = False
+    """It ends in a function that the expression calls."""
 
 
 @dataclass(eq=False)

@@ -45,6 +45,8 @@ def _is_at(model: nn.Module, place: Place, changed: Changed) -> bool:
         return Operation(model, place, nn.Identity()).attribute() == changed.child
     if changed.cut.form == "watched":
         return trail_of(place.site.steps) == changed.cut.trail
+    if place.site.inside:
+        return False
     span = cuts.shifted(place.site.span, -place.site.method.co_firstlineno)
     return (place.site.method.co_qualname, span) == (changed.cut.qualname, changed.cut.span)
 

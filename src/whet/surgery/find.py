@@ -80,8 +80,9 @@ def gathered(witness: Witness) -> list[Place]:
 def _unit_of(event: Event, pointwise: Pointwise, spelt: dict[Event, Spelt]) -> Unit:
     if layer := pointwise.layer_of(event):
         return Layer(*layer)
+    helps = event.helper and event.steps[event.own - 1].span and pointwise.is_function(event)
     if event in spelt:
-        return Formula(event.path, spelt[event])
-    if event.helper and event.steps[event.own - 1].span and pointwise.is_function(event):
+        return Formula(event.path, spelt[event], spelt[event].inside and not helps)
+    if event.helper and helps:
         return Helper(event.path, event.steps[event.own - 1], origin(event.helper.function))
     return Expression(event.path, event.steps, event.what, origin(event.function))

@@ -16,7 +16,7 @@ def form_of(place: Place, node: ast.AST | None, kind: type, method: str) -> Form
     """The form of a rewritten expression, or None if it can't be rewritten exactly."""
     site = place.site
     assert site is not None
-    if node is None or _hides_self(source.text_of(site.method), site.method.co_varnames[0]):
+    if node is None or site.inside or _hides_self(source.text_of(site.method), site.method.co_varnames[0]):
         return None
     if place.how == "formula":
         if any(

@@ -96,13 +96,14 @@ class Witness(TorchFunctionMode):
         caller = frames.caller_of(frame, self.paths)
         if caller is None or any(e.owner is not caller.owner for e in found.events):
             return
-        at = caller.frames[frames.own_frames(caller.frames) - 1]
+        own = frames.own_frames(caller.frames)
+        at = caller.frames[own - 1]
         step = frames.step_of(at)
         root = next((name for name, value in at.f_locals.items() if value is found.root), None)
         what = found.what or self._text(found, step)
         if root and what:
             complete = found.what is not None and found.what not in INGREDIENTS | BUMPS
-            spelt = Spelt(what, step, root, found.in_place, found.uses, complete)
+            spelt = Spelt(what, step, root, found.in_place, found.uses, complete, len(caller.frames) > own)
             self.spelt.update(dict.fromkeys(found.events, spelt))
 
     def _text(self, found: Composition, step: frames.Step) -> str | None:

@@ -81,7 +81,7 @@ class Operation:
     def attribute(self) -> str | None:
         """The attribute of the owner that holds the function which the place calls, if it calls one."""
         node, own = self._node(), self.site.method.co_varnames[0]
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        if self.site.inside or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             return None
         on_self = isinstance(node.func.value, ast.Name) and node.func.value.id == own
         return node.func.attr if on_self and self._is_meant(vars(self.owner).get(node.func.attr)) else None

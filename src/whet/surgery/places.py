@@ -33,6 +33,8 @@ class Site:
     """Which of its arguments is the tensor."""
     root: str = ""
     """For a formula, the name of the variable that it is a function of."""
+    inside: bool = False
+    """It is computed in a function that this expression calls, and that does other things too: no place for another."""
 
     @property
     def key(self) -> tuple[Any, ...]:

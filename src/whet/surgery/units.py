@@ -70,9 +70,10 @@ class Formula:
 
     path: str
     spelt: Spelt
+    inside: bool
 
     def places(self, events: list[Event]) -> Iterable[Place]:
-        place = _place(events, self.spelt.what, "formula", self.spelt.step, root=self.spelt.root)
+        place = _place(events, self.spelt.what, "formula", self.spelt.step, root=self.spelt.root, inside=self.inside)
         yield replace(place, stale=self.spelt.in_place)
 
 
@@ -110,25 +111,34 @@ class Expression:
 
     def places(self, events: list[Event]) -> Iterable[Place]:
         first = events[0]
-        yield _place(events, self.what, _how(first), first.steps[first.own - 1])
+        inside = len(first.steps) > first.own
+        yield _place(events, self.what, _how(first), first.steps[first.own - 1], inside=inside)
 
 
 Unit = Layer | Formula | Helper | Expression
 
 
 def _place(
-    events: list[Event], what: str, how: How, step: Step | None = None, *, root: str = "", role: Role | None = None
+    events: list[Event],
+    what: str,
+    how: How,
+    step: Step | None = None,
+    *,
+    root: str = "",
+    role: Role | None = None,
+    inside: bool = False,
 ) -> Place:
     first = events[0]
     site = None
     if step is not None and step.span is not None:
-        function = (
-            first.helper.function if first.helper and how == "call" and len(first.steps) > first.own else first.function
-        )
+        helps = first.helper and how == "call" and len(first.steps) > first.own and not inside
+        function = first.helper.function if helps and first.helper else first.function
         names = {getattr(e.function, "__name__", "") for e in events if e.steps == first.steps}
         alone = len({e.steps for e in events}) == len(names) == 1 and first.what == what and not root
         called = names.pop() if alone else ""
-        site = Site(first.steps[0].code, step.code, step.span, first.steps, function, called, first.position, root)
+        site = Site(
+            first.steps[0].code, step.code, step.span, first.steps, function, called, first.position, root, inside
+        )
     return Place(
         path=first.path,
         what=what,
