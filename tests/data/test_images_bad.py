@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picture_files import encoded, noise, save, tree
+from PIL import Image
 
-from whet.data import input_spec, load, load_inputs
+from whet.data import decode, input_spec, load, load_inputs
 from whet.errors import DataError
 
 
@@ -89,6 +90,16 @@ def test_few_corrupt_pictures_are_skipped_and_named(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.y, data.y)
     assert again.ids == data.ids
     np.testing.assert_array_equal(data.x[(data.ids or ()).index("dog/49.png")], noise(1049))
+
+
+def test_a_file_that_is_no_picture_at_all_says_so_and_pictures_of_two_cameras_open(tmp_path: Path) -> None:
+    """Pillow has no opener of its own for MPO, and raised KeyError: 'MPO' where no other format fitted."""
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(decode.Unreadable, match="not in an image format that is known"):
+        decode.opened(tmp_path / "x.png")
+    left, right = (Image.new("RGB", (40, 30), colour) for colour in ("red", "blue"))
+    left.save(tmp_path / "x.mpo", save_all=True, append_images=[right])
+    assert decode.opened(tmp_path / "x.mpo").size == (40, 30)
 
 
 def test_more_than_one_in_twenty_corrupt_is_refused(tmp_path: Path) -> None:
