@@ -68,7 +68,7 @@ def examine(
     trained = train(setup, seed, epochs=epochs, stop=stop, onward=onward)
     if first.metric in UNKNOWN:
         fresh = setup.fresh(seed)
-        known = first.yardsticks | same_for_all(setup, fresh, trained.model)
+        known = {**first.yardsticks, **same_for_all(setup, fresh, trained.model)}
         first = replace(first, yardsticks=known, unheard=unheard(setup, fresh, trained.model))
     optimizer_of = {id(p) for p in trained.model.parameters()}
     end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {}, first.steps.autocast)

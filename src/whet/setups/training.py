@@ -51,8 +51,6 @@ class Course:
     """Of the first step."""
     steps: int = 0
     """Batches that were trained on."""
-    taken: int = 0
-    """Steps that the optimiser took: fewer where gradients of several batches are gathered."""
     seconds: float = 0.0
     broke: int | None = None
     """The step at which the loss was no number; None: never."""
@@ -68,6 +66,8 @@ class Course:
     """Seconds that the median step waits for its batch; 0 for rows in memory."""
     computed: float = 0.0
     """Seconds that the median step takes from then on."""
+    taken: int = 0
+    """Steps that the optimiser took: fewer where gradients of several batches are gathered; 0 where they were not counted."""
 
     @property
     def last(self) -> Point | None:
