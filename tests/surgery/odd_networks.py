@@ -255,10 +255,13 @@ class Within(Layers):
 
     def __init__(self) -> None:
         super().__init__()
+        self.norm = nn.BatchNorm1d(6)
+        self.norm.running_mean += 0.5
         self.bent = lambda x: F.softplus(self.l[4](x))
+        self.normed = lambda x: F.silu(self.norm(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.l[3](self.bent(self.l[1](rectified(self.l[0](x)))))
+        return self.l[3](self.normed(self.bent(self.l[1](rectified(self.l[0](x))))))
 
 
 class Looping(Layers):
@@ -383,7 +386,7 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "derived": (Derived, "relu relu"),
     "spiking": (Spiking, "step"),
     "complex": (Complex, "relu relu"),
-    "within": (Within, "relu softplus"),
+    "within": (Within, "relu silu softplus"),
     "looping": (Looping, "relu softplus tanh"),
     "vmap": (Mapped, "relu"),
     "helping": (Helping, "swish swish"),

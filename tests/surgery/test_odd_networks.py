@@ -152,7 +152,7 @@ def test_what_a_function_does_beside_its_activation_stays() -> None:
     model, x = odd_case("within")
     new, _ = surgery.replace_activations(model, nn.Identity, sample=x)
     centred = model.l[0](x) - model.l[0](x).mean(-1, keepdim=True)
-    torch.testing.assert_close(run(new, x), model.l[3](model.l[4](model.l[1](centred))).detach())
+    torch.testing.assert_close(run(new, x), model.l[3](model.norm(model.l[4](model.l[1](centred)))).detach())
 
 
 def test_a_layer_with_a_bending_hook_keeps_its_weights() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from whet.surgery import frames
+from whet.surgery import frames, source
 from whet.surgery.events import Event
 
 _BUILT_FROM_PARTS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.Transformer, nn.Sequential)
@@ -55,8 +57,15 @@ class Pointwise:
         assert event.helper is not None
         key = (*event.helper.key, event.input is None)
         if key not in self._functions:
-            self._functions[key] = event.input is not None and maps_each(event.helper, event.input)
+            alone = event.input is not None and not _holds_weights(event.helper.function)
+            self._functions[key] = alone and maps_each(event.helper, event.input)  # type: ignore[arg-type]
         return self._functions[key]
+
+
+def _holds_weights(function: Any) -> bool:
+    """Whether a function's closure holds a layer with weights: in evaluation a batch norm maps each number by itself too."""
+    held = source.held_by(function) if isinstance(function, FunctionType) else []
+    return any(True for m in held if isinstance(m, nn.Module) for _ in itertools.chain(m.parameters(), m.buffers()))
 
 
 def maps_each(function: Callable[[Tensor], Any], like: Tensor) -> bool:
