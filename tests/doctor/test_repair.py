@@ -289,3 +289,16 @@ def test_a_mended_training_that_may_still_get_better_is_left_as_it_is(monkeypatc
     for name, content in (("still improving", True), ("learning rate too low", False)):
         monkeypatch.setattr(attempts, "judge", lambda _, name=name: [Finding(name, "", confidence=0.9)])
         assert is_content(attempt) is content
+
+
+def test_a_loss_that_takes_any_class_for_right_becomes_the_cross_entropy() -> None:
+    """It was named, and nothing was tried."""
+
+    def squares_of_indices(said: Tensor, y: Tensor) -> Tensor:
+        return (said - y[:, None].float()).square().mean()
+
+    given = setup(loss=squares_of_indices)
+    found = Finding("a loss that takes any class for right", "", confidence=0.9)
+    mended = applied(given, (Stage(found, before(given)),))
+    assert mended is not None
+    assert train(mended).value > 0.9

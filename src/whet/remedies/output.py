@@ -187,6 +187,7 @@ REMEDIES = {
     "every output against every target": (pairwise_shapes,),
     "a loss that prefers other answers": (usual_loss,),
     "classes that the loss does not hear": (usual_loss,),
+    "a loss that takes any class for right": (fitting_loss,),
     "labels that the loss can't take": (signs_for_labels,),
     "a loss that works against the metric": (turned_answers, turned_loss),
 }
