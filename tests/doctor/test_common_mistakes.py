@@ -130,6 +130,27 @@ def test_a_loss_that_takes_any_class_for_right_is_told_and_one_that_asks_which_r
     assert "a loss that takes any class for right" in names(before(setup(loss=indices_as_values)))
 
 
+def turned(share: float, rows: int = 600) -> tuple[Tensor, Tensor]:
+    x, y = moons(rows)
+    return x, torch.where(torch.rand(rows, generator=torch.Generator().manual_seed(3)) < share, 1 - y, y)
+
+
+def test_nearly_half_of_two_classes_turned_round_is_told_and_classes_that_nobody_foretells_are_not() -> None:
+    wrong = before(setup(train=turned(0.44)))
+    points = [Point(1, 10, 0.7, 0.55, 0.58, 0.7), Point(5, 50, 0.6, 0.6, 0.6, 0.6)]
+    known = {"guess": 0.5, "neighbours": 0.55, "linear": 0.6}
+
+    def ended(e: Evidence) -> Evidence:
+        return replace(e, yardsticks=known, course=Course(points, first_loss=0.7, steps=500))
+
+    assert wrong.data.disagreement > 0.12
+    assert "contradict" in harm(ended(replace(wrong, data=replace(wrong.data, disagreement=0.28, foretold=0.85)))).said
+    assert not harm(ended(replace(wrong, data=replace(wrong.data, disagreement=0.06, foretold=0.62))))
+    assert not harm(ended(replace(wrong, data=replace(wrong.data, disagreement=0.2, foretold=0.95)))).said.count(
+        "contradict"
+    )
+
+
 def two_answers(rows: int, seed: int) -> tuple[Tensor, Tensor]:
     x, y = waves(rows, seed)
     return x, torch.cat([y, 0.5 - 0.5 * y], 1)

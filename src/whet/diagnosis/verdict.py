@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from whet.diagnosis.behind import BEHIND_R2, FAR, Behind, behind, counts, least, margin, mild
 from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import judge
-from whet.diagnosis.rules.data import DISAGREE_R2, FEW, LOPSIDED, SHIFT, STRETCH
+from whet.diagnosis.rules.data import DISAGREE, DISAGREE_R2, FEW, LOPSIDED, SHIFT, STRETCH
 from whet.diagnosis.rules.measures import all_alike, fell, step_of
 from whet.diagnosis.rules.output import UNHEARD
 
@@ -24,6 +24,8 @@ METHODS = {
     "random features": "a linear model of random features",
     "mended": "the same training with its surest finding mended",
 }
+MOSTLY = 0.6
+"""Of what neighbours foretell of validation classes beyond the same answer for all, that they don't of training classes."""
 APART = 0.3
 """Between training and validation rows, in accuracy or R2."""
 NO_BETTER = 0.02
@@ -77,10 +79,18 @@ def is_slight(e: Evidence, best: Behind) -> bool:
 def mistaught(e: Evidence) -> Harm:
     """Wrong training targets, which simple methods suffer from as well: held against what validation rows say of each other."""
     gap = e.data.foretold - e.value
-    if e.data.disagreement <= DISAGREE_R2 or e.metric not in ("accuracy", "r2") or gap <= margin(e, e.data.foretold):
+    if not is_contradicted(e) or e.metric not in ("accuracy", "r2") or gap <= margin(e, e.data.foretold):
         return Harm()
     said = f"neighbours foretell validation targets by {e.data.foretold:.3g}, this network by {e.value:.3g}"
     return Harm(f"{said}, and training targets contradict their neighbours'", gap)
+
+
+def is_contradicted(e: Evidence) -> bool:
+    """Whether neighbours foretell far less of training targets than of validation targets; of classes, which chance foretells in
+    part, whether most of what is beyond it is lost."""
+    d, guess = e.data, e.yardsticks.get("guess", math.nan)
+    most = d.disagreement > max(DISAGREE, 2 * least(e, d.foretold), MOSTLY * (d.foretold - guess))
+    return d.disagreement > DISAGREE_R2 or (e.metric == "accuracy" and most and math.isfinite(guess))
 
 
 def untaught(e: Evidence) -> Harm:
