@@ -86,8 +86,8 @@ def mistaught(e: Evidence) -> Harm:
 
 
 def is_contradicted(e: Evidence) -> bool:
-    """Whether neighbours foretell far less of training targets than of validation targets; of classes, which chance foretells in
-    part, whether most of what is beyond it is lost."""
+    """Whether neighbours foretell far less of training targets than of validation targets; of classes, which chance foretells
+    in part, whether most of what is beyond it is lost."""
     d, guess = e.data, e.yardsticks.get("guess", math.nan)
     most = d.disagreement > max(DISAGREE, 2 * least(e, d.foretold), MOSTLY * (d.foretold - guess))
     return d.disagreement > DISAGREE_R2 or (e.metric == "accuracy" and most and math.isfinite(guess))
