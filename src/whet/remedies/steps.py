@@ -194,6 +194,7 @@ REMEDIES = {
     "steps that may be longer": (still_longer_steps,),
     "trained in evaluation mode": (plain_step,),
     "gradients clipped too hard": (plain_step,),
+    "steps that are rarely taken": (plain_step,),
     "weight decay too strong": (less_decay,),
     "dropout too strong": (less_dropout,),
     "random in evaluation mode": (dropout_of_its_mode,),
