@@ -7,10 +7,11 @@
     neighbours   is there no place like it?                         distance to the nearest rows, or windows elsewhere
     local        is it farther off than its neighbours are?         the same beside what it is for those rows
     code         can it not be said in a few numbers?               error of an autoencoder, which trains
+    told         is it like the anomalies that are known?           distance from a learned centre, which trains too
     steps        is one step of the window strange, or still?       beside the others, see anomaly_steps.py: three more outputs
 
-All but the last are set in closed form from training rows when the network is built, the anomalies among these rows being
-left out in rounds: rows that the committee itself finds strangest (after Rousseeuw & Van Driessen 1999, the C-step of MCD).
+All that don't train are set in closed form from training rows when the network is built, the anomalies among these rows
+being left out in rounds: rows that the committee itself finds strangest (Rousseeuw & Van Driessen 1999, the C-step of MCD).
 No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
 A view that sees nothing in a row should not outvote one that does: with say = "strange" only views that find it stranger than
 the median have a say (the Thresh method of Aggarwal & Sathe 2015, Theoretical Foundations … for Outlier Ensembles), with "far"
@@ -36,6 +37,7 @@ from whet.families.anomaly import by_column, exactly, flat_size, verdict
 from whet.families.anomaly_autoencoder import Dense
 from whet.families.anomaly_cuts import Cuts
 from whet.families.anomaly_local import Local
+from whet.families.anomaly_one_class import Sphere
 from whet.families.anomaly_steps import Steps, now
 from whet.families.spec import InputSpec
 
@@ -244,10 +246,11 @@ class Committee(nn.Module):
             "neighbours": Neighbours(size, min(places, rows), near, float(self.steps), min(first, near)),
             "local": Local(size, min(places, rows)),
         }
-        if unknown := [v for v in views if v not in (*made, "code", "steps")]:
-            raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code, steps.")
+        if unknown := [v for v in views if v not in (*made, "code", "told", "steps")]:
+            raise RecipeError(f"committee.views: {unknown[0]!r} is none of {', '.join(made)}, code, told, steps.")
         self.views: Any = nn.ModuleDict({name: made[name] for name in views if name in made})
         self.code = Dense(spec, width, 1, code)
+        self.told = Sphere(spec, width, 1, 2 * code) if "told" in views else None
         self.single = Steps(spec.shape[0], self.steps, rows) if "steps" in views and self.steps else None
         self.scales: Any = nn.ModuleDict({name: Scale() for name in views if name != "steps"})
 
@@ -270,6 +273,9 @@ class Committee(nn.Module):
         self.code.calibrate(x[clean])
         if self.single is not None:
             self.single.fit(x)
+        if self.told is not None:
+            self.told.calibrate(x[clean])
+            self.scales["told"].fit(self.told(x))
         if "code" in self.scales:
             self.scales["code"].fit((self.code(x) - x).square().flatten(1).mean(1))
 
@@ -286,23 +292,27 @@ class Committee(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with exactly(x):
             errors = by_column((self.code(x) - x).square())
-            cost = errors.mean(1)
-            if self.training:  # only the autoencoder learns: the other views would be computed for nothing
-                if "code" in self.scales:
-                    self.scales["code"].follow(cost.detach())
+            learned = {"code": errors.mean(1)} | ({"told": self.told(x)} if self.told is not None else {})
+            cost = torch.stack(list(learned.values())).sum(0)
+            if self.training:  # the other views don't learn, and would be computed for nothing
+                for name in self.scales.keys() & learned.keys():
+                    self.scales[name].follow(learned[name].detach())
                 return verdict(cost, errors.detach())
-            score, columns = self.said(self.vector(x), cost), self.blame(x, errors)
+            score, columns = self.said(self.vector(x), learned), self.blame(x, errors)
             if self.single is None:
                 return verdict(cost, columns, score)
             single = self.single(x)
             return torch.cat([verdict(cost, columns, score + now(single)), single], dim=1)
 
-    def said(self, v: Tensor, cost: Tensor) -> Tensor:
+    def said(self, v: Tensor, learned: dict[str, Tensor]) -> Tensor:
         """(B,) exp of what the views say together: 1 is usual, and a window in which one step is far off counts as that."""
         found = [self.scales[name](view(v)) for name, view in self.views.items()]
         if "code" in self.scales:
-            found.append(self.scales["code"](cost))
-        return self.say(torch.stack(found)).clamp(max=FARTHEST).exp()
+            found.append(self.scales["code"](learned["code"]))
+        said = self.say(torch.stack(found))
+        if self.told is not None:  # labels have as much say as all views that do without them
+            said = SAY["far"](torch.stack([said, self.scales["told"](learned["told"])]))
+        return said.clamp(max=FARTHEST).exp()
 
     def blame(self, x: Tensor, errors: Tensor) -> Tensor:
         """(B, F) how strange each column is: what it adds to the directions' distance, or the autoencoder's error."""

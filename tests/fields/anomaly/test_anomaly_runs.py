@@ -11,6 +11,7 @@ import pytest
 import torch
 from anomaly_data import sensors, table
 from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 import whet
@@ -168,6 +169,22 @@ def test_a_network_of_your_own_reconstructs(series_file, tmp_path):
 
     found = whet.fit(str(series_file), task="anomaly", steps=4, out=tmp_path / "run", model=mine)
     assert np.isfinite(found.value)
+
+
+def test_few_labels_are_no_worse_than_none_where_rows_break_a_correlation(tmp_path):
+    """Deep SAD alone was the default: AUC-PR 0.09 on a made-up table of claims, where principal components have 0.94."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=(600, 2)) @ random.normal(size=(2, 6)) + 0.1 * random.normal(size=(600, 6))
+    strange = np.zeros(600, bool)
+    strange[::25] = True
+    x[strange, 2] = random.permutation(x[~strange, 2])[: strange.sum()]
+    known = random.random(600) < 0.2
+    known[:250:25] = True
+    labels = pl.Series("fraud", [int(s) if k else None for s, k in zip(strange, known, strict=True)])
+    frame = pl.DataFrame({f"x{i}": x[:, i] for i in range(6)})
+    run = whet.fit(frame.with_columns(labels), task="anomaly", target="fraud", steps=60, out=tmp_path / "run")
+    score = run.predict(frame).columns["score"]
+    assert roc_auc_score(strange[~known], score[~known]) > 0.9
 
 
 def test_few_labels_are_learned_from(tmp_path):
