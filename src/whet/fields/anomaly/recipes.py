@@ -56,9 +56,7 @@ def recipes(facts: Facts) -> list[Candidate]:
     timed, clean, told = (facts.more.get(name) for name in ("timed", "clean", "told"))
     batch = max(2, min(BATCH, facts.n_train // 4))
     steps = PASSES * max(1, facts.n_train // batch)
-    family = committee(facts.n_train, bool(timed), bool(clean))
-    if told:
-        family = Choice(family.name, **{**family.params, "views": (*family.params["views"], TOLD)})
+    family = committee(facts.n_train, bool(timed), bool(clean), bool(told))
     recipe = Recipe(
         family=family,
         loss=Choice("surprise", trim=0.0 if clean else TRIM),
@@ -73,13 +71,14 @@ def recipes(facts: Facts) -> list[Candidate]:
     return [Candidate(family.name, recipe, f"several views of a row, judged together{pushed}")]
 
 
-def committee(rows: int, timed: bool, clean: bool) -> Choice:
+def committee(rows: int, timed: bool, clean: bool, told: bool = False) -> Choice:
     """All views of a table's rows; of windows, the ones that look at them as a whole."""
+    labels = (TOLD,) if told else ()
     if timed:
-        return Choice("committee", views=SERIES_VIEWS, shrink=SHRINK, places=4000, rounds=0, say=SAY)
-    local = ("local",) if rows >= LOCAL_FROM else ()
+        return Choice("committee", views=(*SERIES_VIEWS, *labels), shrink=SHRINK, places=4000, rounds=0, say=SAY)
+    more = (*(("local",) if rows >= LOCAL_FROM else ()), *labels)
     if clean:
-        views, heard = (*CLEAN_VIEWS, *local), CLEAN_SAY
+        views, heard = (*CLEAN_VIEWS, *more), CLEAN_SAY
         return Choice("committee", views=views, shrink=SHRINK, k=NEAREST, first=1, places=PLACES, rounds=0, say=heard)
-    crowd, views = max(10, round(CROWD * min(rows, PLACES))), (*VIEWS, *local)
+    crowd, views = max(10, round(CROWD * min(rows, PLACES))), (*VIEWS, *more)
     return Choice("committee", views=views, shrink=SHRINK, k=crowd, first=crowd, places=PLACES, rounds=2, say=SAY)
