@@ -47,6 +47,11 @@ def plans(attempt: Attempt) -> Iterator[Stages]:
     yield from ((*done, Stage(f, e, place)) for f in likely for place in range(1, len(REMEDIES[f.name])))
 
 
+def still_open(waiting: list[Stages], attempt: Attempt) -> list[Stages]:
+    """What was planned before an attempt turned out to be the best: bar the usual recipe, where that one suffers no more."""
+    return [stages for stages in waiting if attempt.suffers or not any(stage.usual for stage in stages)]
+
+
 def bolder(attempt: Attempt) -> list[Stages]:
     """Longer steps still, where their length was chosen and something may be lacking, for all that is known."""
     e, done = attempt.found.evidence, attempt.stages

@@ -18,7 +18,7 @@ from whet.diagnosis.verdict import harm
 from whet.diagnosis.yardsticks import rows_cost
 from whet.doctor import Diagnosis, diagnosed, hopeless, watched
 from whet.errors import BudgetError, UserError
-from whet.plans import Stages, applied, bolder, data_is_at_fault, edits_of, plans
+from whet.plans import Stages, applied, bolder, data_is_at_fault, edits_of, plans, still_open
 from whet.repaired import Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, Trained, train
 from whet.setups.work import Purse, cost_of, reckoned, whole
@@ -99,7 +99,7 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
         tries.append(Try(names, key, number(attempt.value)))
         if is_better(attempt, best):
             best = attempt
-            more = [] if is_content(attempt) else [*plans(attempt), *waiting]
+            more = [] if is_content(attempt) else [*plans(attempt), *still_open(waiting, attempt)]
             waiting = [*bolder(attempt), *more]
         elif same_height(attempt, best) and not is_content(best):
             waiting = [*waiting, *plans(attempt)]

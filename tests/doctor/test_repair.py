@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from cases import SICK, adam, moons, net, setup
+from cases import SICK, adam, frozen, moons, net, setup
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import whet
-from whet import attempts
+from whet import attempts, repairing
 from whet.attempts import Attempt, Stage, is_better, is_content
 from whet.diagnosis.examine import before, examine
 from whet.diagnosis.verdict import Harm
@@ -23,7 +23,7 @@ from whet.recipe import Edit
 from whet.record import Finding
 from whet.remedies.steps import clip_step
 from whet.repaired import Try, why
-from whet.repairing import search, tried_out
+from whet.repairing import search, tried_out, work_of
 from whet.setups import Course, Setup, train, work
 from whet.setups.code import code_of
 from whet.setups.training import Point
@@ -219,6 +219,23 @@ def test_nothing_usual_is_tried_behind_an_edit_that_made_it_well() -> None:
     assert not any(stage.usual for stage in well)
     sick = [stages[-1] for stages in plans(Attempt(given, found, Harm("behind"), done))]
     assert any(stage.usual for stage in sick)
+
+
+def test_what_was_usual_at_first_is_not_tried_once_an_edit_made_it_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a metric of one's own it came after the one edit that had healed, in 20 trainings, and was kept in none."""
+    own = lambda said, y: float((said.argmax(1) == y).float().mean())  # noqa: E731
+    sick, well = (setup(metric=own, epochs=4, model=model, optimizer=adam(5e-3)) for model in (frozen, net()))
+    origin, reached = Attempt(sick, examine(sick), Harm("behind")), examine(well)
+    tried: list[tuple[Stage, ...]] = []
+
+    def healed(candidate: Setup, stages: tuple[Stage, ...], *_: Any) -> Attempt:
+        tried.append(stages)
+        return Attempt(candidate, reached, Harm(), stages)
+
+    monkeypatch.setattr(repairing, "tried_out", healed)
+    search(origin, 0, Purse(30.0, work_of(origin, 0)))
+    assert len(tried) > 1
+    assert not any(stage.usual for stages in tried for stage in stages)
 
 
 def test_an_attempt_of_many_epochs_is_measured_where_the_purse_ends() -> None:
