@@ -77,3 +77,15 @@ def test_a_last_column_that_is_the_same_in_each_row_stops_nobody() -> None:
     assert load(frame, task="generate").target == "town"
     with pytest.raises(DataError, match="No column of the table varies: there is nothing to make more of. Give rows"):
         load(frame.select("country", pl.lit(1.0).alias("one")), task="generate")
+
+
+@pytest.mark.parametrize("last", ["day", "note", "code"])
+def test_a_last_column_that_can_be_no_target_stops_nobody(last: str, frame: pl.DataFrame) -> None:
+    texts = frame.with_columns(
+        pl.col("day").cast(pl.String),
+        note=pl.Series([f"said {i} and {i * 7 % 31}" for i in range(200)]),
+        code=pl.Series([f"K{i * 37 % 200:03d}" for i in range(200)]),
+    )
+    data = load(texts.select("age", "member", last), task="generate")
+    assert data.target == "member"
+    assert data.x.columns[:2] == ["age", "member"]

@@ -14,6 +14,8 @@ GRID = 1000
 MOST_LEVELS = 60
 """Values of a category that are told apart; rarer ones are made as the last of them, `REST`."""
 REST = "(other)"
+MOST_DECIMALS = 9
+"""Numbers with more decimals are not rounded: they were computed, not written down."""
 REPEATED = 0.5
 """Where fewer than this share of a column's values are distinct, only seen values are made; else also what lies between."""
 
@@ -27,6 +29,8 @@ class Numbers:
     grid: tuple[float, ...]
     between: bool
     missing: bool
+    decimals: int | None = None
+    """That the values are written with; None: more than `MOST_DECIMALS`."""
 
     @classmethod
     def fit(cls, series: pl.Series) -> Numbers:
@@ -35,7 +39,8 @@ class Numbers:
         at = np.linspace(0, len(values) - 1, min(GRID, len(values))).round().astype(np.int64)
         between = series.dtype.is_float() and len(np.unique(values)) > REPEATED * len(values)
         dtype = "Datetime" if series.dtype.is_temporal() else str(series.dtype)
-        return cls(series.name, dtype, tuple(values[at].tolist()), between, series.null_count() > 0)
+        grid, missing = tuple(values[at].tolist()), series.null_count() > 0
+        return cls(series.name, dtype, grid, between, missing, decimals_of(values) if between else None)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -60,6 +65,7 @@ class Numbers:
         place = ndtr(np.asarray(x[:, 0], np.float64)) * len(grid)
         if self.between:
             values = np.interp(place - 0.5, np.arange(len(grid)), grid)
+            values = values if self.decimals is None else values.round(self.decimals)
         else:
             values = grid[np.clip(place.astype(np.int64), 0, len(grid) - 1)]
         found = pl.Series(self.name, values)
@@ -110,6 +116,11 @@ def plain(series: pl.Series) -> np.ndarray:
     """float64, NaN where a value is missing; dates as microseconds."""
     series = series.cast(pl.Datetime("us")).cast(pl.Int64) if series.dtype.is_temporal() else series
     return series.cast(pl.Float64).to_numpy()
+
+
+def decimals_of(values: np.ndarray) -> int | None:
+    """The fewest decimals that hold all of these numbers; None if `MOST_DECIMALS` don't."""
+    return next((d for d in range(MOST_DECIMALS + 1) if np.allclose(values.round(d), values, 1e-12, 0)), None)
 
 
 def to_dict(columns: Sequence[Column]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,12 @@ from whet import files, regularise
 from whet.data.core import Data, Inputs, Profile, Roles
 from whet.data.prepared import Prepared
 from whet.data.splits import split
-from whet.data.table_sources import raw_table
+from whet.data.table_kinds import as_integers
+from whet.data.table_sources import gather, raw_table
 from whet.data.tables import load_table
 from whet.errors import DataError, OutputError
 from whet.fields.base import Field, Shown, Wanted, refuse
-from whet.fields.generate import TASKS, columns, reading
+from whet.fields.generate import TASKS, columns, reading, wording
 from whet.fields.generate.making import draw
 from whet.fields.generate.pictures import no_predictions, spread
 from whet.fields.generate.recipes import row_recipes
@@ -55,7 +57,7 @@ class RowsField(Field):
             raise DataError(
                 f"{data.name} has {len(data)} rows.", f"Give {reading.FEWEST} or more: fewer would be copied."
             )
-        return as_generation(data)
+        return as_generation(data, gather(source, holdout, target)[0][0][1].frame)
 
     def input_spec(self, data: Data) -> dict[str, Any]:
         return {"domain": "rows", "columns": data.x.columns, "target": data.target}
@@ -74,7 +76,7 @@ class RowsField(Field):
         return profile(dataclasses.replace(data, x=data.x.drop(data.target), goal=goal, classes=classes), parts)
 
     def prepare(self, data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
-        transform = RowsTransform(columns.fit(data.x[parts["train"]]))
+        transform = RowsTransform(columns.fit(data.x[parts["train"]]), data.origin.get("wording", {}))
         seen = np.concatenate([parts["train"], parts["val"]])
         inputs = inputs_of(transform, data.x[seen])
         at = torch.arange(len(seen))
@@ -118,11 +120,11 @@ class RowsField(Field):
         return figures(shown)
 
     def generate(self, network: Any, n: int, seed: int, label: str | None) -> pl.DataFrame:
-        """New rows, with the columns of the table."""
+        """New rows, with the columns of the table and in its words."""
         if label is not None:
             raise OutputError(f"Rows can't be asked for by a label ({label!r}).", "Make many and filter them.")
-        made: pl.DataFrame = network.transform.back(draw(network, np.zeros(n, np.int64), seed))
-        return made
+        made = network.transform.back(draw(network, np.zeros(n, np.int64), seed))
+        return wording.spelled(made, network.transform.wording)
 
     def write_generated(self, made: pl.DataFrame, out: Path) -> str:
         """As .parquet, or else as .csv."""
@@ -136,29 +138,34 @@ class RowsField(Field):
 
 
 def loaded(source: Any, target: str | None, **options: Any) -> Data:
-    """The table; where nobody named a target and the usual one is none, with the last column that varies in its place."""
+    """The table; where nobody named a target and the usual one is none, with the last column in its place that can be one."""
     try:
         return load_table(source, target=target, **options)
-    except DataError:
+    except DataError as error:
         if target is not None:
             raise
-        table = raw_table(source)
-        flat = [column for column in table.frame if not column.dtype.is_nested()]
-        varied = [column.name for column in flat if column.drop_nulls().n_unique() > 1]
-        if not varied:
-            raise DataError(
-                f"No column of {table.name} varies: there is nothing to make more of.", "Give rows that differ."
-            ) from None
-    return load_table(source, target=varied[-1], **options)
+        table, refused = raw_table(source), error
+    flat = [column for column in table.frame if not column.dtype.is_nested()]
+    varied = [column.name for column in flat if column.drop_nulls().n_unique() > 1]
+    if not varied:
+        raise DataError(
+            f"No column of {table.name} varies: there is nothing to make more of.", "Give rows that differ."
+        ) from None
+    for name in reversed(varied):
+        with contextlib.suppress(DataError):
+            return load_table(source, target=name, **options)
+    raise refused
 
 
-def as_generation(data: Data) -> Data:
-    """The same rows, with the target as a column and the goal to make more of them."""
+def as_generation(data: Data, raw: pl.DataFrame) -> Data:
+    """The same rows, with the target as a column and the goal to make more of them in the words of the source, `raw`."""
     named = data.goal == "classify"
-    values = pl.Series(data.target, [data.classes[i] for i in data.y] if named else data.y)
+    y = pl.Series([data.classes[i] for i in data.y]) if named else as_integers(pl.Series(data.y, dtype=pl.Float64))
     origin = {**data.origin, "goal": data.goal, "classes": list(data.classes)}
-    x = data.x.with_columns(values)
-    return dataclasses.replace(data, domain="rows", goal="generate", x=x, classes=(), origin=origin)
+    x = data.x.with_columns(y.alias(data.target))
+    data = dataclasses.replace(data, x=x.select(sorted(x.columns, key=raw.columns.index)), origin=origin)
+    origin = {**origin, "wording": wording.read(raw, data)}
+    return dataclasses.replace(data, domain="rows", goal="generate", classes=(), origin=origin)
 
 
 def inputs_of(transform: RowsTransform, x: pl.DataFrame) -> tuple[Tensor, ...]:

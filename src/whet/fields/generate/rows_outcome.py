@@ -10,6 +10,7 @@ import polars as pl
 from whet.fields.base import Shown
 from whet.fields.generate.making import draw
 from whet.fields.generate.outcome import beside
+from whet.fields.generate.wording import spelled
 from whet.figures import Bars, Figure, Grid
 from whet.tasks.generate import distances
 
@@ -130,7 +131,8 @@ def figures(shown: Shown) -> tuple[Figure, ...]:
     worst = sorted(apart, key=lambda name: -apart[name])[:SHOWN_COLUMNS]
     note = "Kolmogorov-Smirnov for numbers, total variation for categories: 0 is the same as in the test rows."
     bars = Bars("How columns differ", worst, {"distance": [apart[n] for n in worst]}, "distance", note)
-    rows = [list(row) for row in made.head(SHOWN_ROWS).rows()]
+    shown_rows = spelled(made.head(SHOWN_ROWS), shown.network.transform.wording)
+    rows = [list(row) for row in shown_rows.rows()]
     near = privacy(shown)
     close = [
         [name, near[f"{name}_median"], near[f"{name}_5_percent"], near[f"{name}_copies"]] for name in ("made", "test")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from whet.families.generate import inputs_like
 from whet.fields.generate import columns
 from whet.fields.generate.columns import Column
 from whet.fields.generate.transform import around, no_export
+from whet.fields.generate.wording import Wording
 from whet.train.parts import Inputs
 
 
@@ -23,6 +24,8 @@ class RowsTransform:
     """Fitted on training rows."""
 
     columns: tuple[Column, ...]
+    wording: Wording = field(default_factory=dict)
+    """How the source spells them: what `back` gives is not in its words yet, so that it compares with tables that were read."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,8 +74,8 @@ class RowsTransform:
         raise no_export()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"columns": columns.to_dict(self.columns)}
+        return {"columns": columns.to_dict(self.columns), "wording": {k: dict(v) for k, v in self.wording.items()}}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> RowsTransform:
-        return cls(columns.from_dict(state["columns"]))
+        return cls(columns.from_dict(state["columns"]), state.get("wording", {}))
