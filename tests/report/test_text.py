@@ -48,6 +48,20 @@ def test_anomalies_without_labels_are_counted_in_place_of_a_score():
 
 
 @pytest.mark.parametrize(
+    ("labelled", "strange", "why"),
+    [
+        (3, 3, "Of the scored rows 3 have a label, and none of them is normal: nothing to measure it by."),
+        (3, 0, "Of the scored rows 3 have a label, and none of them is an anomaly: nothing to measure it by."),
+        (9, 4, "No series has rows of both labels to measure it by."),
+    ],
+)
+def test_labels_that_can_not_measure_are_told_from_none(labelled: int, strange: int, why: str) -> None:
+    found = {"flagged": 0.5, "labelled": labelled, "strange": strange}
+    said = wording.unmeasured({"metric": "auc_pr", "value": None, "n": 10, "anomalies": found})
+    assert said == f"{why} 5 of 10 rows are stranger than the threshold."
+
+
+@pytest.mark.parametrize(
     ("family", "said"),
     [
         ({"name": "mlp"}, "whet predict run DATA"),

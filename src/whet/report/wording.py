@@ -119,12 +119,25 @@ def verdict(result: Mapping[str, Any]) -> str:
 
 
 def unmeasured(result: Mapping[str, Any]) -> str:
-    """What stands in place of the score where anomalies were looked for without labels; empty elsewhere."""
+    """What stands in place of the score where anomalies can't be told from normal rows by labels; empty elsewhere."""
     found = result.get("anomalies")
     if not found or is_number(result.get("value")):
         return ""
     over, n = number(round(result["n"] * found["flagged"])), number(result["n"])
-    return f"There are no labels to measure it by. {over} of {n} rows are stranger than the threshold."
+    return f"{why_unmeasured(found)} {over} of {n} rows are stranger than the threshold."
+
+
+def why_unmeasured(found: Mapping[str, Any]) -> str:
+    """What the labels of the scored rows lack."""
+    labelled, strange = int(found.get("labelled", 0)), int(found.get("strange", 0))
+    if not labelled:
+        return "There are no labels to measure it by."
+    if 0 < strange < labelled:
+        return "No series has rows of both labels to measure it by."
+    absent = "normal" if strange else "an anomaly"
+    return (
+        f"Of the scored rows {number(labelled)} have a label, and none of them is {absent}: nothing to measure it by."
+    )
 
 
 def command(result: Mapping[str, Any], folder: Any) -> str:

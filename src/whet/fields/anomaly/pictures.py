@@ -10,7 +10,7 @@ from whet.fields.anomaly.outcome import compared, over_time
 from whet.fields.anomaly.reading import stamps_of
 from whet.fields.base import Shown
 from whet.figures import Bars, Figure, Grid, Heat, Lines
-from whet.tasks.detect import COLUMNS, JUDGED, at_the_moment, scores_of
+from whet.tasks.detect import COLUMNS, JUDGED, at_the_moment, by_series, scores_of
 from whet.tasks.detect_ranges import runs
 
 MOST_SERIES = 4
@@ -26,7 +26,8 @@ CELLS = 6
 def pictures(shown: Shown) -> tuple[Figure, ...]:
     timed = shown.data.x.timed
     drawn: list[Figure] = [*over_series(shown)] if timed else [histogram(shown)]
-    return (*drawn, strangest_rows(shown), *([beside(shown)] if np.isfinite(shown.truth[:, 0]).any() else []))
+    measured = by_series(shown.truth, shown.predicted)
+    return (*drawn, strangest_rows(shown), *([beside(shown)] if measured else []))
 
 
 def over_series(shown: Shown) -> list[Figure]:
@@ -131,5 +132,6 @@ def beside(shown: Shown) -> Grid:
         for line, predicted in zip(rows, everyone, strict=True):
             found = over_time(shown.truth, predicted, window, None)
             line += [found[name] for name in ("vus_roc", "vus_pr", "auc_pr_at_the_moment", "nab_best")]
-    note = "The higher the better. Best F1 and the NAB score are at the threshold that would have been best."
+    which = "Best F1 and the NAB score are" if shown.data.x.timed else "Best F1 is"
+    note = f"The higher the better. {which} at the threshold that would have been best."
     return Grid("Every metric", header, rows, note=note)

@@ -47,7 +47,8 @@ def labels_row(data: Data, known: np.ndarray) -> Row:
         return Row("labels", "none", "metrics are undefined; the threshold is not")
     strange = int((data.y > 0).sum())
     share = f"{strange:,} anomalies among {int(known.sum()):,} labelled rows ({strange / known.sum():.1%})"
-    return Row("labels", share, "" if strange else "metrics are undefined: nothing is labelled as an anomaly")
+    absent = "" if 0 < strange < known.sum() else "normal" if strange else "an anomaly"
+    return Row("labels", share, f"metrics are undefined: nothing is labelled as {absent}" if absent else "")
 
 
 def column_row(series: pl.Series) -> Row:
