@@ -39,7 +39,7 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
     (inputs, y), (val_inputs, val_y) = fewer(seen), fewer(val_seen)
     known = targets(answers(seen), answers(val_seen) if setup.val is not None else y[:0], is_classes(y, criterion))
     found: dict[str, Any] = {"rows": len(train), "val_rows": len(val), **known}
-    if known["classes"] and not several(y) and train.loader is not None:
+    if known["classes"] and not several(y) and not by_place(y) and train.loader is not None:
         found["sorted_runs"] = runs(labels(seen[1]))
     floats = [i for i, x in enumerate(inputs) if x.is_floating_point()]
     scaled = [i for i in floats if has_scale(inputs[i])] or floats
@@ -48,6 +48,8 @@ def facts(setup: Setup, criterion: Criterion) -> DataFacts:
         found |= values(*(raw(tuple(part[i] for i in scaled)) for part in (inputs, val_inputs)))
     if setup.val is not None and inputs:
         found["copies"] = copies(raw(inputs), raw(val_inputs))
+    if by_place(y):  # rows have no class that others could foretell
+        return DataFacts(**found, numbers=bool(scaled))
     a, b = columns(y, val_y, known["classes"] > 0)
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return DataFacts(**found, numbers=bool(scaled))
@@ -109,14 +111,27 @@ def table(x: Tensor, places: int) -> np.ndarray:
 
 
 def several(y: Tensor) -> bool:
-    """Whether rows have any number of labels, as columns of zeros and ones."""
-    if y.dim() < 2 or y.shape[1] < 2 or not bool(((y == 0) | (y == 1)).all()):
+    """Whether rows have any number of labels, as columns, or pictures, of zeros and ones."""
+    if y.dim() < 2 or y.numel() == len(y) or not bool(((y == 0) | (y == 1)).all()):
         return False  # shares of each class are no labels
-    return not bool((y.sum(1) == 1).all())
+    return y.shape[1] == 1 or not bool((y.sum(1) == 1).all())
+
+
+def by_place(y: Tensor) -> bool:
+    """Whether rows have one of more than two classes at each of several places, as pixels and letters have: by its index, or
+    as ones and zeros along the second of three axes or more."""
+    if y.dim() < 2 or y.numel() == len(y):
+        return False
+    if not y.is_floating_point() and not bool(((y == 0) | (y == 1)).all()):
+        return True
+    return y.dim() > 2 and y.shape[1] > 1 and not several(y) and bool((y.sum(1) == 1).all())
 
 
 def labels(y: Tensor) -> np.ndarray:
-    if y.dim() > 1 and y.shape[1] > 1:
+    """Class indices: of each row, or of each place of all rows, one after the other."""
+    if y.is_floating_point() and by_place(y):
+        return y.argmax(1).reshape(-1).numpy()
+    if y.dim() > 1 and not by_place(y) and y.shape[1] > 1:
         return y.argmax(1).numpy()
     return y.reshape(-1).long().numpy()
 
@@ -166,6 +181,8 @@ def targets(y: Tensor, val_y: Tensor, classes: bool) -> dict[str, float]:
         return {"classes": y.shape[1], "several": True}
     known, each = np.unique(labels(y), return_counts=True)
     seen = np.unique(labels(val_y))
+    if by_place(y):
+        return {"classes": max(len(known), len(seen)), "unseen": len(set(seen.tolist()) - set(known.tolist()))}
     return {
         "classes": max(len(known), len(seen)),
         "imbalance": float(each.max() / each.min()),

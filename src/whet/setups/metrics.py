@@ -25,6 +25,8 @@ def judged(metric: str, said: Tensor, target: Tensor, criterion: Criterion) -> f
 def _flat_target(said: Tensor, target: Tensor) -> Tensor:
     if target.dim() > 1 and target.shape == said.shape and target.shape[1] > 1:
         return target.argmax(1) if bool((target.sum(1) == 1).all()) else target.long()
+    if target.numel() > len(target):  # a class at each of several places
+        return target.long()
     if signed(said, target):
         return (target.reshape(len(target)) > 0).long()
     return target.reshape(len(target)).long()
@@ -43,6 +45,8 @@ def decisions(said: Tensor, target: Tensor, criterion: Criterion) -> Tensor:
         if target.dim() > 1 and target.shape == said.shape and not bool((target.sum(1) == 1).all()):
             return (said > _border(criterion)).long()  # several labels per row
         return said.argmax(1)
+    if said.shape == target.shape and said.numel() > len(said):
+        return (said > _border(criterion)).long()
     return (said.reshape(len(said)) > (0.0 if signed(said, target) else _border(criterion))).long()
 
 
