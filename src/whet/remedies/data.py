@@ -8,13 +8,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
-from whet.remedies.need import Need
+from whet.remedies.need import SAMPLE, Need
 from whet.setups import Setup
 from whet.setups.code import coded, said_of
 from whet.setups.operations import MOST_QUANTITIES, Numbers, ScaleInputs, StretchOutputs
 from whet.setups.setup import Loss
 
 TINY = 1e-12
+MOST_CLASSES = 20
+"""Whole numbers in a column of targets up to which they are taken for the numbers of classes."""
+Scales = tuple[Numbers, Numbers]
+"""(mean, spread)."""
 
 
 def scale_inputs(need: Need) -> Setup | None:
@@ -29,27 +33,87 @@ def scale_inputs(need: Need) -> Setup | None:
 def scale_targets(need: Need) -> Setup | None:
     """The network's outputs in the target's units, and the loss in units of the target's spread."""
     mean, spread = scales(need.setup.parts[0].some(100_000)[1].double())
+    behind = at_outputs(need, mean, spread)
+    if behind is None:
+        return None
     edits = need.edit("targets", "as they are", "standardised")
-    return need.setup.with_operation(StretchOutputs(mean, spread), edits).edited(
-        loss=scaled(need.setup.loss, mean, spread)
+    return need.setup.with_operation(StretchOutputs(*behind), edits).edited(
+        loss=scaled(need.setup.loss, mean, spread, behind)
     )
 
 
-def scales(target: Tensor) -> tuple[Numbers, Numbers]:
-    """(mean, spread) of targets: of a few columns each its own, since they are different quantities."""
+def scales(target: Tensor) -> Scales:
+    """(mean, spread) of targets: of a few columns each its own, since they are different quantities; one that numbers classes
+    stays as it is."""
     if target.dim() == 2 and 1 < target.shape[1] <= MOST_QUANTITIES:
-        return tuple(target.mean(0).tolist()), tuple(target.std(0, correction=0).clamp_min(TINY).tolist())
+        kinds = [numbers_classes(column) for column in target.T]
+        mean, spread = target.mean(0), target.std(0, correction=0).clamp_min(TINY)
+        return (
+            tuple(0.0 if kind else m for kind, m in zip(kinds, mean.tolist(), strict=True)),
+            tuple(1.0 if kind else s for kind, s in zip(kinds, spread.tolist(), strict=True)),
+        )
     return float(target.mean()), max(TINY, float(target.std(correction=0)))
 
 
-def scaled(own: Loss, mean: Numbers, spread: Numbers) -> Loss:
-    """A loss in units of the targets' spread."""
+def numbers_classes(column: Tensor) -> bool:
+    """Whether a column of targets has all whole numbers from nought to a small one, and no other."""
+    known = column.unique()
+    return len(known) <= MOST_CLASSES and torch.equal(known, torch.arange(len(known), dtype=known.dtype))
+
+
+def at_outputs(need: Need, mean: Numbers, spread: Numbers) -> Scales | None:
+    """(mean, spread) of the network's outputs, by what each answers to; None where no scale fits them.
+
+    Where targets have as many columns as outputs, or one scale for all, it is theirs. Else an output has the scale of that
+    column of the targets which turns its gradient.
+    """
+    if not isinstance(mean, tuple) or not isinstance(spread, tuple):
+        return mean, spread
+    if all(m == 0 and s == 1 for m, s in zip(mean, spread, strict=True)):
+        return None
+    if need.outputs == len(mean):
+        return mean, spread
+    inputs, y = need.setup.parts[0].some(SAMPLE)
+    with torch.no_grad():
+        outputs: Tensor = need.setup.fresh(0).eval()(*inputs)
+    new_mean, new_spread, given = [0.0] * outputs.shape[-1], [1.0] * outputs.shape[-1], set()
+    for column, (m, s) in enumerate(zip(mean, spread, strict=True)):
+        answers = [] if (m, s) == (0, 1) else answering(need.setup.loss, outputs, y, column, s)
+        if given & set(answers) or not (answers or (m, s) == (0, 1)):
+            return None
+        given |= set(answers)
+        for answer in answers:
+            new_mean[answer], new_spread[answer] = m, s
+    return tuple(new_mean), tuple(new_spread)
+
+
+def answering(loss: Loss, outputs: Tensor, y: Tensor, column: int, spread: float) -> list[int]:
+    """The columns of outputs whose gradient is another one when this column of the targets moves."""
+
+    def gradient(y: Tensor) -> Tensor:
+        free = outputs.detach().clone().requires_grad_()
+        found: Tensor = torch.autograd.grad(loss(free, y), free)[0]
+        return found
+
+    moved = y.clone()
+    moved[:, column] += spread
+    turned = (gradient(moved) - gradient(y)).abs().sum(0)
+    return [i for i, far in enumerate(turned.tolist()) if far > 0]
+
+
+def scaled(own: Loss, mean: Numbers, spread: Numbers, behind: Scales | None = None) -> Loss:
+    """A loss in units of the targets' spread; `behind`: (mean, spread) of the outputs, where they have others."""
+    of_outputs = (mean, spread) if behind is None else behind
 
     def loss(outputs: Tensor, y: Tensor) -> Any:
-        m, s = (torch.as_tensor(given, dtype=outputs.dtype, device=outputs.device) for given in (mean, spread))
-        return own((outputs - m) / s, (y - m) / s)
+        def unit(x: Tensor, scale: Scales) -> Tensor:
+            m, s = (torch.as_tensor(given, dtype=outputs.dtype, device=outputs.device) for given in scale)
+            return (x - m) / s
 
-    return coded(loss, f"whet.remedies.data.scaled({said_of(own, 'original.loss')}, {mean!r}, {spread!r})")
+        return own(unit(outputs, of_outputs), unit(y, (mean, spread)))
+
+    more = "" if of_outputs == (mean, spread) else f", {behind!r}"
+    return coded(loss, f"whet.remedies.data.scaled({said_of(own, 'original.loss')}, {mean!r}, {spread!r}{more})")
 
 
 def in_any_order(loader: DataLoader[Any]) -> DataLoader[Any]:

@@ -10,6 +10,7 @@ from torch import nn
 from whet.errors import UserError
 from whet.remedies.need import Factory, Need
 from whet.setups import Setup
+from whet.setups.apart import OwnWeights
 from whet.setups.code import coded, said_of
 from whet.setups.lengths import ADAPTIVE
 from whet.setups.operations import AutoInit, InsertActivations, ReplaceActivations, Unfreeze, UsualNorms, odd_norms
@@ -107,6 +108,12 @@ def fits(setup: Setup, need: Need) -> bool:
     return True
 
 
+def own_weights(need: Need) -> Setup:
+    """Weights of its own for each place of a layer that stands in several."""
+    edit = need.edit("weights of repeated layers", "one set", "a set for each place")
+    return need.setup.with_operation(OwnWeights(), edit)
+
+
 def hold_all(need: Need) -> Setup:
     """The same optimiser over every parameter, all of them free."""
     edit = need.edit("frozen weights", need.finding.evidence.get("layers"), 0)
@@ -141,6 +148,7 @@ REMEDIES = {
     "no non-linearity": (insert_functions,),
     "bottleneck": (widen,),
     "too narrow": (widen,),
+    "one layer in several places": (own_weights,),
     "weights that the optimiser does not hold": (hold_all,),
     "frozen weights": (hold_all,),
 }
