@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from whet.errors import DataError
-from whet.fields import load
+from whet.fields import field, load
 from whet.fields.generate import columns
 from whet.fields.generate.rows_transform import RowsTransform
 
@@ -89,3 +89,12 @@ def test_a_last_column_that_can_be_no_target_stops_nobody(last: str, frame: pl.D
     data = load(texts.select("age", "member", last), task="generate")
     assert data.target == "member"
     assert data.x.columns[:2] == ["age", "member"]
+
+
+def test_nobody_who_wants_more_rows_is_told_how_to_predict(frame: pl.DataFrame) -> None:
+    data = load(frame.select("age", "price", "day", "member"), task="generate")
+    found = field("rows").profile(data, field("rows").split(data, 0))
+    assert [f.advice for f in found.findings if f.name == "missing"] == [
+        "Made rows have such gaps too, about as often."
+    ]
+    assert {row.suggestion for section in found.sections for row in section.rows} == {""}

@@ -36,6 +36,7 @@ from whet.train.parts import Prepare
 
 MOST_JUDGED = 2_000
 """Validation and test rows at most that sets are compared on."""
+GAPS = "Made rows have such gaps too, about as often."
 
 
 class RowsField(Field):
@@ -73,7 +74,8 @@ class RowsField(Field):
         from whet.data.profile_tables import profile
 
         goal, classes = data.origin["goal"], tuple(data.origin["classes"])
-        return profile(dataclasses.replace(data, x=data.x.drop(data.target), goal=goal, classes=classes), parts)
+        found = profile(dataclasses.replace(data, x=data.x.drop(data.target), goal=goal, classes=classes), parts)
+        return without_suggestions(found)
 
     def prepare(self, data: Data, parts: Mapping[str, np.ndarray]) -> Prepared:
         transform = RowsTransform(columns.fit(data.x[parts["train"]]), data.origin.get("wording", {}))
@@ -165,7 +167,15 @@ def as_generation(data: Data, raw: pl.DataFrame) -> Data:
     x = data.x.with_columns(y.alias(data.target))
     data = dataclasses.replace(data, x=x.select(sorted(x.columns, key=raw.columns.index)), origin=origin)
     origin = {**origin, "wording": wording.read(raw, data)}
-    return dataclasses.replace(data, domain="rows", goal="generate", classes=(), origin=origin)
+    findings = tuple(dataclasses.replace(f, advice=GAPS) if f.name == "missing" else f for f in data.findings)
+    return dataclasses.replace(data, domain="rows", goal="generate", classes=(), origin=origin, findings=findings)
+
+
+def without_suggestions(profile: Profile) -> Profile:
+    """The profile without what its values suggest to those who predict."""
+    rows = [tuple(dataclasses.replace(row, suggestion="") for row in section.rows) for section in profile.sections]
+    sections = (dataclasses.replace(s, rows=r) for s, r in zip(profile.sections, rows, strict=True))
+    return dataclasses.replace(profile, sections=tuple(sections))
 
 
 def inputs_of(transform: RowsTransform, x: pl.DataFrame) -> tuple[Tensor, ...]:
