@@ -1,10 +1,14 @@
 """The grammar, simplification and derivatives of formulas."""
 
+import functools
 import math
 import random
+from collections.abc import Callable
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +16,9 @@ from whet.activations.expression import Node, derive, free_names, on_array, pars
 from whet.activations.expression.bounds import Interval, bounds, guarded
 from whet.activations.expression.evaluate import TORCH
 from whet.activations.expression.functions import ALL, SHORT
-from whet.activations.expression.nodes import Call, call, name, number, walk
+from whet.activations.expression.nodes import Call, Name, Number, call, name, number, walk
 from whet.activations.expression.points import PLAIN, value_of
+from whet.activations.formula import Formula
 from whet.activations.scalar import as_scalar
 from whet.errors import RecipeError
 
@@ -242,6 +247,120 @@ def test_simplifying_settles_and_changes_no_value_beyond_rounding(node: Node) ->
 def quotients(node: Node) -> list[Call]:
     """Every division in a formula: where it divides by zero, the sign of that zero may change."""
     return [part for part in walk(node) if isinstance(part, Call) and part.function == "div"]
+
+
+CANCELLING = [
+    "-log1p(erf(x))",
+    "log1p(-erf(x))",
+    "log(1 + erf(x))",
+    "log(1 - erf(x))",
+    "log(Phi(x))",
+    "log(3 * Phi(x))",
+    "1 + erf(x)",
+    "erf(x) - 1",
+    "0.5 + 0.5 * erf(x)",
+    "3 - 3 * erf(x)",
+    "Phi(x) - 1",
+    "log(1 - tanh(x))",
+    "log1p(tanh(x))",
+    "log1p(-tanh(x))",
+    "1 - tanh(x)",
+    "tanh(x) - 1",
+    "0.5 - 0.5 * tanh(x)",
+    "3 + 3 * tanh(x)",
+    "tanh(x)^2 - 1",
+    "1 - sigmoid(x)",
+    "sigmoid(x) - 1",
+    "3 - 3 * sigmoid(x)",
+    "log1p(-sigmoid(x))",
+    "log(2 * sigmoid(x))",
+    "log(3 * sigmoid(x))",
+    "softplus(x) - x",
+    "x - softplus(x)",
+    "exp(x) - 1",
+    "log(1 + exp(x))",
+    "log(exp(x) - 1)",
+    "cosh(x) - 1",
+    "1 - cos(x)",
+    "cos(x) - 1",
+    "sqrt(x^2 + 1) - x",
+]
+
+
+@pytest.mark.parametrize("text", CANCELLING)
+@pytest.mark.filterwarnings("ignore:.*Keep inputs away")
+def test_what_cancels_as_it_is_written_is_exact_in_value_and_slope(text: str) -> None:
+    x = (
+        torch.tensor([s * v for v in (1e-6, 0.1, 0.99, 1.01, 4.1, 8.5, 12, 20) for s in (-1, 1)])
+        .double()
+        .requires_grad_()
+    )
+    y = Formula(text)(x)
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    with localcontext(prec=450):
+        node, h = parse(text), Decimal(10) ** -40
+        for place, found, rising in zip(x.tolist(), y.tolist(), slope.tolist(), strict=True):
+            if math.isnan(found):  # log(exp(x) - 1) is no number below 0
+                continue
+            middle, left, right = (long_hand(node, Decimal(place) + d) for d in (0, -h, h))
+            assert found == pytest.approx(float(middle), rel=1e-11, abs=1e-300)
+            assert rising == pytest.approx(float((right - left) / (2 * h)), rel=1e-11, abs=1e-300)
+
+
+def long_hand(node: Node, x: Decimal) -> Decimal:
+    """What a formula is worth as it is written, in as many digits as the context has."""
+    if isinstance(node, Number):
+        return Decimal(node.value)
+    if isinstance(node, Name):
+        return x
+    return BY_HAND[node.function](*(long_hand(part, x) for part in node.arguments))
+
+
+def decimal_erf(u: Decimal) -> Decimal:
+    return 2 * series(u, lambda k, term: -term * u * u / k, lambda k: 2 * k + 1) / decimal_pi().sqrt()
+
+
+def decimal_cos(u: Decimal) -> Decimal:
+    return series(Decimal(1), lambda k, term: -term * u * u / (2 * k * (2 * k - 1)), lambda k: 1)
+
+
+def series(term: Decimal, following: Callable[[int, Decimal], Decimal], divisor: Callable[[int], int]) -> Decimal:
+    """The sum of all terms, each over its divisor."""
+    total, before, k = term, Decimal("nan"), 0
+    while total != before:
+        k += 1
+        term = following(k, term)
+        total, before = total + term / divisor(k), total
+    return total
+
+
+@functools.cache
+def decimal_pi() -> Decimal:
+    """16 arctan(1/5) - 4 arctan(1/239) (Machin)."""
+    return sum(
+        (-1) ** k * (16 / Decimal(5) ** (2 * k + 1) - 4 / Decimal(239) ** (2 * k + 1)) / (2 * k + 1) for k in range(330)
+    )
+
+
+BY_HAND = {
+    "neg": lambda a: -a,
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b,
+    "sqrt": lambda u: u.sqrt(),
+    "exp": lambda u: u.exp(),
+    "log": lambda u: u.ln(),
+    "log1p": lambda u: (1 + u).ln(),
+    "softplus": lambda u: (1 + u.exp()).ln(),
+    "sigmoid": lambda u: 1 / (1 + (-u).exp()),
+    "tanh": lambda u: 1 - 2 / (1 + (2 * u).exp()),
+    "cosh": lambda u: (u.exp() + (-u).exp()) / 2,
+    "cos": decimal_cos,
+    "erf": decimal_erf,
+    "Phi": lambda u: (1 + decimal_erf(u / Decimal(2).sqrt())) / 2,
+}
 
 
 # -- bounds ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,14 @@ Right is worth as much as left, up to rounding, wherever left is a finite number
 overflows or cancels: log(1 + exp(u)) is softplus(u), which is 1e4 and not infinite at u = 1e4.
 """
 
-RULES = """
+M = "min(u, -11)"
+TAIL = (
+    "-0.5 * square(u) - "
+    f"log(-2.5066282746310002 * ({M} + 1 / ({M} + 2 / ({M} + 3 / ({M} + 4 / ({M} + 5 / ({M} + 6 / {M})))))))"
+)
+"""log(Phi(u)) for u <= -12, where Phi itself comes near the smallest float32: Laplace's continued fraction."""
+
+RULES = f"""
 -(-u)                            u
 -(u - v)                         v - u
 u + 0                            u
@@ -102,6 +109,14 @@ log1p(-1 + u)                    log(u)
 log(cosh(u))                     softplus(2 * u) - u - 0.6931471805599453
 log(sigmoid(u))                  -softplus(-u)
 log(logistic(u))                 -(softplus(u) + softplus(-u))
+log(2 * sigmoid(u))              log1p(tanh(0.5 * u))
+log(p * sigmoid(u))              log(p) - softplus(-u)
+log1p(-sigmoid(u))               -softplus(u)
+log1p(tanh(u))                   where(u > -1, log1p(max(tanh(u), -0.8)), 0.6931471805599453 - softplus(-2 * u))
+log1p(-tanh(u))                  where(1 > u, log1p(-min(tanh(u), 0.8)), 0.6931471805599453 - softplus(2 * u))
+log(expm1(u))                    u + log(-expm1(-u))
+softplus(u) - u                  softplus(-u)
+u - softplus(u)                  -softplus(-u)
 expm1(log1p(u))                  u
 tanh(log1p(sigmoid(u)))          sigmoid(u) * ((2 + sigmoid(u)) / (2 + sigmoid(u) * (2 + sigmoid(u))))
 exp(softplus(u))                 1 + exp(u)
@@ -111,9 +126,18 @@ u / (1 + exp(v))                 u * sigmoid(-v)
 exp(u) / (1 + exp(u))            sigmoid(u)
 exp(u) * sigmoid(-u)             sigmoid(u)
 1 - sigmoid(u)                   sigmoid(-u)
+c - c * sigmoid(u)               c * sigmoid(-u)
+-1 + sigmoid(u)                  -sigmoid(-u)
 1 + tanh(u)                      2 * sigmoid(2 * u)
 1 - tanh(u)                      2 * sigmoid(-2 * u)
+-1 + tanh(u)                     -2 * sigmoid(-2 * u)
+c + c * tanh(u)                  (2 * c) * sigmoid(2 * u)
+c - c * tanh(u)                  (2 * c) * sigmoid(-2 * u)
 1 - square(tanh(u))              square(sech(u))
+-1 + square(tanh(u))             -square(sech(u))
+-1 + cosh(u)                     2 * square(sinh(0.5 * u))
+1 - cos(u)                       2 * square(sin(0.5 * u))
+-1 + cos(u)                      -2 * square(sin(0.5 * u))
 2 * sigmoid(u) - 1               tanh(0.5 * u)
 -1 + 2 * sigmoid(u)              tanh(0.5 * u)
 1 / cosh(u)                      sech(u)
@@ -125,7 +149,16 @@ sinh(u) / cosh(u)                tanh(u)
 sin(u) / cos(u)                  tan(u)
 1 + erf(u)                       2 * Phi(1.4142135623730951 * u)
 1 - erf(u)                       2 * Phi(-1.4142135623730951 * u)
+-1 + erf(u)                      -2 * Phi(-1.4142135623730951 * u)
+c + c * erf(u)                   (2 * c) * Phi(1.4142135623730951 * u)
+c - c * erf(u)                   (2 * c) * Phi(-1.4142135623730951 * u)
 1 - Phi(u)                       Phi(-u)
+-1 + Phi(u)                      -Phi(-u)
+log1p(erf(u))                    where(u > -1, log1p(max(erf(u), -0.9)), 0.6931471805599453 + log(Phi(1.4142135623730951 * u)))
+log1p(-erf(u))                   where(1 > u, log1p(-min(erf(u), 0.9)), 0.6931471805599453 + log(Phi(-1.4142135623730951 * u)))
+log(2 * Phi(u))                  log1p(erf(0.7071067811865475 * u))
+log(p * Phi(u))                  log(p) + log(Phi(u))
+log(Phi(u))                      where(u > 0, log1p(-Phi(-u)), where(u > -12, log(max(Phi(u), 1e-35)), {TAIL}))
 
 sqrt(c + square(u))              root(c, u)
 sqrt(c + p * square(u))          root(c, p^0.5 * u)
