@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from whet import files
 from whet.data.core import Data, Profile
 from whet.data.prepared import Prepared
+from whet.errors import CorruptCheckpoint
 from whet.families.ensemble import NAME as ENSEMBLE
 from whet.fields import field as field_of
 from whet.fields.base import Shown
@@ -22,6 +24,7 @@ from whet.run_folder import Order, RunFolder
 from whet.runners.trial import findings_in
 from whet.search.first import Candidate
 from whet.tasks import Task
+from whet.train import checkpoint
 from whet.train.horizon import Clock
 from whet.train.plan import Plan, machine_name, running
 
@@ -121,7 +124,7 @@ def result_of(outcome: Outcome, recipe: Recipe, truth: np.ndarray, predicted: np
         "baselines": {name: task.score(truth, said) for name, said in outcome.baselines.items()},
         "baseline_metrics": {name: task.scores(truth, said) for name, said in outcome.baselines.items()},
         "rows": {name: len(rows) for name, rows in outcome.parts.items()},
-        "validation": best_of(won, task) if won else None,
+        "validation": validation_of(outcome, outcome.winner, won) if won else None,
         "recipe": recipe.to_dict(),
         "recipe_hash": recipe.hash,
         "winner": outcome.winner,
@@ -176,7 +179,7 @@ def view_of(
 
 def tried(outcome: Outcome, name: str, record: Record) -> Tried:
     """One trial as a row of what was tried."""
-    score = best_of(record, outcome.task)
+    score = validation_of(outcome, name, record)
     paused = "diverged" if score is None else "paused"
     fate = "" if name == outcome.winner else outcome.fates.get(name, "").removeprefix(f"{paused} ")
     return Tried(
@@ -195,9 +198,11 @@ def ailments(folder: RunFolder, name: str) -> list[str]:
     return list(dict.fromkeys(f.name for f in found if f.severity != "info"))
 
 
-def best_of(record: Record, task: Task) -> float | None:
-    """The best validation of a trial, whose weights it kept."""
-    watched = task.watched
+def validation_of(outcome: Outcome, name: str, record: Record) -> float | None:
+    """Of the weights that a trial kept; of one whose weights are gone by now, the best it had."""
+    with contextlib.suppress(FileNotFoundError, CorruptCheckpoint):
+        return checkpoint.kept_in(outcome.folder.trial(name))[1].score
+    watched = outcome.task.watched
     values = [v for _, v in record.curve(f"val/{watched.name}") if v is not None]
     return (max if watched.direction == "max" else min)(values, default=None)
 

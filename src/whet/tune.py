@@ -306,16 +306,18 @@ def points(hunt: Hunt, asked: Asked, outcome: Outcome) -> Iterator[tuple[int, fl
 
 
 def crossings(outcome: Outcome, metric: str, better: Callable[..., float]) -> dict[int, tuple[float, float]]:
-    """point -> (best value so far, seconds so far) at the first validation there. One that stopped early is at the end."""
+    """point -> (best value so far, seconds so far) at the first validation there. One that stopped early is at the end, which
+    has the value of the weights that are kept."""
     found: dict[int, tuple[float, float]] = {}
     best = math.nan
     for step in outcome.points:
         value = step.metrics.get(metric)
         if value is not None and math.isfinite(value):
             best = value if math.isnan(best) else better(best, value)
-        at = POINTS if outcome.over and step is outcome.points[-1] else math.floor(step.progress * POINTS + 1e-9)
+        ended = outcome.over and step is outcome.points[-1]
+        at = POINTS if ended else math.floor(step.progress * POINTS + 1e-9)
         for point in range(max(found, default=0) + 1, at + 1):
-            found[point] = best, step.seconds
+            found[point] = outcome.kept.get(metric, best) if ended else best, step.seconds
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -174,6 +175,12 @@ def test_a_point_is_the_first_validation_behind_it_and_the_best_until_then() -> 
 def test_one_that_stopped_early_is_at_its_end() -> None:
     found = crossings(outcome((0.25, 4.0), (0.3, 5.0), over=True), "val/rmse", min)
     assert found == {1: (4.0, 2.5), **dict.fromkeys((2, 3, 4), (4.0, 3.0))}
+
+
+def test_one_that_is_done_ends_with_the_value_of_the_weights_it_keeps() -> None:
+    done = replace(outcome((0.25, 4.0), (1.0, 5.0), over=True), kept={"val/rmse": 5.0})
+    found = crossings(done, "val/rmse", min)
+    assert [value for value, _ in found.values()] == [4.0, 5.0, 5.0, 5.0]
 
 
 def test_a_point_without_a_value_is_no_number() -> None:

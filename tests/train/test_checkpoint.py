@@ -53,6 +53,39 @@ def straight(recipe: Recipe, plan: Plan | None = None) -> dict[str, torch.Tensor
     return weights(one)
 
 
+def looked_at(folder: Path, *listeners: object) -> Training:
+    """A training whose second look is the best, and whose last weights are no clearly worse than that one's alone."""
+    one = training(
+        SMALL.put("schedule", Choice("linear")), steps=4, listeners=(*listeners, checkpoint.Checkpoints(folder))
+    )
+    costs = {1: 0.4, 2: 0.1, 3: 0.3, 4: 0.35}
+    one.metric, one.higher_is_better = "accuracy", True
+    one.validate = lambda model: {"accuracy": 0.5, "choice": costs[one.step]}
+    one.level = lambda model, weights: one.best is not None and one.best.step == 2
+    return one
+
+
+@pytest.mark.parametrize("event", ["save", "end", "settle"])
+def test_the_weights_that_are_kept_do_not_depend_on_when_the_end_was_killed(event: str, tmp_path: Path) -> None:
+    class Saving:
+        def on_save(self, one: Training) -> None:
+            if one.step == 2:
+                checkpoint.save(one, tmp_path)
+
+    class Killing:
+        def stop(self, one: Training) -> None:
+            if one.step == 4:
+                raise Stop
+
+    setattr(Killing, f"on_{event}", Killing.stop)
+    with pytest.raises(Stop):
+        advance(looked_at(tmp_path, Saving(), Killing()))
+    again = looked_at(tmp_path)
+    assert checkpoint.resume(again, tmp_path)
+    advance(again)
+    assert checkpoint.kept_in(tmp_path)[1].step == 4
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS.names)
 def test_every_optimizer_goes_on_with_the_same_bits(name: str, tmp_path: Path) -> None:
     # Prodigy has one learning rate for all layers, and fastconv asks for its own: that pair warns, another does not.

@@ -11,7 +11,7 @@ from whet.errors import Diverged, RecipeError
 from whet.recipe import Choice
 from whet.train.events import NAMES
 from whet.train.horizon import Horizon
-from whet.train.loop import advance, train_step
+from whet.train.loop import Training, advance, train_step
 from whet.train.plan import Plan
 
 
@@ -200,4 +200,36 @@ def test_a_rate_at_rest_and_no_clear_loss_keep_the_last_weights(schedule: str, l
     advance(one)
     assert one.best is not None
     assert one.best.step == kept
+    assert one.best.metrics["choice"] == {2: 0.1, 3: 0.2}[kept]
     assert asked == ([3] if schedule == "linear" and level is not None else [])
+
+
+def test_the_last_weights_are_kept_too_where_a_look_takes_the_training_over_its_time() -> None:
+    looks: list[float] = []
+
+    class Clock:
+        def on_step(self, one: Training) -> None:
+            one.seconds += 1.0
+
+    def validate(_: object) -> dict[str, float]:
+        looks.append(0.1 + 0.1 * len(looks))
+        one._ticked -= 10.0 if len(looks) == 2 else 0.0  # so many seconds pass
+        return {"accuracy": 0.5, "choice": looks[-1]}
+
+    one = training(SMALL.put("schedule", Choice("linear")), listeners=(Clock(),))
+    one.horizon, one.validate, one.level = Horizon(seconds=5.0), validate, lambda model, weights: True
+    one.metric, one.higher_is_better = "accuracy", True
+    advance(one)
+    assert looks == [0.1, 0.2]
+    assert one.best is not None
+    assert one.best.step == one.step == 2
+
+
+def test_last_weights_without_a_value_are_not_kept() -> None:
+    told = iter({"accuracy": value} for value in (0.5, math.nan))
+    one = training(SMALL.put("schedule", Choice("linear")), steps=2)
+    one.metric, one.higher_is_better, one.validate = "accuracy", True, lambda model: next(told)
+    one.level = lambda model, weights: True
+    advance(one)
+    assert one.best is not None
+    assert one.best.step == 1

@@ -52,7 +52,7 @@ class Trained:
 
     name: str
     value: float
-    """The best validation; NaN where there was none."""
+    """The validation of the weights that were kept; NaN where there was none."""
     loss: float
     """Of the same weights, on the same rows."""
     steps: int
@@ -216,8 +216,8 @@ def best_validation(folder: Path) -> dict[str, float]:
     """Of the weights that a training kept: value and loss; NaN where it kept none."""
     if not (folder / checkpoint.BEST).exists():
         return {"value": math.nan, "loss": math.nan}
-    best = checkpoint.read(folder / checkpoint.BEST)[1]["best"]
-    return {"value": best["score"], "loss": best["metrics"].get("loss", math.nan)}
+    _, best = checkpoint.kept_in(folder)
+    return {"value": best.score, "loss": best.metrics.get("loss", math.nan)}
 
 
 def curve(folder: Path, task: Task) -> list[tuple[float, float]]:

@@ -11,7 +11,7 @@ under it, goes on from its trial's checkpoint: where it stops is counted from th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -79,6 +79,8 @@ class Outcome:
     """Every validation after `Job.since`, each once, as the trial's record has them: what a crash made it do twice too."""
     over: bool = False
     """Whether more time would change nothing: it stopped early, or its steps are done."""
+    kept: Mapping[str, float] = field(default_factory=dict)
+    """What validation said of the weights that it keeps, named as in the points; not always the best of the points."""
     failure: Failure | None = None
     deaths: int = 0
     """How often a process died under this job."""

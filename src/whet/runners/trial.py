@@ -183,13 +183,14 @@ class Validator:
         return {**self.task.validation(truth, predicted), "loss": loss, **self.choice(said, predicted)}
 
     def level(self, model: nn.Module, weights: Mapping[str, Tensor]) -> bool:
-        """Whether the newest measurement, the model's, is no worse on the same rows than the luck of the best of many looks,
-        whose weights these are, would make it."""
-        newest = self.rows
+        """Whether the model is no worse on the same rows than the luck of the best of many looks, whose weights these are,
+        would make it. Its rows are the newest measurement afterwards."""
         with holding(model, weights) as other:
             self(other)
-        rivals, self.rows = self.rows, newest
-        return not clearly_better(Score(float(rivals.mean()), rivals), Score(float(newest.mean()), newest), VALIDATIONS)
+        rivals = self.rows
+        self(model)
+        own = self.rows
+        return not clearly_better(Score(float(rivals.mean()), rivals), Score(float(own.mean()), own), VALIDATIONS)
 
     def choice(self, said: Tensor, predicted: np.ndarray) -> dict[str, float]:
         """The number that chooses, where it isn't the metric."""

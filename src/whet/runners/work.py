@@ -56,6 +56,7 @@ def outcome(trial: Trial, job: Job) -> Outcome:
         seconds=training.seconds,
         points=tuple(point for point in record.steps if point.step > job.since),
         over=training.over if job.horizon else is_done(trial),
+        kept={f"val/{name}": value for name, value in training.best.metrics.items()} if training.best else {},
         failure=Failure("diverged", trial.fate) if trial.fate else None,
         symptoms=tuple(dict.fromkeys(found.name for found in trial.findings)),
     )

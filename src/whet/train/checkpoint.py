@@ -29,7 +29,7 @@ from whet.optim import load_state
 from whet.train.loop import Best, Training
 
 BEST = "best.safetensors"
-"""The weights of the best validation."""
+"""The weights that are kept: those of the best validation, or of the end."""
 KEEP = 2
 """The newest checkpoints that are kept."""
 EVERY = 9.0
@@ -56,6 +56,8 @@ class Checkpoints:
             meta = {"best": {"score": best.score, "step": best.step, "metrics": dict(best.metrics)}}
             write(self.folder / BEST, training.best_weights, meta)
             self._best_step = best.step
+
+    on_settle = on_validate
 
     def on_end(self, training: Training) -> None:
         self.save(training)
@@ -85,7 +87,7 @@ def resume(training: Training, folder: Path) -> bool:
         except CorruptCheckpoint:
             continue
         restore(training, tensors, meta)
-        _restore_best(training, folder / BEST)
+        _restore_best(training, folder)
         return True
     return False
 
@@ -233,9 +235,12 @@ def _merged(new: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
     return {**new, **values}
 
 
-def _restore_best(training: Training, path: Path) -> None:
+def _restore_best(training: Training, folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError, CorruptCheckpoint):
-        weights, meta = read(path)
-        best = meta["best"]
-        training.best = Best(best["score"], best["step"], best["metrics"])
-        training.best_weights = weights
+        training.best_weights, training.best = kept_in(folder)
+
+
+def kept_in(folder: Path) -> tuple[dict[str, Tensor], Best]:
+    """The weights that a trial keeps, and what validation said of them. Raises FileNotFoundError where it keeps none."""
+    weights, meta = read(folder / BEST)
+    return weights, Best(**meta["best"])

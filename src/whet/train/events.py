@@ -8,7 +8,8 @@
         step       weights, average                                state.step is one more
         validate   now and then: metrics on the validation part    state.metrics
         save       at least every ten seconds: a checkpoint
-    end
+    end                                                            the last checkpoint
+    settle         the weights that are kept may be the last ones  state.best
 
 A listener is any object with methods named `on_start`, `on_loss`, …; each takes the `Training`.
 What a listener does not name costs nothing.
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-NAMES = ("start", "batch", "loss", "backward", "step", "validate", "save", "end")
+NAMES = ("start", "batch", "loss", "backward", "step", "validate", "save", "end", "settle")
 
 
 class Events:

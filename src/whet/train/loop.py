@@ -28,12 +28,12 @@ SHARE_OF_VALIDATION = 0.025
 VALIDATIONS = 24
 """How many validations a whole training has, where they are cheap enough."""
 AT_REST = 0.05
-"""Of the highest learning rate: below it the weights are those that the schedule was meant to end with."""
+"""Of the highest learning rate: a schedule that ends below it was meant to end with these weights. A constant one was not."""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best validation so far."""
+    """The validation of the weights that are kept: the best one so far, or that of the end (`settle`)."""
 
     score: float
     step: int
@@ -79,7 +79,7 @@ class Training:
     stopped: bool = False
     """Early stopping said so."""
     level: Callable[[nn.Module, Weights], bool] | None = None
-    """Whether a model, just validated, is not clearly worse than with these weights; None: nobody asks."""
+    """Whether a model is not clearly worse than with these weights; None: nobody asks."""
 
     def __post_init__(self) -> None:
         self.events = Events(self.listeners)
@@ -149,6 +149,7 @@ def advance(training: Training, seconds: float = math.inf, pause: Horizon | None
         if training.metrics.get("step") != training.step:
             validate(training)
         training.events("end", training)
+        settle(training)
         training.tick()
 
 
@@ -255,9 +256,8 @@ def validate(training: Training) -> None:
     with evaluation_weights(parts) as model:
         measured = training.world.first(training.validate(model) if training.world.rank == 0 else {})
         score = measured[training.metric]
-        if training.world.first(is_better(measured, training) or rests_level(training, model)):
-            training.best = Best(score, training.step, dict(measured))
-            training.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        if is_better(measured, training):
+            keep(training, model, Best(score, training.step, dict(measured)))
     tell(training, measured)
     training.metrics = {
         "step": training.step,
@@ -287,13 +287,25 @@ def is_better(measured: Mapping[str, float], training: Training) -> bool:
     return training.best is None or training.cost(measured) <= training.cost(training.best.metrics)
 
 
-def rests_level(training: Training, model: nn.Module) -> bool:
-    """Whether the training is done, its learning rate at rest, and no clearly worse than at its best look: of many looks at few
-    rows the best one was lucky too."""
-    if training.level is None or training.best_weights is None or not training.over:
-        return False
-    at_rest = training.parts.schedule(training.progress) < AT_REST
-    return at_rest and training.level(model, training.best_weights)
+def keep(training: Training, model: nn.Module, best: Best) -> None:
+    training.best = best
+    training.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+
+def settle(training: Training) -> None:
+    """Keep the weights of the end where the rate came to rest and they are not clearly worse than those of the best look: of
+    many looks at few rows the best one was lucky too. It comes after the last checkpoint: who goes on from an earlier one
+    finds the best look untouched."""
+    best, kept, parts = training.best, training.best_weights, training.parts
+    last = {k.removeprefix("val/"): v for k, v in training.metrics.items() if k.startswith("val/")}
+    if training.level is None or best is None or kept is None or best.step == training.step or not training.over:
+        return
+    if parts.schedule(training.progress) >= AT_REST or not math.isfinite(last[training.metric]):
+        return
+    with evaluation_weights(parts) as model:
+        if training.world.first(training.world.rank == 0 and training.level(model, kept)):
+            keep(training, model, Best(last[training.metric], training.step, last))
+    training.events("settle", training)
 
 
 @contextlib.contextmanager
