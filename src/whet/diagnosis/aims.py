@@ -76,6 +76,15 @@ def of_classes(says: Says, s: Tensor, y: Tensor) -> Aim:
         every_other = torch.arange(len(y)).view(-1, *[1] * (y.dim() - 1)) % 2 == 1
         half = answers(torch.where(every_other, (y + 1) % s.shape[1], y))
         return Aim(heard=0.0, deaf=True) if best == says(half) != nothing else Aim()
-    costs = [says(torch.where((y == k)[:, None], wrong, right)) - best for k in y.unique().tolist()]
-    heard = max(0.0, min(costs)) / max(costs) if max(costs) > 0 else 1.0
+    classes = y.unique().tolist()
+    costs = [says(torch.where((y == k)[:, None], wrong, right)) - best for k in classes]
+    each = [
+        cost / int((y == k).sum()) for cost, k in zip(costs, classes, strict=True)
+    ]  # a rare class costs little in all
+    heard = min(max(of_most(a, costs), of_most(b, each)) for a, b in zip(costs, each, strict=True))
     return Aim(astray=max(0.0, best - nothing) / abs(worst - best), heard=heard)
+
+
+def of_most(cost: float, costs: list[float]) -> float:
+    """As a share of the largest; 1 where none is above 0."""
+    return max(0.0, cost) / max(costs) if max(costs) > 0 else 1.0

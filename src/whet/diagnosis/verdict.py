@@ -10,7 +10,7 @@ from whet.diagnosis.evidence import UNKNOWN, Evidence
 from whet.diagnosis.rules import judge
 from whet.diagnosis.rules.data import DISAGREE, DISAGREE_R2, FEW, LOPSIDED, SHIFT, STRETCH
 from whet.diagnosis.rules.measures import all_alike, fell, step_of
-from whet.diagnosis.rules.output import UNHEARD
+from whet.diagnosis.rules.output import INFORMED, UNHEARD
 
 LIKELY, CERTAIN = 0.5, 0.8
 """Confidence from which a finding counts as a cause; from which it is taken for one on the word of a single seed."""
@@ -63,12 +63,13 @@ def harm(e: Evidence) -> Harm:
     if best is not None and counts(e, best, not is_unsuspected(e)):
         said = f"{METHODS[best.name]} reaches {known[best.name]:.3g}, this network {e.value:.3g}"
         return Harm(said, best.gap, slight=is_slight(e, best))
-    return mistaught(e) or untaught(e) or reckless(e, known) or apart(e, known) or stuck(e, known)
+    return mistaught(e) or untaught(e) or reckless(e) or apart(e, known) or stuck(e, known)
 
 
 def is_unsuspected(e: Evidence) -> bool:
-    """Whether all that speaks against a training, if anything, is that it still got better when it ended."""
-    return {f.name for f in judge(e) if f.confidence >= LIKELY} <= {"still improving"}
+    """Whether all that speaks against a training, if anything, is that it still got better when it ended, or has weights in
+    common, which may be meant: that is only held against the same training with weights of their own."""
+    return {f.name for f in judge(e) if f.confidence >= LIKELY} <= {"still improving", "one layer in several places"}
 
 
 def is_slight(e: Evidence, best: Behind) -> bool:
@@ -95,17 +96,17 @@ def is_contradicted(e: Evidence) -> bool:
 
 def untaught(e: Evidence) -> Harm:
     """Outputs that the metric asks for and the loss does not."""
-    if e.unheard <= UNHEARD:
+    if e.unheard <= UNHEARD or e.informed > INFORMED:
         return Harm()
     return Harm(f"the metric moves by up to {e.unheard:.0%} with outputs that the loss never hears of", e.unheard)
 
 
-def reckless(e: Evidence, known: dict[str, float]) -> Harm:
+def reckless(e: Evidence) -> Harm:
     """Steps nearly as long as the weights themselves: what comes out is luck, and differs from seed to seed."""
     step = step_of(e)
-    if not (math.isfinite(step) and step > RECKLESS and known and e.higher_is_better):
+    if not (math.isfinite(step) and step > RECKLESS and e.known and e.higher_is_better):
         return Harm()
-    best = max(known.values())
+    best = max(e.known.values())
     if e.value < best:
         return Harm(
             f"steps as long as {step:.0%} of the weights leave {e.value:.3g} to chance, beside {best:.3g}",
@@ -156,7 +157,8 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
         guess = None
     at_guess = guess is not None and e.share(last.train) <= e.share(guess) + 0.05
     no_better = guess is not None and e.share(e.value) <= e.share(guess) + NO_BETTER
-    if e.metric in ("r2", "rmse", "mae") and (no_better or (at_guess and e.share(e.value) <= BEHIND_R2)):
+    nothing = no_better or (at_guess and e.share(e.value) <= BEHIND_R2)
+    if e.metric in ("r2", "rmse", "mae") and nothing and not is_hardly_there(e, known):
         return Harm(f"it says hardly more than the same answer for all: {e.metric} {e.value:.3g}", BEHIND_R2)
     if guess is not None and e.metric == "accuracy" and is_guessing(e, last.train, guess):
         return Harm(f"it says hardly more than the same answer for all: accuracy {e.value:.3g}", margin(e, e.value))
@@ -166,6 +168,15 @@ def stuck(e: Evidence, known: dict[str, float]) -> Harm:
         said = f"the training loss went from {e.course.first_loss:.3g} to {last.loss:.3g}: nothing was learned"
         return Harm(said, fell(e))
     return Harm()
+
+
+def is_hardly_there(e: Evidence, known: dict[str, float]) -> bool:
+    """Whether values have a signal so weak that simple methods, too, say hardly more than one answer for all, and the training
+    gets what they do and nothing speaks against it."""
+    shares = {name: e.share(value) for name, value in known.items()}
+    guess, best = shares.pop("guess", math.nan), max(shares.values(), default=math.nan)
+    gets = e.share(e.value) > guess and best - e.share(e.value) <= NO_BETTER
+    return gets and best > guess and is_unsuspected(e) and not all_alike(e)
 
 
 def has_not_fallen(e: Evidence) -> bool:

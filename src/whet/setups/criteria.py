@@ -5,6 +5,7 @@ z  outputs (B, C), (B, 1) or (B,)       y  targets as they are given
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from torch.nn import functional as F
 CLOSE = 1e-4
 LEAST, MOST = 0.05, 0.95
 """Made-up outputs lie between these, so that they can be probabilities."""
+FAR = 3.0
+"""Or up to this far from 0."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +89,33 @@ KNOWN: Mapping[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
 
 
 def recognise(loss: Callable[[Tensor, Tensor], Any], outputs: Tensor, y: Tensor) -> Criterion:
-    """Which of `KNOWN` the loss is, tried on two made-up batches with these shapes; "unknown" if none."""
+    """Which of `KNOWN` the loss is, tried on two made-up batches with these shapes; "unknown" if none.
+
+    Where both take any numbers they have to agree on far ones too: a hinge and an absolute error are the same near 0.
+    """
     generator = torch.Generator().manual_seed(0)
-    tries = [torch.rand(outputs.shape, generator=generator) * (MOST - LEAST) + LEAST for _ in range(2)]
-    try:
-        with torch.no_grad():
-            given = [float(loss(z.to(outputs.dtype), y)) for z in tries]
-    except Exception:  # the loss is the user's, and may raise anything
-        return Criterion("unknown", "")
+    near = [torch.rand(outputs.shape, generator=generator) * (MOST - LEAST) + LEAST for _ in range(2)]
+    far = [FAR * (2 * near[0] - 1)]
+    given, given_far = (_said(loss, [z.to(outputs.dtype) for z in tries], y) for tries in (near, far))
     for name, (takes, formula) in KNOWN.items():
-        if _agrees(formula, tries, y, given):
+        if _agree(given, _said(formula, near, y)) and not _disagree(given_far, _said(formula, far, y)):
             return Criterion(name, takes)
     return Criterion("unknown", "")
 
 
-def _agrees(formula: Callable[[Tensor, Tensor], Tensor], tries: list[Tensor], y: Tensor, given: list[float]) -> bool:
+def _said(loss: Callable[[Tensor, Tensor], Any], tries: list[Tensor], y: Tensor) -> list[float]:
+    """What the loss makes of each try; [] where it fails on one."""
     try:
-        said = [float(formula(z, y)) for z in tries]
-    except (RuntimeError, IndexError, ValueError):  # it does not fit such outputs or targets
-        return False
-    return all(abs(a - b) <= CLOSE * max(1e-3, abs(b)) for a, b in zip(said, given, strict=True))
+        with torch.no_grad():
+            return [float(loss(z, y)) for z in tries]
+    except Exception:  # the loss is the user's, and may raise anything
+        return []
+
+
+def _agree(given: list[float], said: list[float]) -> bool:
+    pairs = list(zip(said, given, strict=False))
+    return bool(pairs) and all(abs(a - b) <= CLOSE * max(1e-3, abs(b)) for a, b in pairs)
+
+
+def _disagree(given: list[float], said: list[float]) -> bool:
+    return all(map(math.isfinite, (*given, *said))) and bool(given and said) and not _agree(given, said)
