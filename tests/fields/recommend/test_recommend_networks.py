@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from whet.families.recommend import NEVER, Pulled
 from whet.fields import field
 from whet.fields.base import Wanted
 from whet.fields.recommend import baselines
+from whet.fields.recommend import ease as formula
 from whet.fields.recommend.biases import damped, fitted
 from whet.fields.recommend.ease import RIDGES, ease, matrix, near
 from whet.fields.recommend.fair import Fair
@@ -257,6 +259,19 @@ def test_sampled_ranks_draw_unseen_items_only():
 
 
 # -- baselines -----------------------------------------------------------------------------------------------------
+
+
+def test_without_time_no_ridge_is_tried(monkeypatch):
+    """A loaded machine was late by the time that went into the only candidate of a choice."""
+    tried = []
+    real = formula.ease
+    monkeypatch.setattr(formula, "ease", lambda x, ridge: tried.append(ridge) or real(x, ridge))
+    x = (np.random.default_rng(0).random((20, 12)) < 0.3).astype(np.float32)
+    user, item = np.arange(20), np.arange(20) % 12
+    assert formula.chosen_ridge(x, user, item, until=time.monotonic() - 1) == RIDGES[0]
+    assert tried == []
+    formula.chosen_ridge(x, user, item)
+    assert sorted(tried) == sorted(RIDGES)
 
 
 def test_ease_is_the_same_by_users_and_by_items():

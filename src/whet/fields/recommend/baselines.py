@@ -55,8 +55,10 @@ def rankings(wanted: Wanted) -> Iterator[Baseline]:
     else:
         own, held = known.trained, ~known.trained
         shown = matrix(known.owner[own], known.had[own], known.users, known.items)
-        ridge = chosen_ridge(shown, known.owner[held], known.had[held], until=clock + 0.6 * wanted.seconds)
-        note = f"lambda {ridge:g} by the validation rows"
+        until = clock + 0.6 * wanted.seconds
+        how = "by the validation rows" if began < until else "without time to choose it"
+        ridge = chosen_ridge(shown, known.owner[held], known.had[held], until)
+        note = f"lambda {ridge:g} {how}"
         yield done("EASE^R", top(ease(x, ridge)(x[users]), x[users]), began, note)
     began = time.monotonic()
     yield done("ALS", top(als(x, wanted.seed, clock + wanted.seconds)[users], x[users]), began)
