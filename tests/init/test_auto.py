@@ -443,3 +443,25 @@ def test_activations_that_share_a_tuple_are_all_shaped_and_unshaped() -> None:
 def test_a_scripted_model_is_refused() -> None:
     with pytest.raises(UserError, match="TorchScript"):
         auto_(torch.jit.script(nn.Sequential(nn.Linear(2, 2))))
+
+
+class Gated(nn.Module):
+    """f(U h) * V h in a row, with no skip."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        sizes = list(itertools.pairwise([64, *[48] * depth]))
+        self.u, self.v = (nn.ModuleList(nn.Linear(a, b) for a, b in sizes) for _ in range(2))
+        self.gates = nn.ModuleList(nn.Softplus() for _ in sizes)
+        self.head = nn.Linear(48, 10)
+
+    def forward(self, h: Tensor) -> Tensor:
+        for u, v, gate in zip(self.u, self.v, self.gates, strict=True):
+            h = gate(u(h)) * v(h)
+        return self.head(h)
+
+
+def test_20_gated_layers_without_skips_learn(digits: tuple[Tensor, Tensor]) -> None:
+    model = Gated(20)
+    auto_(model, digits[0][:256], seeded())
+    assert learned(model, *digits, epochs=6) > 0.5

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,9 +22,13 @@ from whet.init.step import groups
 from whet.init.walk import Node, without_hooks
 from whet.quadrature import gaussian_mean
 from whet.theory.family import Shape
-from whet.theory.shaping import natural_gain, shape
+from whet.theory.shaping import NOISE, STRETCH, natural_gain, shape
 
 CALLED = "it should be shaped, but is called as a function that could not be replaced"
+DEEP = 4
+"""Activations in a row from which gates among them are shaped."""
+GATE_STRETCH = 1.03
+"""How nearly straight a gate's function is made: one that is even in part opens further the longer its input."""
 PROBES = np.linspace(-4.1, 3.9, 33)
 """Functions with the same values here count as the same."""
 
@@ -137,9 +141,12 @@ def _decide(activation: Activation, known: dict[Hashable, tuple[Shape | None, fl
     activation.left = _place_speaks_against(activation)
     if activation.left or activation.scalar is None:
         return
-    key = (tuple(activation.scalar.value(PROBES).tolist()), activation.depth, activation.width)
+    opens = any(_multiplied(n) for n in activation.nodes)
+    if opens:
+        activation.width = min(activation.width, *(fan_in(n) for gate in activation.nodes for n in _around(gate)))
+    key = (tuple(activation.scalar.value(PROBES).tolist()), activation.depth, activation.width, opens)
     if key not in known:
-        known[key] = _shaped(activation.scalar, activation.depth, activation.width)
+        known[key] = (_shaped_gate if opens else _shaped)(activation.scalar, activation.depth, activation.width)
     activation.shape, activation.gain, activation.left = known[key]
     if activation.shape is not None and activation.nodes[0].module is None:
         activation.shape, activation.left = None, CALLED
@@ -147,7 +154,8 @@ def _decide(activation: Activation, known: dict[Hashable, tuple[Shape | None, fl
 
 def _is_spelt_out(node: Node) -> bool:
     """Whether its result is multiplied by what it was computed from, as in x * sigmoid(x)."""
-    return any(u.kind == "product" and set(node.inputs) & set(u.inputs) for u in node.users)
+    own = {n for n in node.inputs if n.what not in ("chunk", "split", "unbind")}  # whose parts are different numbers
+    return any(u.kind == "product" and own & set(u.inputs) for u in node.users)
 
 
 def _place_speaks_against(activation: Activation) -> str:
@@ -158,8 +166,31 @@ def _place_speaks_against(activation: Activation) -> str:
         return "no layer before it"
     if not all(reaches(n, "users", "layer") for n in nodes):
         return "it makes the output"
-    gates = any(u.kind == "product" for n in nodes for u in near(n, "users"))
-    return "a gate" if gates else ""
+    gates = [n for n in nodes if _multiplied(n)]
+    stays = len(gates) < len(nodes) or activation.depth < DEEP or not all(map(_carries, gates))
+    return "a gate" if gates and stays else ""
+
+
+def _multiplied(node: Node) -> bool:
+    return any(u.kind == "product" for u in near(node, "users"))
+
+
+def _around(gate: Node) -> list[Node]:
+    """The layers before a gate, and those that take its product."""
+    return [*near(gate, "inputs"), *(n for p in near(gate, "users") for n in near(p, "users"))]
+
+
+def _carries(gate: Node) -> bool:
+    """Whether all that goes on is the product of the gate and other units of layers, as in W (f(U x) * V x)."""
+    products = near(gate, "users")
+    factors = [n for p in products for n in near(p, "inputs") if n is not gate]
+    after = [n for p in products for n in near(p, "users")]
+    return (
+        len(gate.users) == len(products) == 1
+        and bool(factors and after)
+        and all(n.kind == "layer" for n in (*factors, *after))
+        and not _is_spelt_out(gate)
+    )
 
 
 def _shaped(scalar: Scalar, depth: int, width: int) -> tuple[Shape | None, float, str]:
@@ -169,6 +200,22 @@ def _shaped(scalar: Scalar, depth: int, width: int) -> tuple[Shape | None, float
         return None, gain, "it carries this depth as it is"
     found = shape(scalar, depth, width)
     return found, 1.0 if found else _gain_of(scalar), "" if found else "no scale makes it linear enough"
+
+
+def _shaped_gate(scalar: Scalar, depth: int, width: int) -> tuple[Shape | None, float, str]:
+    """The same for a gate: r + e g, with the shaped g of mean 0 and variance 1, and r^2 + e^2 = 1.
+
+    The product with V x then keeps the length. Where two inputs have the correlation c it has c (r^2 + e^2 C(c)), C the map
+    of g, so that a layer stretches by 1 + e^2 C'(1): together by STRETCH at most. By chance the square of a product's length
+    has the relative variance 4 e^2 E v^4 / N = 12 e^2 / N in each layer: together NOISE at most, because a length that has
+    grown opens the gates further.
+    """
+    found = shape(scalar, depth, width, stretch=GATE_STRETCH)
+    if found is None:
+        return None, _gain_of(scalar), "a gate"
+    part = math.sqrt(min((STRETCH ** (1 / depth) - 1) / found.c_slope, NOISE * width / (12 * depth)))
+    gamma = found.gamma * part
+    return replace(found, gamma=gamma, delta=found.delta + math.sqrt(1 - part**2) / gamma), 1.0, ""
 
 
 def _gain_of(scalar: Scalar) -> float:
@@ -194,3 +241,6 @@ def _scale(plan: Plan, nodes: list[Node], step: float) -> None:
         plan.scales |= {m: group.scale for m in modules if group.scale > 1}
         for node in group.activations:
             shaped[node].scale = group.scale
+    for gate in filter(_multiplied, shaped):
+        around = (*near(gate, "inputs"), *(n for p in near(gate, "users") for n in near(p, "inputs")))
+        plan.before_shaped += dict.fromkeys(n.module for n in around if n.kind == "layer" and n.module is not None)
