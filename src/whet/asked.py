@@ -151,10 +151,11 @@ def refuse_counts(**counts: Any) -> None:
             raise UserError(f"{name}={shown(count)} is no whole number from 1 on.", "Leave it out, or give one.")
 
 
-def refuse_seed(seed: Any) -> None:
-    """Raises UserError for what is no whole number."""
+def whole_seed(seed: Any) -> int:
+    """The seed as a plain number, numpy's too. Raises UserError for what is no whole number."""
     if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise UserError(f"seed={shown(seed)} is no whole number.", "Leave it out, or give one.")
+    return int(seed)
 
 
 def refuse_storage_alone(storage: str | None, ray: str | None) -> None:
@@ -167,8 +168,8 @@ def refuse_storage_alone(storage: str | None, ray: str | None) -> None:
 
 def refuse_silence(ray: str | None) -> None:
     """Raises UserError where no cluster is named, or nothing answers at its address: else it is asked for work late."""
-    if ray is None or ray in FOUND_BY_RAY:
-        return
+    if ray is None or ray in FOUND_BY_RAY or ("://" in str(ray) and not str(ray).startswith("ray://")):
+        return  # Ray hands other schemes to whoever offers them
     host, _, port = str(ray).removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal()):
         raise UserError(f"ray={ray!r} names no cluster.", 'Give HOST:PORT, "auto", or "local" for one of this run.')

@@ -21,8 +21,8 @@ from whet.asked import (
     read_recipe,
     refuse_counts,
     refuse_run,
-    refuse_seed,
     say_large,
+    whole_seed,
 )
 from whet.build import build
 from whet.choosing import choose_recipes
@@ -109,7 +109,7 @@ def fit(
     with leading(world) as lead:
         screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)
         refuse_counts(steps=steps)
-        refuse_seed(seed)
+        seed = whole_seed(seed)
         refuse_run(data, holdout)
         say_large(screen, data, holdout)
         wanted = own_space(space)

@@ -155,6 +155,8 @@ def test_a_network_of_the_users_own_has_its_activations_replaced(tmp_path: Path)
         ({"activation": ["relu", "tanh"]}, {"by": "epochs"}, UserError, "steps or seconds"),
         ({"activation": ["relu", "tanh"]}, {"seeds": "5"}, UserError, "seeds='5' is no whole number"),
         ({"activation": ["relu", "tanh"]}, {"steps": -1}, UserError, "steps=-1 is no whole number"),
+        ({"activation": ["relu", "tanh"]}, {"seed": 1.5}, UserError, "seed=1.5 is no whole number"),
+        ({"activation": ["relu", "tanh"]}, {"seed": None}, UserError, "seed=None is no whole number"),
         (["relu", "tanh"], {}, UserError, "name no path"),
         ({3: ["relu", "tanh"]}, {}, UserError, "name no path"),
         ({"activation": ["relu", "tanh"]}, {"steps": None, "budget": 1.5}, BudgetError, "Give at least --budget"),

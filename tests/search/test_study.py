@@ -18,6 +18,7 @@ from whet.errors import SearchError, UnknownName
 from whet.record import Finding
 from whet.search import Categorical, Float, Int, Job, Space, Study
 from whet.search.policy import Move, New, Stop
+from whet.search.proposers import Local
 from whet.search.view import StudyView
 
 SPACE = Space({"x": Float(-1.0, 1.0), "kind": ["a", "b"], "n": Int(1, 9, when={"kind": "b"})})
@@ -264,6 +265,7 @@ WRONG = {
     "a proposer": (lambda s: Study(SPACE, proposer="tpee"), "'tpe'"),
     "an end": (lambda s: Study(SPACE, max_resource=0), "max_resource=0"),
     "a proposer that is none": (lambda s: Study(SPACE, proposer=3), "proposer=3"),
+    "a proposer's class": (lambda s: Study(SPACE, proposer=Local), "can't say what is tried"),
     "a seed that is text": (lambda s: Study(SPACE, seed="a"), "seed='a'"),
     "no seed": (lambda s: Study(SPACE, seed=None), "seed=None"),
     "a journal without a name": (lambda s: Study(SPACE, journal=3), "journal=3"),

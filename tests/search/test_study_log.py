@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -98,6 +99,13 @@ def test_a_study_that_is_opened_again_knows_all_it_knew_and_asks_what_it_would_h
         assert repr(study.best) == repr(memory.best)
         assert study.warnings() == memory.warnings()
         assert study.space.describe() == memory.space.describe()
+
+
+def test_a_seed_of_numpy_is_written_as_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    study = Study(SPACE, seed=np.int64(3), journal=path)  # type: ignore[arg-type]
+    study.finish(study.ask().trial, failed="no")  # type: ignore[union-attr]
+    assert Study(SPACE, seed=3, journal=path).trials
 
 
 def test_the_usual_policy_too_decides_after_a_restart_what_it_would_have_decided(tmp_path: Path) -> None:

@@ -13,7 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from whet.asked import Source, Where, factory_name, ordered, read_recipe, refuse_counts, refuse_run, say_large
+from whet.asked import (
+    Source,
+    Where,
+    factory_name,
+    ordered,
+    read_recipe,
+    refuse_counts,
+    refuse_run,
+    say_large,
+    whole_seed,
+)
 from whet.comparing.arms import check
 from whet.comparing.comparison import Comparison
 from whet.comparing.ending import conclude, say_so_far
@@ -78,6 +88,7 @@ def compare(
     started = time.monotonic() if started is None else started
     check(choices)
     refuse_counts(seeds=seeds, steps=steps)
+    seed = whole_seed(seed)
     check_numbers(seeds, by)
     refuse_run(data, holdout)
     screen, where, fixed = Screen(show), Where(workers, ray, storage), read_recipe(recipe)

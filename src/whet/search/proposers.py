@@ -62,7 +62,7 @@ def proposer_for(policy: object, given: str | Proposer | None) -> Proposer:
         return policy if isinstance(policy, Proposer) else Local()
     if isinstance(given, str):
         return proposer_named(given)
-    if not isinstance(given, Proposer):
+    if isinstance(given, type) or not isinstance(given, Proposer):
         raise SearchError(
             f"proposer={given!r} can't say what is tried.", "Give a name, or an object with a method propose."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
@@ -71,11 +72,11 @@ class Study:
             raise SearchError(f"max_resource={shown(max_resource)} is not a number above 0.")
         if not is_whole(seed):
             raise SearchError(f"seed={shown(seed)} is no whole number.")
-        if not isinstance(journal, str | Path | None):
+        if not isinstance(journal, str | os.PathLike | None):
             raise SearchError(f"journal={shown(journal)} names no file.")
         space = space if isinstance(space, Space) else Space(space)
         self.direction = direction
-        self._state = State(space, whole(max_resource), seed, DIRECTIONS[direction])
+        self._state = State(space, whole(max_resource), int(seed), DIRECTIONS[direction])
         if policy is not None and not hasattr(policy, "next"):
             raise SearchError(f"policy={policy!r} can't say who goes on.", "Give an object with a method next(view).")
         self._policy: Policy = policy or usual()
