@@ -445,7 +445,7 @@ def test_a_scripted_model_is_refused() -> None:
         auto_(torch.jit.script(nn.Sequential(nn.Linear(2, 2))))
 
 
-class Gated(nn.Module):
+class GatesInARow(nn.Module):
     """f(U h) * V h in a row, with no skip."""
 
     def __init__(self, depth: int) -> None:
@@ -462,6 +462,6 @@ class Gated(nn.Module):
 
 
 def test_20_gated_layers_without_skips_learn(digits: tuple[Tensor, Tensor]) -> None:
-    model = Gated(20)
+    model = GatesInARow(20)
     auto_(model, digits[0][:256], seeded())
     assert learned(model, *digits, epochs=6) > 0.5
