@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,16 @@ def test_the_output_that_answers_to_a_quantity_is_stretched_and_the_scores_of_a_
     assert stretch.spread[:3] == (1.0, 1.0, 1.0)  # type: ignore[attr-defined]
     assert stretch.mean[3] == pytest.approx(200, abs=20)  # type: ignore[attr-defined]
     assert "whet.remedies.data.scaled(original.loss, " in str(edited.loss.whet_code)  # type: ignore[attr-defined]
+
+
+def test_two_columns_for_one_output_get_no_scale_and_break_nothing() -> None:
+    sick = ward(40.0, 200.0)
+    x, _ = stays(600, 0)
+    parts = (x, torch.stack([100 * x[:, 0], 50 * x[:, 1]], 1))
+    one = Setup(lambda: nn.Linear(6, 1), lambda said, y: F.mse_loss(said[:, 0], y.mean(1)), sick.optimizer, parts)
+    e = before(sick)
+    told = next(f for f in judge(e) if f.name == "unscaled targets")
+    assert not list(alternatives(told, replace(need_of(one, e, told), outputs=1)))
 
 
 def test_hours_beside_a_kind_are_missed_no_more_and_days_are_no_alarm() -> None:

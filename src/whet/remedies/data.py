@@ -73,18 +73,27 @@ def at_outputs(need: Need, mean: Numbers, spread: Numbers) -> Scales | None:
         return None
     if need.outputs == len(mean):
         return mean, spread
+    try:
+        return by_answers(need, mean, spread)
+    except (RuntimeError, ValueError, IndexError):  # a loss that takes no other targets than there are
+        return None
+
+
+def by_answers(need: Need, mean: tuple[float, ...], spread: tuple[float, ...]) -> Scales | None:
+    """(mean, spread) of outputs that are not the columns of the targets; None where a column moves none, or two move one."""
     inputs, y = need.setup.parts[0].some(SAMPLE)
     with torch.no_grad():
         outputs: Tensor = need.setup.fresh(0).eval()(*inputs)
-    new_mean, new_spread, given = [0.0] * outputs.shape[-1], [1.0] * outputs.shape[-1], set()
-    for column, (m, s) in enumerate(zip(mean, spread, strict=True)):
-        answers = [] if (m, s) == (0, 1) else answering(need.setup.loss, outputs, y, column, s)
-        if given & set(answers) or not (answers or (m, s) == (0, 1)):
+    found: dict[int, tuple[float, float]] = {}
+    for column, scale in enumerate(zip(mean, spread, strict=True)):
+        if scale == (0.0, 1.0):
+            continue
+        answers = answering(need.setup.loss, outputs, y, column, scale[1])
+        if not answers or found.keys() & set(answers):
             return None
-        given |= set(answers)
-        for answer in answers:
-            new_mean[answer], new_spread[answer] = m, s
-    return tuple(new_mean), tuple(new_spread)
+        found |= dict.fromkeys(answers, scale)
+    new = [found.get(i, (0.0, 1.0)) for i in range(outputs.shape[-1])]
+    return tuple(m for m, _ in new), tuple(s for _, s in new)
 
 
 def answering(loss: Loss, outputs: Tensor, y: Tensor, column: int, spread: float) -> list[int]:
