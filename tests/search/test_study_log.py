@@ -105,6 +105,7 @@ def test_a_seed_of_numpy_is_written_as_a_number(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     study = Study(SPACE, seed=np.int64(3), journal=path)  # type: ignore[arg-type]
     study.finish(study.ask().trial, failed="no")  # type: ignore[union-attr]
+    study.close()
     assert Study(SPACE, seed=3, journal=path).trials
 
 
