@@ -43,6 +43,57 @@ def test_every_activation_is_replaced_proven_and_brought_back(name: str) -> None
     assert torch.equal(before, run(new, x))
 
 
+SHELF: dict[str, nn.Module] = {}
+
+
+def from_the_shelf(x: torch.Tensor) -> torch.Tensor:
+    return F.relu(SHELF["norm"](x))
+
+
+class Unregistered(nn.Module):
+    """A layer without parts that uses another's all the same."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.held = [norm]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.held[0](x))
+
+
+class Weighed(nn.Module):
+    """A batch norm, or a learned factor, before the rectifier, reached in one of several ways."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.a, self.b, self.norm = nn.Linear(6, 6), nn.Linear(6, 6), nn.BatchNorm1d(6)
+        self.norm.running_mean += 0.5
+        self.factor = nn.Parameter(torch.tensor(3.0))
+        held, factor = [self.norm], self.factor
+        SHELF["norm"] = self.norm
+        ways: dict[str, Any] = {
+            "list": lambda x: F.relu(held[0](x)),
+            "global": from_the_shelf,
+            "factor": lambda x: F.relu(factor * x),
+            "number": lambda x: F.relu(factor.item() * x),
+            "layer": Unregistered(self.norm),
+        }
+        self.way = ways[way]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.way(self.a(x)))
+
+
+@pytest.mark.parametrize("way", ["list", "global", "factor", "number", "layer"])
+def test_weights_that_a_function_reaches_stay_when_its_activation_is_replaced(way: str) -> None:
+    """Only layers that stood in a closure were seen: the others went with the function, and this was called proven."""
+    torch.manual_seed(3)
+    model, x = Weighed(way).eval(), torch.randn(8, 6)
+    before = model.factor * model.a(x) if way in ("factor", "number") else model.norm(model.a(x))
+    new, _ = surgery.replace_activations(model, nn.Identity, sample=x)
+    torch.testing.assert_close(run(new, x), model.b(before).detach())
+
+
 def test_inside_vmap_functions_are_replaced_and_can_not_be_proven() -> None:
     model, x = odd_case("vmap")
     new, _ = surgery.replace_activations(model, nn.Identity, sample=x)

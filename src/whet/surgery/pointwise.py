@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from whet.surgery import frames, source
+from whet.surgery import frames, sample
 from whet.surgery.events import Event
+from whet.surgery.sample import key_of
 
 _BUILT_FROM_PARTS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, nn.Transformer, nn.Sequential)
 """Layers of torch whose activations stand in their own code, among other things."""
@@ -50,22 +50,57 @@ class Pointwise:
         given = event.module_input if event.module_input is not None else event.input
         if any(True for _ in owner.children()) or given is None:
             return False
-        return maps_each(copy.deepcopy(owner).eval(), given)
+        alone = copy.deepcopy(owner).eval()
+        return maps_each(alone, given) and not _takes_more(alone, given)
 
     def is_function(self, event: Event) -> bool:
         """Whether the first function that the event's module called on the way maps each number by itself."""
         assert event.helper is not None
         key = (*event.helper.key, event.input is None)
         if key not in self._functions:
-            alone = event.input is not None and not _holds_weights(event.helper.function)
-            self._functions[key] = alone and maps_each(event.helper, event.input)  # type: ignore[arg-type]
+            helper, given = event.helper, event.input
+            self._functions[key] = given is not None and maps_each(helper, given) and not _takes_more(helper, given)
         return self._functions[key]
 
 
-def _holds_weights(function: Any) -> bool:
-    """Whether a function's closure holds a layer with weights: in evaluation a batch norm maps each number by itself too."""
-    held = source.held_by(function) if isinstance(function, FunctionType) else []
-    return any(True for m in held if isinstance(m, nn.Module) for _ in itertools.chain(m.parameters(), m.buffers()))
+class _Strangers(TorchDispatchMode):
+    """Notices a kernel that is given memory which is neither known nor written here."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would import its compiler here, to keep it out."""
+        return False
+
+    def __init__(self, known: Iterable[Tensor]) -> None:
+        super().__init__()
+        self.known = {key_of(t): t for t in known}
+        """By memory, kept alive so that no other tensor takes its place."""
+        self.met = False
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = function(*args, **(kwargs or {}))
+        if function is not torch.ops.aten.lift_fresh.default:  # a number of the text, made a tensor
+            self.met |= any(key_of(t) not in self.known for t in sample.tensors_in([args, kwargs or {}], 3))
+        self.known.update((key_of(t), t) for t in sample.tensors_in(output, 3))
+        return output
+
+
+def _takes_more(function: Any, like: Tensor) -> bool:
+    """Whether tensors from elsewhere take part: weights of other layers, however they are reached, would be lost with it.
+
+    In evaluation a batch norm maps each number by itself too. What a layer without parts holds itself is no stranger.
+    """
+    module = getattr(function, "function", function)
+    own: list[Tensor] = []
+    if isinstance(module, nn.Module) and not any(True for _ in module.children()):
+        own = [*module.parameters(), *module.buffers(), *(v for v in vars(module).values() if isinstance(v, Tensor))]
+    x = like.detach().clone()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), _Strangers([x, *own]) as strangers:
+            function(x)
+    except Exception:  # it can't be told
+        return True
+    return strangers.met
 
 
 def maps_each(function: Callable[[Tensor], Any], like: Tensor) -> bool:
