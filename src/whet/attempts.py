@@ -41,6 +41,8 @@ class Attempt:
     suffers: Harm
     stages: tuple[Stage, ...] = ()
     """How it came from the set-up that was given."""
+    cut: bool = False
+    """Whether the budget ended its training before it was done."""
 
     @property
     def value(self) -> float:
@@ -57,7 +59,7 @@ def is_content(attempt: Attempt) -> bool:
         return planned(e) >= ENOUGH and not likely
     if likely - {"still improving"} and room(e) > mild(e):
         return False
-    known = [v for v in e.yardsticks.values() if math.isfinite(v)]
+    known = list(e.known.values())
     if not known:
         return True
     best = max(known) if e.higher_is_better else min(known)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from whet.attempts import GIVEN_UP, Attempt, best_until, is_better, is_content, same_height
 from whet.diagnosis.behind import margin
 from whet.diagnosis.examine import before, examine
-from whet.diagnosis.rules.measures import planned
 from whet.diagnosis.verdict import harm
 from whet.diagnosis.yardsticks import rows_cost
 from whet.doctor import Diagnosis, diagnosed, hopeless, watched
@@ -21,7 +21,7 @@ from whet.errors import BudgetError, UserError
 from whet.plans import Stages, applied, bolder, data_is_at_fault, edits_of, plans, still_open
 from whet.repaired import Proof, Repair, Try, left_over, number
 from whet.setups import Course, Setup, Trained, train
-from whet.setups.work import Purse, cost_of, reckoned, whole
+from whet.setups.work import Purse, batches_of, cost_of, reckoned, whole
 
 ENOUGH_LEFT = 0.3
 """Of a training that the purse must still hold for another attempt."""
@@ -76,6 +76,7 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
     """The best attempt that the purse allows, and what was tried."""
     best, done = origin, [origin]
     least = max(ENOUGH_LEFT * purse.one, WHOLE * work_of(origin, seed) / origin.setup.epochs)
+    most = math.inf  # epochs: of an attempt that the budget cut off
     tries: list[Try] = []
     waiting = list(plans(origin))
     seen: set[tuple[str, ...]] = set()
@@ -84,6 +85,9 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
         candidate = applied(origin.setup, stages)
         key = () if candidate is None else edits_of(candidate)
         if candidate is None or key in seen:
+            continue
+        if candidate.epochs > most:
+            purse.refused = True
             continue
         if tries and not purse.allows(least):
             break
@@ -96,6 +100,7 @@ def search(origin: Attempt, seed: int, purse: Purse) -> tuple[Attempt, list[Try]
             tries.append(Try(names, key, f"can't be done ({why})"))
             continue
         done.append(attempt)
+        most = min(most, candidate.epochs) if attempt.cut else most
         tries.append(Try(names, key, number(attempt.value)))
         if is_better(attempt, best):
             best = attempt
@@ -130,7 +135,7 @@ def tried_out(
     paid = cost.of(onward.course) if onward is not None else 0.0
     limit = max(0.2 * purse.one, purse.left)
     done = onward.running.epochs if onward is not None and onward.running is not None else 0
-    each = cost.step * planned(first) / setup.epochs
+    each = cost.step * batches_of(setup, best.found.trained.course)
     able = done + max(1, int((limit - cost.look) / each))  # measurements may lie more than a training apart
 
     def enough(course: Course) -> bool:
@@ -138,8 +143,11 @@ def tried_out(
         return over or hopeless(course, setup, first) or is_behind(course, setup, best)
 
     found = examine(setup, seed, first=first, epochs=min(setup.epochs, able), stop=enough, onward=onward)
-    purse.pay(cost.look + cost.of(found.trained.course) - paid)
-    return Attempt(setup, found, harm(found.evidence), stages)
+    course = found.trained.course
+    purse.pay(cost.look + cost.of(course) - paid)
+    short = course.broke is None and course.last is not None and course.last.epoch < setup.epochs
+    cut = short and not (hopeless(course, setup, first) or is_behind(course, setup, best))
+    return Attempt(setup, found, harm(found.evidence), stages, cut=cut)
 
 
 def is_behind(course: Course, setup: Setup, best: Attempt) -> bool:
@@ -167,21 +175,33 @@ def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tries: list[T
 
 
 def prove(origin: Attempt, best: Attempt, seed: int, purse: Purse) -> Proof:
-    """Both set-ups on fresh seeds, as many as the purse allows, beside the seed that they were chosen on; each for as many
-    epochs as there."""
+    """Both set-ups on fresh seeds, as many as the purse allows, beside the seed that they were chosen on. What was given trains
+    to its end, or until it is as hopeless as it was there; what was made of it for as many epochs as there."""
     seeds, old, new = [seed], [origin.value], [best.value]
-    both = [(a.setup, a.found.trained.course, cost_of(a.setup, seed)) for a in (origin, best)]
-    price = purse.one * sum(cost.of(course) for _, course, cost in both) / work_of(origin, seed)
-    pairs = min(MOST_SEEDS - 1, int(purse.left / price)) if best is not origin else 0
-    for fresh in range(seed + 1, seed + 1 + pairs):
-        if purse.late:
-            break
-        pair = [train(setup, fresh, epochs=course.last.epoch if course.last else None) for setup, course, _ in both]
-        purse.pay(sum(cost.of(each.course) for (_, _, cost), each in zip(both, pair, strict=True)))
+    costs, course = [cost_of(a.setup, seed) for a in (origin, best)], best.found.trained.course
+    price = purse.one * (1 + costs[1].of(course) / work_of(origin, seed))
+    while best is not origin and len(seeds) < MOST_SEEDS and purse.left >= price and not purse.late:
+        fresh = seed + len(seeds)
+        pair = train(origin.setup, fresh, stop=given_up(origin)), train(best.setup, fresh, epochs=length_of(best))
+        purse.pay(sum(cost.of(each.course) for cost, each in zip(costs, pair, strict=True)))
         old.append(pair[0].value)
         new.append(pair[1].value)
         seeds.append(fresh)
     return Proof(origin.found.evidence.metric, tuple(seeds), tuple(old), tuple(new))
+
+
+def given_up(origin: Attempt) -> Callable[[Course], bool] | None:
+    """When to end a training of the set-up that was given: never where the first one went to its end, or broke."""
+    course, e = origin.found.trained.course, origin.found.evidence
+    if course.broke is not None or course.last is None or course.last.epoch >= origin.setup.epochs:
+        return None
+    return lambda course: hopeless(course, origin.setup, e)
+
+
+def length_of(best: Attempt) -> int | None:
+    """Epochs that its training went on for."""
+    last = best.found.trained.course.last
+    return last.epoch if last is not None and best.found.trained.course.broke is None else None
 
 
 def concluded(origin: Attempt, best: Attempt) -> str:

@@ -41,7 +41,7 @@ class Behind:
 
 def behind(e: Evidence) -> Behind | None:
     """None where no yardstick is known."""
-    known = {name: e.share(value) for name, value in e.yardsticks.items()}
+    known = {name: e.share(value) for name, value in e.known.items()}
     known = {name: share for name, share in known.items() if math.isfinite(share)}
     last = e.course.last
     if not known or last is None:

@@ -214,6 +214,8 @@ class Evidence:
     """Whether the model could be followed."""
     batch_norms: int = 0
     """How many of the norms take the batch's statistics."""
+    batches: int = 0
+    """Of an epoch, where a loader says how many; 0: as many as the rows make."""
     repeated: tuple[str, ...] = ()
     """Paths of one and the same layer with weights, where it has several."""
     aim: Aim = Aim()
@@ -226,6 +228,8 @@ class Evidence:
     """Share of what varies in a row that no answer depends on."""
     unheard: float = 0.0
     """How far a metric of one's own moves, as a share of it, with outputs that the loss hears nothing of."""
+    informed: float = 0.0
+    """By how much of itself that metric is better with these outputs than with their mean: what they know."""
     passed_by: tuple[str, ...] = ()
     """Paths of narrow layers that answers get round."""
     jumps: float = 0.0
@@ -242,6 +246,15 @@ class Evidence:
     @property
     def classify(self) -> bool:
         return self.data.classes > 0
+
+    @property
+    def known(self) -> dict[str, float]:
+        """The yardsticks that are numbers; what the fresh network reaches, which may be luck, only where one answer for all
+        is none of them."""
+        found = {name: value for name, value in self.yardsticks.items() if math.isfinite(value)}
+        if "guess" in found:
+            found.pop("start", None)
+        return found
 
     def above(self, one: float, other: float) -> bool:
         """Whether one value of the metric is better than another one."""

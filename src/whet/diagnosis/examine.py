@@ -69,7 +69,8 @@ def examine(
     if first.metric in UNKNOWN:
         fresh = setup.fresh(seed)
         known = {**first.yardsticks, **same_for_all(setup, fresh, trained.model)}
-        first = replace(first, yardsticks=known, unheard=unheard(setup, fresh, trained.model))
+        moves_by, informed = unheard(setup, fresh, trained.model)
+        first = replace(first, yardsticks=known, unheard=moves_by, informed=informed)
     optimizer_of = {id(p) for p in trained.model.parameters()}
     end = safely(trained.model, setup, probe_batch(setup), optimizer_of, {}, first.steps.autocast)
     return Examined(replace(first, course=trained.course, end=end), trained)
@@ -105,6 +106,7 @@ def before(setup: Setup, seed: int = 0, known: Evidence | None = None) -> Eviden
         settings=settings(optimizer),
         batch_size=setup.batch_size if setup.parts[0].loader is None else len(next(iter(setup.parts[0].batches(0)))[1]),
         epochs=setup.epochs,
+        batches=setup.parts[0].count(setup.batch_size) if setup.parts[0].loader is not None else 0,
         steps=steps,
         dropout=tuple((n, float(m.p)) for n, m in model.named_modules() if isinstance(m, DROPOUTS)),
         norms=sum(isinstance(m, NORMS) for m in model.modules()),

@@ -50,22 +50,23 @@ def settings(optimizer: torch.optim.Optimizer) -> dict[str, float]:
 
 def moves(setup: Setup, seed: int) -> dict[str, float]:
     """path -> how far a step moves each layer's weights at first, relative to their norm; of a copy. A training step that
-    gathers gradients first is repeated until the optimiser steps."""
+    gathers gradients first is repeated until weights move, by this optimiser, another one or by hand."""
     model = setup.fresh(seed)
     optimizer = setup.optimiser_of(model)
     weights = {n: m.weight for n, m in model.named_modules() if isinstance(getattr(m, "weight", None), nn.Parameter)}
     model.train()
     before = {n: w.detach().clone() for n, w in weights.items()}
+    every = [(p, p.detach().clone()) for p in model.parameters()] if setup.step is not None else []
     taken: list[bool] = []
     optimizer.register_step_post_hook(lambda *_: taken.append(True))
     try:
         for _ in range(GATHERED):
             one_step(setup, model, one_batch(setup), optimizer)
-            if taken or setup.step is None:
+            if taken or not every or any(not torch.equal(p, was) for p, was in every):
                 break
-    except RuntimeError:
+    except Exception:  # whatever the user's code raises: the training itself will show it
         return {}
-    usual = usual_share(optimizer)
+    usual = usual_share(optimizer) / len(taken) if taken else 1.0
     return {
         n: usual * float((w.detach() - before[n]).norm()) / at_least(float(before[n].norm()), len(w))
         for n, w in weights.items()

@@ -99,25 +99,29 @@ def same_for_all(setup: Setup, fresh: nn.Module, trained: nn.Module) -> dict[str
     return found | {"guess": max(known) if setup.higher_is_better else min(known)} if known else {}
 
 
-def unheard(setup: Setup, fresh: nn.Module, trained: nn.Module) -> float:
-    """How far a metric of one's own moves, as a share of it, with outputs of which the loss hears nothing, and which have
-    weights of their own that nothing teaches. 0 where there are none, or the training step is one's own and may hear more."""
+def unheard(setup: Setup, fresh: nn.Module, trained: nn.Module) -> tuple[float, float]:
+    """(how far a metric of one's own moves with outputs of which the loss hears nothing, and which have weights of their own
+    that nothing teaches, how much better it is with them than with their mean), as shares of it. 0 where there are none, or the
+    training step is one's own and may hear more."""
     inputs, y = fewer(setup.parts[0].some(ROWS))
     if setup.step is not None or not callable(setup.metric):
-        return 0.0
+        return 0.0, 0.0
     with contextlib.suppress(Exception), torch.random.fork_rng(devices=[]):  # loss and metric may raise anything
         end = forward(trained, inputs)
         deaf = never_heard(setup, fresh.eval(), inputs, y, end)
         own = value_of(setup, end, y)
-        asked = (value_of(setup, torch.where(deaf, others, end), y) for others in (end.roll(1, 0), -end))
-        moved = max(abs(value - own) for value in asked) / max(abs(own), TINY)
-        return moved if math.isfinite(moved) else 0.0
-    return 0.0
+        size, others = max(abs(own), TINY), (end.roll(1, 0), -end, end.mean(0, keepdim=True))
+        *asked, mean = ((value_of(setup, torch.where(deaf, other, end), y) - own) / size for other in others)
+        moved = max(abs(value) for value in asked)
+        gain = -mean if setup.higher_is_better else mean
+        return (moved, gain if math.isfinite(gain) else 0.0) if math.isfinite(moved) else (0.0, 0.0)
+    return 0.0, 0.0
 
 
 def never_heard(setup: Setup, fresh: nn.Module, inputs: tuple[Tensor, ...], y: Tensor, end: Tensor) -> Tensor:
     """(1, outputs, ...) which outputs have no slope in the loss, of the fresh network and of the trained one, and weights of
-    their own; none where there are no such weights."""
+    their own; none where there are no such weights. A unit that is dead stops gradients too, and of a matrix some only: what
+    counts is a tensor of which nothing that they ask for is taught."""
     leaf, said = end.clone().requires_grad_(), fresh(*inputs)
     weights = [p for p in fresh.parameters() if p.requires_grad]
     value = setup.loss(said, y)
@@ -129,7 +133,7 @@ def never_heard(setup: Setup, fresh: nn.Module, inputs: tuple[Tensor, ...], y: T
     drawn = torch.randn(said.shape, generator=torch.Generator().manual_seed(0)).to(said.dtype)
     own = torch.autograd.grad((said * drawn * deaf).sum(), weights, allow_unused=True)
     pairs = [(a, b) for a, b in zip(own, taught, strict=True) if a is not None]
-    alone = any(bool(((a != 0) & (torch.zeros_like(a) if b is None else b).eq(0)).any()) for a, b in pairs)
+    alone = any(bool(a.any()) and (b is None or not bool(b[a != 0].any())) for a, b in pairs)
     return deaf & alone
 
 

@@ -71,7 +71,11 @@ def adam(need: Need) -> Setup | None:
     if need.optimizer == "Adam" and lr == new:
         return None
     edit = need.edit("optimizer", f"{need.optimizer}, lr={lr:g}", f"Adam, lr={new:g}")
-    return need.setup.edited(edit, optimizer=of_kind("Adam", lr=new, fused=True))
+    real = all(
+        p.is_floating_point() for p in need.setup.fresh(0).parameters()
+    )  # the fused one takes no complex weights
+    settings = {"lr": new, "fused": True} if real else {"lr": new}
+    return need.setup.edited(edit, optimizer=of_kind("Adam", **settings))
 
 
 def more_epochs(need: Need) -> Setup | None:

@@ -38,6 +38,15 @@ class Part:
         except (AttributeError, TypeError):
             return 0
 
+    def count(self, batch_size: int) -> int:
+        """Batches of an epoch; of a loader that doesn't say how many, 0."""
+        if self.target is not None:
+            return -(-len(self.target) // batch_size)
+        try:
+            return len(self.loader)  # type: ignore[arg-type]
+        except TypeError:
+            return 0
+
     def batches(self, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
         """All rows once: shuffled if a generator is given, in order otherwise; of a loader as it comes."""
         if self.target is None:

@@ -90,9 +90,16 @@ def reckoned(setup: Setup, cost: Cost, course: Course) -> float:
     """The same, however little it is."""
     done = float(course.last.epoch) if course.last else 1.0
     if course.broke is not None:
-        batches = max(1, len(setup.parts[0]) // setup.batch_size)
-        done = max(course.steps / batches, 1e-3)
+        done = max(course.steps / batches_of(setup, Course()), 1e-3)
     return cost.of(course) * setup.epochs / max(done, 1e-3)
+
+
+def batches_of(setup: Setup, course: Course) -> float:
+    """Of an epoch; of a loader, which may give fewer or more than it has rows for, or not say, as a training of it had."""
+    part, last = setup.parts[0], course.last
+    if part.loader is None or last is None:
+        return max(1.0, part.count(setup.batch_size))
+    return max(1.0, course.steps / last.epoch)
 
 
 class Purse:

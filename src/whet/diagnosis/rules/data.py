@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
 from whet.diagnosis.rows import NEIGHBOURS
+from whet.diagnosis.rules.measures import FAR_TARGET
 from whet.record import Finding
 
 OFFSET, WIDE, NARROW, UNEVEN = 8.0, 12.0, 0.03, 25.0
 SHIFT, STRETCH = 1.0, 2.0
-FAR_TARGET = 8.0
 FEW = 20
 """Training rows of a class that are too few to say what it looks like."""
 GAP = 0.1

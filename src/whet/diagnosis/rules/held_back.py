@@ -8,14 +8,14 @@ from statistics import median
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.measures import PULL, STRONG_DROPOUT, planned, step_of
+from whet.diagnosis.rules.measures import FEW_STEPS, PULL, STRONG_DROPOUT, planned, step_of
 from whet.record import Finding
 
 FEW_FOR_NORM = 4
 WOBBLE = 0.2
 """Between two answers to the same rows, in spreads of the answers."""
-FEW_STEPS, HARDLY_ANY, OFTEN = 300, 100, 10
-"""Steps that are few, and so few that the batch is why, in a training that goes over its rows so often: else its epochs are."""
+HARDLY_ANY, OFTEN = 100, 10
+"""Steps so few that the batch is why, in a training that goes over its rows so often: else its epochs are."""
 SHRINKING = 2e-3
 """Share of its weights that AdamW's decay may take away in a step."""
 

@@ -11,6 +11,10 @@ from whet.setups import lengths
 PULL = 0.35
 """Of the loss's own gradient, what a penalty or a decay may add."""
 STRONG_DROPOUT = 0.6
+FAR_TARGET = 8.0
+"""A mean, or a spread, of targets that is large; one over it, times 0.02, a spread that is small."""
+FEW_STEPS = 300
+"""Of a whole training."""
 ALIKE = 0.1
 """Of the spread of a fresh network's answers, below which those of a trained one are alike."""
 FEW_UNITS = 3
@@ -35,7 +39,7 @@ def fell(e: Evidence) -> float:
 
 def planned(e: Evidence) -> int:
     """Steps of the whole training, also of one that was not watched to its end."""
-    batches = max(e.course.steps, math.ceil(e.data.rows / max(1, e.batch_size)) * e.epochs)
+    batches = max(e.course.steps, (e.batches or math.ceil(e.data.rows / max(1, e.batch_size))) * e.epochs)
     return math.ceil(batches * each_taken(e))
 
 

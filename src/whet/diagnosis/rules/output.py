@@ -16,6 +16,9 @@ ASTRAY = 0.02
 FAR_ASTRAY = 0.5
 """The same where a metric of one's own may ask for something else than the targets."""
 HEARD, UNHEARD = 0.02, 0.02
+INFORMED = 1 / 3
+"""Of a metric of one's own, by which outputs that the loss does not hear make it better than their mean does: from here on
+something teaches them."""
 ENTROPY = "Use nn.CrossEntropyLoss() on outputs without a softmax; nn.BCEWithLogitsLoss() for yes or no."
 PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 
@@ -285,7 +288,7 @@ def outputs_unheard(e: Evidence) -> Iterator[Finding]:
             "Some of the outputs can change as they like without changing the loss (its gradient there is exactly 0), and the "
             f"metric, which moves by up to {e.unheard:.0%} with them (from {UNHEARD:.0%} on counts), asks for them: nothing "
             "teaches them.",
-            0.88,
+            0.88 if e.informed <= INFORMED else 0.4,
             "Add the missing part to the loss, as in loss_a(out[:, :3], y[:, 0]) + loss_b(out[:, 3], y[:, 1]).",
             moves=e.unheard,
             border=UNHEARD,

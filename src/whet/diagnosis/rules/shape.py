@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
 from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
@@ -74,7 +74,7 @@ def wider(x: Layer, width: int) -> str:
 def too_narrow(e: Evidence) -> Iterator[Finding]:
     """A hidden layer of a few units, in a network that can't even learn its training rows as well as a simple method others."""
     layers = narrowable(e)
-    known = {name: v for name, v in e.yardsticks.items() if math.isfinite(v)}
+    known = e.known
     last, best = e.course.last, max(known.values(), default=math.nan)
     if not layers or last is None or not e.higher_is_better or not last.train < best - 0.05:
         return
@@ -144,17 +144,29 @@ def cut_off(e: Evidence) -> Iterator[Finding]:
 def one_layer_repeated(e: Evidence) -> Iterator[Finding]:
     """One layer in several places, as `[layer] * 3` makes it."""
     if e.repeated:
-        in_a_row = len({re.sub(r"\d+", "", path) for path in e.repeated}) == 1
         yield finding(
             "one layer in several places",
             "LRM",
             f"Layers {' and '.join(e.repeated[:2])} are one and the same, which stands in {len(e.repeated)} places (two "
             "count): they have one set of weights between them.",
-            0.72 if in_a_row else 0.45,
+            0.72 if in_a_row(e.repeated) else 0.45,
             "Unless they are meant to be one, make each with a call of its own: [make() for _ in range(3)], not [layer] * 3.",
             where=e.repeated[0],
             places=len(e.repeated),
         )
+
+
+def in_a_row(paths: tuple[str, ...]) -> bool:
+    """Whether these are places of one container that follow each other, with up to two layers without weights in between."""
+    split = [path.split(".") for path in paths]
+    moved = [i for i, parts in enumerate(zip(*split, strict=False)) if len(set(parts)) > 1]
+    if len({len(parts) for parts in split}) > 1 or len(moved) != 1:
+        return False
+    places = [parts[moved[0]] for parts in split]
+    if not all(place.isdigit() for place in places):
+        return False
+    apart = {int(b) - int(a) for a, b in itertools.pairwise(places)}
+    return len(apart) == 1 and apart <= {1, 2, 3}
 
 
 def deaf(e: Evidence) -> Iterator[Finding]:

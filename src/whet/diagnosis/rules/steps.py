@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from whet.diagnosis.causes import finding
 from whet.diagnosis.evidence import Evidence
-from whet.diagnosis.rules.data import FAR_TARGET
 from whet.diagnosis.rules.measures import (
+    FAR_TARGET,
+    FEW_STEPS,
     PULL,
     STRONG_DROPOUT,
     at_usual_length,
@@ -36,9 +37,8 @@ UPHILL = -0.5
 """Cosine between a step's gradient and the loss's own."""
 SHRUNK = 0.01
 """Of a gradient's length, what a step may leave of it."""
-RARELY = 0.2
-"""Steps for each batch, below which gradients are gathered for long."""
-FEW_STEPS = 300
+RARELY, HARDLY_ANY = 0.2, 200
+"""Steps for each batch, below which gradients are gathered for long; and steps of a whole training."""
 SLOW_OPTIMISERS = ("SGD", "Adagrad", "Adadelta", "ASGD")
 
 
@@ -145,12 +145,12 @@ def too_short(e: Evidence) -> Iterator[Finding]:
         )
         advice = f"Train longer: {longer(e, 3)}. A higher learning rate gets there sooner."
         yield finding("too few steps", "HNE", f"{moved}.", 0.3, advice, steps=steps, border=TRAVEL)
-    else:
+    elif not is_gathered(e):
         yield finding(
             "too few steps",
             "HNE",
             f"{moved}.",
-            0.9 if steps < 200 else 0.7,
+            0.9 if steps < HARDLY_ANY else 0.7,
             f"Train longer: {longer(e, 10)} to begin with.",
             step=step,
             steps=steps,
@@ -161,17 +161,22 @@ def too_short(e: Evidence) -> Iterator[Finding]:
 def stepped_rarely(e: Evidence) -> Iterator[Finding]:
     """Gradients that are gathered, or thrown away, for so long that hardly any steps are taken."""
     often, steps = each_taken(e), planned(e)
-    if often < RARELY and steps < FEW_STEPS:
+    if is_gathered(e):
         yield finding(
             "steps that are rarely taken",
             "HBS",
             f"The optimiser took a step with one batch in {1 / often:.0f} only (beyond {1 / RARELY:.0f} counts), {steps} in "
             f"the whole training (fewer than {FEW_STEPS} count): most batches were computed and moved nothing.",
-            0.72,
+            0.92 if steps < HARDLY_ANY else 0.72,
             "Call optimizer.step() with every batch, or gather the gradients of two to four at the most.",
             steps=steps,
             border=FEW_STEPS,
         )
+
+
+def is_gathered(e: Evidence) -> bool:
+    """Whether that is why steps are few."""
+    return each_taken(e) < RARELY and planned(e) < FEW_STEPS
 
 
 def fades(e: Evidence) -> Iterator[Finding]:
