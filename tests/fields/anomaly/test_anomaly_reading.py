@@ -52,6 +52,27 @@ def test_training_rows_without_a_label_are_not_taken_as_normal(frame, every, mod
     assert not set(data.official["train"]) & {*range(400, 420)}
 
 
+def test_rows_without_a_label_are_said_to_be_left_out_of_a_clean_part(frame):
+    """It said that they count as normal, "so are 43 rows without a label"."""
+    part = pl.Series("part", ["train"] * 450 + ["test"] * 150)
+    label = pl.when((pl.int_range(pl.len()) % 10 != 0) | (pl.col("label") == 1)).then(pl.col("label"))
+    data = read(frame.with_columns(part, label), split="part")
+    strange, blank = "20 rows labelled as strange left out of it", "43 rows without a label left out of it"
+    assert any(f"count as normal; {strange}; {blank}." in s for s in data.said)
+
+
+def test_a_clean_part_of_too_few_labelled_rows_is_refused_when_it_is_read():
+    table = pl.DataFrame(
+        {
+            "x": np.arange(16.0),
+            "label": [0] * 4 + [None] * 4 + [0] * 4 + [1] * 4,
+            "part": ["train"] * 8 + ["test"] * 8,
+        }
+    )
+    with pytest.raises(DataError, match=r"The training part has 4 rows labelled as normal\. Give 8 or more\."):
+        read(table, split="part")
+
+
 def test_a_holdout_whose_training_rows_have_no_labels_is_unsupervised():
     x, y = table()
     data = read(x, holdout=(x, y))

@@ -292,24 +292,7 @@ def parts_of(labels: np.ndarray, parts: np.ndarray | None) -> tuple[dict[str, np
     """(the parts that the source has, the mode, what is to be said): see this file's beginning."""
     known, strange = np.isfinite(labels), labels > 0
     if parts is not None:
-        words = {word: part for part, names in PART_NAMES.items() for word in names}
-        named = np.asarray([words.get(p, "") for p in parts], object)
-        if "train" not in named or "test" not in named:
-            raise DataError("The split names no training or no test rows.", "Write train and test in its column.")
-        found = {part: np.flatnonzero(named == part) for part in PART_NAMES if (named == part).any()}
-        dirty = found["train"][strange[found["train"]]]
-        found["train"] = np.setdiff1d(found["train"], dirty)
-        if len(found["train"]) < FEWEST:
-            raise DataError(f"The training part has {len(found['train'])} rows that aren't anomalies.", "Give more.")
-        told = known[found["train"]]
-        left = f"; {counted(len(dirty), 'row')} labelled as strange left out of it" if len(dirty) else ""
-        if told.mean() < KNOWN:
-            who = "have no labels" if not told.any() else f"have no label but for {int(told.sum()):,}"
-            return found, ALONE, f"Unsupervised: training rows {who}, and may hold anomalies{left}."
-        if not told.all():
-            left += f"; so are {counted(int((~told).sum()), 'row')} without a label"
-            found["train"] = found["train"][told]
-        return found, CLEAN, f"With a clean part: training rows count as normal{left}."
+        return with_split(known, strange, parts)
     if known.any() and not known.all():
         every = [np.flatnonzero(known & (strange == kind)) for kind in (False, True)]
         test = np.sort(np.concatenate([rows[1::2] for rows in every]))
@@ -319,6 +302,30 @@ def parts_of(labels: np.ndarray, parts: np.ndarray | None) -> tuple[dict[str, np
     everything = np.arange(len(labels))
     judged = "labels are for scoring only" if known.any() else "there are no labels, so metrics are undefined"
     return {"test": everything}, ALONE, f"Unsupervised: all rows are learned from and all are scored; {judged}."
+
+
+def with_split(known: np.ndarray, strange: np.ndarray, parts: np.ndarray) -> tuple[dict[str, np.ndarray], str, str]:
+    """The same where a column says who is for training: without known anomalies, and of a clean part only what is labelled."""
+    words = {word: part for part, names in PART_NAMES.items() for word in names}
+    named = np.asarray([words.get(p, "") for p in parts], object)
+    if "train" not in named or "test" not in named:
+        raise DataError("The split names no training or no test rows.", "Write train and test in its column.")
+    found = {part: np.flatnonzero(named == part) for part in PART_NAMES if (named == part).any()}
+    train = found["train"]
+    usual = train[~strange[train]]
+    told = known[usual]
+    clean = len(told) > 0 and told.mean() >= KNOWN
+    found["train"] = usual[told] if clean else usual
+    if len(found["train"]) < FEWEST:
+        who = "labelled as normal" if clean else "not labelled as strange"
+        rows = counted(len(found["train"]), "row")
+        raise DataError(f"The training part has {rows} {who}.", f"Give {FEWEST} or more.")
+    out = {"labelled as strange": len(train) - len(usual), "without a label": len(usual) - len(found["train"])}
+    left = "".join(f"; {counted(n, 'row')} {which} left out of it" for which, n in out.items() if n)
+    if clean:
+        return found, CLEAN, f"With a clean part: training rows count as normal{left}."
+    who = f"have no label but for {int(told.sum()):,}" if told.any() else "have no labels"
+    return found, ALONE, f"Unsupervised: training rows {who}, and may hold anomalies{left}."
 
 
 def about_series(rows: Rows) -> tuple[str, ...]:
