@@ -10,7 +10,8 @@
     told         is it like the anomalies that are known?           distance from a learned centre, which trains too
     steps        is one step of the window strange, or still?       beside the others, see anomaly_steps.py: three more outputs
 
-All that don't train are set in closed form from training rows when the network is built, the anomalies among these rows
+What trains has one cost, code and told together: anomalies that are known push both away. All that don't train, and the centre,
+are set in closed form from training rows when the network is built, without labels, the anomalies among these rows
 being left out in rounds: rows that the committee itself finds strangest (Rousseeuw & Van Driessen 1999, the C-step of MCD).
 No view is best everywhere, and their mean is rarely far from the best one (Aggarwal & Sathe 2017, Outlier Ensembles, ch. 6).
 A view that sees nothing in a row should not outvote one that does: with say = "strange" only views that find it stranger than
@@ -310,7 +311,7 @@ class Committee(nn.Module):
         if "code" in self.scales:
             found.append(self.scales["code"](learned["code"]))
         said = self.say(torch.stack(found))
-        if self.told is not None:  # labels have as much say as all views that do without them
+        if self.told is not None:  # it has as much say as all others together
             said = SAY["far"](torch.stack([said, self.scales["told"](learned["told"])]))
         return said.clamp(max=FARTHEST).exp()
 

@@ -67,7 +67,7 @@ def recipes(facts: Facts) -> list[Candidate]:
         batch_size=batch,
         steps=min(max(steps, STEPS[0]), STEPS[1]),
     )
-    pushed = ", and labelled anomalies pushed from the centre of the others" * bool(told)
+    pushed = ", and labelled anomalies pushed away" * bool(told)
     return [Candidate(family.name, recipe, f"several views of a row, judged together{pushed}")]
 
 
