@@ -37,7 +37,7 @@ def test_a_class_of_a_few_rows_does_not_make_trees_too_sure_of_the_others() -> N
 
 
 def test_trees_cut_a_few_rows_more_than_once() -> None:
-    """Leaves of 20 leave one cut of 45 rows, if any: 60 rows of concrete had an RMSE of 14.5 in place of 8.4."""
+    """Leaves of 20 leave one cut of 45 rows, if any: 60 rows of concrete had an RMSE of 10.9 in place of 8.9."""
     x = np.linspace(0, 1, 45)[:, None]
     y = np.sin(2 * np.pi * x[:, 0])
     found = Features(x, np.empty((45, 0), np.int64))
