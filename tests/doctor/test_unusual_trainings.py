@@ -117,7 +117,7 @@ def test_the_price_of_a_proof_is_that_of_whole_trainings_though_the_first_one_br
     broke.trained.course = Course(first_loss=0.7, steps=1, broke=1)
     best = Attempt(given, examine(given, first=first), Harm())
     one = cost_of(given).of(best.found.trained.course)
-    assert len(prove(Attempt(given, broke, Harm("broke")), best, 0, Purse(1.0, one)).seeds) == 1
+    assert len(prove(Attempt(given, broke, Harm("broke")), best, 0, Purse(1.5, one)).seeds) == 1
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
