@@ -144,6 +144,19 @@ def test_texts_that_an_export_is_checked_with_have_no_gaps() -> None:
         assert all(bool((drawn != 0).all()) for drawn in transform.drawn(1, seed).values())
 
 
+def test_an_export_is_checked_with_shorter_texts_too() -> None:
+    """With whole texts alone, a network that counts what stands behind a text's end was exported all the same."""
+    transform = TextTransform.fit(texts(40)[0], 40)
+    drawn = transform.drawn(8, 3)
+    for name in ("tokens", "words", "places"):
+        there = (drawn[name] if drawn[name].ndim == 2 else drawn[name][..., 0]) != 0
+        lengths = there.sum(1)
+        assert lengths[0] == there.shape[1]
+        assert (lengths[1:] < there.shape[1]).any()
+        assert torch.equal(there, torch.arange(there.shape[1]) < lengths[:, None])
+    assert torch.equal(drawn["weights"] > 0, drawn["places"] > 0)
+
+
 def test_ratios_are_those_of_naive_bayes_in_units_of_their_mean() -> None:
     texts, target = torch.tensor([[1, 2], [1, 0], [3, 2], [3, 4]]), torch.tensor([0, 0, 1, 1])
     bag = FAMILIES["text_bag"].make(spec(outputs=2), ratio=True)

@@ -67,16 +67,27 @@ class TextTransform:
         return {"shape": self.shape, "domain": "text", "more": more, "example": self.example}
 
     def example(self) -> tuple[Tensor, ...]:
-        return self.chosen(tuple(self.drawn(2, 0).values()))
+        return self.chosen(tuple(self._whole(2, generator(0, "text")).values()))
 
     def drawn(self, rows: int, seed: int) -> dict[str, Tensor]:
+        """The first is as long as a text may be; others end somewhere, each input for itself, and 0 stands behind that."""
         random = generator(seed, "text")
+        found = self._whole(rows, random)
+        for name in ("tokens", "words", "places"):
+            length = found[name].shape[1]
+            ends = torch.from_numpy(random.integers(1, length + 1, rows))
+            ends[:1] = length
+            found[name][torch.arange(length) >= ends[:, None]] = 0
+        found["weights"] *= found["places"] > 0
+        return found
+
+    def _whole(self, rows: int, random: np.random.Generator) -> dict[str, Tensor]:
+        """Texts without an end: 0 between others would be cut off as such, and others with it."""
         tokens = random.integers(UNKNOWN + 1, self.vocabulary.size, (rows, self.vocabulary.length))
         tokens[:, 0] = START
         words = random.integers(UNKNOWN, self.lexicon.size, (rows, self.lexicon.length, self.lexicon.parts))
         if self.lexicon.vectors is not None:
             words[..., -1] %= self.lexicon.vectors.size
-        # 0 stands behind a text's end only: between others it would be cut off as such, and others with it.
         places = random.integers(min(1, self.table.size - 1), self.table.size, (rows, self.table.length))
         weights = random.random((rows, self.table.length)) * (places > 0) / self.table.length**0.5
         arrays = {"tokens": tokens.astype(np.int32), "words": words.astype(np.int32)}
