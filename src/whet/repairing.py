@@ -177,17 +177,20 @@ def fewer(origin: Attempt, best: Attempt, seed: int, purse: Purse, tries: list[T
 def prove(origin: Attempt, best: Attempt, seed: int, purse: Purse) -> Proof:
     """Both set-ups on fresh seeds, as many as the purse allows, beside the seed that they were chosen on. What was given trains
     to its end, or until it is as hopeless as it was there; what was made of it for as many epochs as there."""
-    seeds, old, new = [seed], [origin.value], [best.value]
-    costs, course = [cost_of(a.setup, seed) for a in (origin, best)], best.found.trained.course
-    price = purse.one * (1 + costs[1].of(course) / work_of(origin, seed))
+    seeds, old, mended = [seed], [origin.value], [best.value]
+    costs = [cost_of(a.setup, seed) for a in (origin, best)]
+    own, new = (cost.of(a.found.trained.course) for cost, a in zip(costs, (origin, best), strict=True))
+    if origin.found.trained.course.broke is not None:  # it need not break on another seed
+        own = work_of(origin, seed)
+    price = purse.one * (own + new) / work_of(origin, seed)
     while best is not origin and len(seeds) < MOST_SEEDS and purse.left >= price and not purse.late:
         fresh = seed + len(seeds)
         pair = train(origin.setup, fresh, stop=given_up(origin)), train(best.setup, fresh, epochs=length_of(best))
         purse.pay(sum(cost.of(each.course) for cost, each in zip(costs, pair, strict=True)))
         old.append(pair[0].value)
-        new.append(pair[1].value)
+        mended.append(pair[1].value)
         seeds.append(fresh)
-    return Proof(origin.found.evidence.metric, tuple(seeds), tuple(old), tuple(new))
+    return Proof(origin.found.evidence.metric, tuple(seeds), tuple(old), tuple(mended))
 
 
 def given_up(origin: Attempt) -> Callable[[Course], bool] | None:

@@ -68,8 +68,10 @@ def harm(e: Evidence) -> Harm:
 
 def is_unsuspected(e: Evidence) -> bool:
     """Whether all that speaks against a training, if anything, is that it still got better when it ended, or has weights in
-    common, which may be meant: that is only held against the same training with weights of their own."""
-    return {f.name for f in judge(e) if f.confidence >= LIKELY} <= {"still improving", "one layer in several places"}
+    common, which may be meant: that speaks against it only where it is behind a mended training."""
+    best = behind(e)
+    meant = set() if best is not None and best.name == "mended" else {"one layer in several places"}
+    return {f.name for f in judge(e) if f.confidence >= LIKELY} <= {"still improving", *meant}
 
 
 def is_slight(e: Evidence, best: Behind) -> bool:
