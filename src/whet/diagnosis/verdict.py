@@ -69,13 +69,13 @@ def harm(e: Evidence) -> Harm:
 def is_unsuspected(e: Evidence) -> bool:
     """Whether all that speaks against a training, if anything, is that it still got better when it ended, or has weights in
     common, which may be meant: that speaks against it only where it is behind a mended training."""
-    best = behind(e)
-    meant = set() if best is not None and best.name == "mended" else {"one layer in several places"}
+    apart = e.share(e.yardsticks.get("mended", math.nan))
+    meant = set() if apart - e.share(e.value) > least(e, apart) else {"one layer in several places"}
     return {f.name for f in judge(e) if f.confidence >= LIKELY} <= {"still improving", *meant}
 
 
 def is_slight(e: Evidence, best: Behind) -> bool:
-    paired = best.name == "mended" and best.gap >= mild(e)  # with the same seed
+    paired = e.share(e.yardsticks.get("mended", math.nan)) - e.share(e.value) >= mild(e)  # with the same seed
     return best.gap < FAR * mild(e) and not paired and not any(f.confidence >= CERTAIN for f in judge(e))
 
 
