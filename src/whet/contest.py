@@ -106,7 +106,9 @@ def widen(run: Run, trial: Trial) -> None:
     if plan != run.plan:
         run.plan = run.delivery.plan = plan
         trial.plan = trial.training.parts.plan = replace(trial.plan, threads=plan.threads)
-        run.screen.say(f"The processor is freer by now: {plan.threads} threads, {plan.milliseconds:.3g} ms a step.")
+        run.screen.say(
+            f"The processor is freer by now: {plan.threads} threads, {plan.milliseconds:.3g} ms a step of this recipe."
+        )
 
 
 def deliver(run: Run) -> None:
