@@ -161,7 +161,9 @@ def tell_plan(e: Experiment) -> None:
         why = "it is what is compared" if not e.asked.keep_lr else "as asked"
         run.screen.say(f"Learning rates are not tuned: {why}.")
     chosen = (
-        "Rates and the best moment of each training are" if e.asked.tuned else "The best moment of each training is"
+        "Rates, and the weights that a training keeps, are"
+        if e.asked.tuned
+        else "The weights that a training keeps are"
     )
     run.screen.say(f"{chosen} chosen on the validation rows; the test rows are opened once, at the end.")
 

@@ -60,11 +60,17 @@ def learning(run: RunView) -> Html | None:
         return None
     return section(
         "How it learned",
-        "The score on the validation rows, over the seconds that a trial was trained; the weights of its best moment are kept."
+        f"The score on the validation rows, over the seconds that a trial was trained; the weights of {kept(run)} are kept."
         + (" Grey trials were given up on the way." if len(run.records) > 1 else ""),
         every or h("p", "No validation score was recorded.", class_="none"),
         [h("h3", "The winner's loss, on training and validation rows"), losses] if losses else None,
     )
+
+
+def kept(run: RunView) -> str:
+    """Whose weights a trial keeps (`whet.train.loop.settle`)."""
+    pictures = str(run.result["task"]).startswith("image")
+    return "its end, or of a moment before that was clearly better," if pictures else "its best moment"
 
 
 def _losses(run: RunView) -> list[charts.Line]:
