@@ -1,6 +1,7 @@
 """Checkpoints: the same bits after any restart, for every optimiser and everything else that has a state."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -84,6 +85,15 @@ def test_the_weights_that_are_kept_do_not_depend_on_when_the_end_was_killed(even
     assert checkpoint.resume(again, tmp_path)
     advance(again)
     assert checkpoint.kept_in(tmp_path)[1].step == 4
+
+
+def test_an_end_without_a_value_is_passed_over_after_a_restart_too(tmp_path: Path) -> None:
+    for _ in range(2):
+        one = looked_at(tmp_path)
+        one.validate = lambda model, one=one: {"accuracy": math.nan if one.step == 4 else 0.5, "choice": 0.1 * one.step}
+        checkpoint.resume(one, tmp_path)
+        advance(one)
+    assert checkpoint.kept_in(tmp_path)[1].step == 1
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names)

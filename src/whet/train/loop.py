@@ -300,11 +300,12 @@ def settle(training: Training) -> None:
     last = {k.removeprefix("val/"): v for k, v in training.metrics.items() if k.startswith("val/")}
     if training.level is None or best is None or kept is None or best.step == training.step or not training.over:
         return
-    if parts.schedule(training.progress) >= AT_REST or not math.isfinite(last[training.metric]):
+    value = last[training.metric]  # None: it came from a checkpoint, and was no number
+    if value is None or not math.isfinite(value) or parts.schedule(training.progress) >= AT_REST:
         return
     with evaluation_weights(parts) as model:
         if training.world.first(training.world.rank == 0 and training.level(model, kept)):
-            keep(training, model, Best(last[training.metric], training.step, last))
+            keep(training, model, Best(value, training.step, last))
     training.events("settle", training)
 
 
